@@ -1,0 +1,1 @@
+"""The ground floor: small things that two or more apps share. No models; imports no app."""

@@ -1,0 +1,79 @@
+"""Database guards made from declarations: what code must not do, PostgreSQL refuses as well.
+
+The triggers are plpgsql ``BEFORE UPDATE OF <columns>`` without a WHEN clause, the cheapest measured form
+(about 7 % of a payment). Errors carry SQLSTATE ``PC900`` so that a broken rule is never taken for a conflict.
+"""
+
+from __future__ import annotations
+
+import pgtrigger
+
+from paymentplatform.kernel.statemachine import Machine
+
+
+def guard_machine(machine: Machine) -> list[pgtrigger.Trigger]:
+    """Build the triggers of a machine: first state at insert, legal moves, frozen identity, no delete."""
+    pairs = " OR ".join(
+        f"(OLD.{machine.column} = '{source}' AND NEW.{machine.column} = '{target}')"
+        for source, target in machine.moves
+    )
+    illegal = f"illegal move of {machine.name}: % -> %"
+    triggers = [
+        pgtrigger.Trigger(
+            name="first_state",
+            when=pgtrigger.Before,
+            operation=pgtrigger.Insert,
+            condition=pgtrigger.Condition(f"NEW.{machine.column} <> '{machine.initial}'"),
+            func=f"RAISE EXCEPTION '{machine.name} must be inserted as {machine.initial}' USING ERRCODE = 'PC900';",
+        ),
+        pgtrigger.Trigger(
+            name="legal_move",
+            when=pgtrigger.Before,
+            operation=pgtrigger.UpdateOf(machine.column),
+            func=(
+                f"IF NEW.{machine.column} = OLD.{machine.column} OR {pairs} THEN RETURN NEW; END IF; "
+                f"RAISE EXCEPTION '{illegal}', OLD.{machine.column}, NEW.{machine.column} USING ERRCODE = 'PC900';"
+            ),
+        ),
+        forbid_delete(),
+    ]
+    if machine.frozen:
+        triggers.append(freeze_columns(*machine.frozen))
+    return triggers
+
+
+def freeze_columns(*columns: str) -> pgtrigger.Trigger:
+    """Refuse every change of these columns after the insert."""
+    changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+    return pgtrigger.Trigger(
+        name="frozen_identity",
+        when=pgtrigger.Before,
+        operation=pgtrigger.UpdateOf(*columns),
+        func=(
+            f"IF {changed} THEN RAISE EXCEPTION 'identity columns of % never change', TG_TABLE_NAME "
+            "USING ERRCODE = 'PC900'; END IF; RETURN NEW;"
+        ),
+    )
+
+
+def forbid_delete() -> pgtrigger.Trigger:
+    """Refuse DELETE, also by the owner of the table."""
+    return pgtrigger.Trigger(
+        name="no_delete",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Delete,
+        func="RAISE EXCEPTION 'rows of % are never deleted', TG_TABLE_NAME USING ERRCODE = 'PC900';",
+    )
+
+
+def guard_append_only() -> list[pgtrigger.Trigger]:
+    """Refuse UPDATE and DELETE: rows of this table are only ever added."""
+    return [
+        forbid_delete(),
+        pgtrigger.Trigger(
+            name="append_only",
+            when=pgtrigger.Before,
+            operation=pgtrigger.Update,
+            func="RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'PC900';",
+        ),
+    ]

@@ -1,0 +1,112 @@
+"""Prepared statements on libpq's own level, for the three or four hottest calls and nothing else.
+
+``exec_prepared`` costs 54 µs where a cursor costs 94 (docs/decisions/0006). Rules: one statement per call, never
+inside ``atomic()``, on an autocommit connection whose server enforces ``statement_timeout``; text in, bytes out.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from django.db import connection
+from psycopg.pq import ConnStatus, ExecStatus
+
+from paymentplatform.kernel.errors import DomainError, Unavailable, error_for_code
+from paymentplatform.kernel.transactions import forbid_transaction
+
+REFUSED_SQLSTATE = "PC400"
+"""Our SQL functions raise this with a domain error code as MESSAGE; the statement then changed nothing."""
+
+observers: list[Callable[[str], None]] = []
+"""Called with the statement's name on every round trip; tests count with it."""
+
+_prepared: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class HotStatement:
+    """One named statement. ``retry_safe`` says that running it twice has the effect of running it once."""
+
+    name: str
+    sql: str
+    retry_safe: bool = False
+
+    def execute(self, parameters: Sequence[str | bytes | int | None]) -> list[list[bytes | None]]:
+        """Run it in a transaction of its own and return the rows as raw text columns.
+
+        Raises the named DomainError when a function refused, Unavailable when the connection was lost (the
+        effect is then unknown unless ``retry_safe``, in which case it is tried once more first).
+        """
+        forbid_transaction(self.name)
+        for observe in observers:
+            observe(self.name)
+        encoded = [_encode(value) for value in parameters]
+        try:
+            return self._run(encoded)
+        except psycopg.OperationalError as error:
+            if connection.connection is None or connection.connection.pgconn.status == ConnStatus.OK:
+                raise Unavailable from error
+            connection.close()
+            if not self.retry_safe:
+                raise Unavailable from error
+        try:
+            return self._run(encoded)
+        except psycopg.OperationalError as error:
+            raise Unavailable from error
+
+    def _run(self, encoded: list[bytes | None]) -> list[list[bytes | None]]:
+        pgconn = self._ready_connection()
+        result = pgconn.exec_prepared(self.name.encode(), encoded)
+        if result.status == ExecStatus.TUPLES_OK:
+            columns = range(result.nfields)
+            return [[result.get_value(row, column) for column in columns] for row in range(result.ntuples)]
+        raise _error_of(result)
+
+    def _ready_connection(self) -> Any:
+        connection.ensure_connection()
+        if connection.connection.pgconn.status != ConnStatus.OK:
+            connection.close()
+            connection.ensure_connection()
+        pgconn = connection.connection.pgconn
+        names = _prepared.setdefault(connection.connection, set())
+        if self.name not in names:
+            result = pgconn.prepare(self.name.encode(), self.sql.encode())
+            if result.status != ExecStatus.COMMAND_OK:
+                raise _error_of(result)
+            names.add(self.name)
+        return pgconn
+
+
+def _encode(value: str | bytes | int | None) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return str(value).encode()
+
+
+def _error_of(result: Any) -> Exception:
+    """Turn a failed result into the domain error it names, or psycopg's own exception."""
+    from_field = psycopg.pq.DiagnosticField
+    sqlstate = (result.error_field(from_field.SQLSTATE) or b"").decode()
+    message = (result.error_field(from_field.MESSAGE_PRIMARY) or result.error_message or b"").decode()
+    if sqlstate == REFUSED_SQLSTATE:
+        detail = (result.error_field(from_field.MESSAGE_DETAIL) or b"").decode()
+        return error_for_code(message, detail)
+    if not sqlstate:
+        return psycopg.OperationalError(message)
+    try:
+        error_class = psycopg.errors.lookup(sqlstate)
+    except KeyError:
+        error_class = psycopg.DatabaseError
+    return error_class(message)
+
+
+def refusal_of(error: BaseException) -> DomainError | None:
+    """Return the domain error inside a Django database exception, or None when it is something else."""
+    cause = error.__cause__
+    if isinstance(cause, psycopg.Error) and cause.sqlstate == REFUSED_SQLSTATE:
+        return error_for_code(cause.diag.message_primary or "", cause.diag.message_detail or "")
+    return None

@@ -1,0 +1,50 @@
+"""Public numbers: prefixed, time-ordered, made by the application (no sequence, no round trip).
+
+Layout: 10 characters of milliseconds since 1970 and 12 random ones (60 bits), Crockford base 32, lower case.
+Pure: imports no framework.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_BODY: Final = re.compile(r"[0-9a-hjkmnp-tv-z]{22}\Z")
+
+ORDER: Final = "ord"
+PAYMENT: Final = "pay"
+DETAIL: Final = "pdt"
+ATTEMPT: Final = "att"
+REFUND: Final = "rfd"
+LATE_MONEY: Final = "ltm"
+CASE: Final = "cas"
+JOURNAL: Final = "jnl"
+HOLD: Final = "hld"
+EVENT: Final = "evt"
+DELIVERY: Final = "dlv"
+MERCHANT: Final = "mch"
+KEY: Final = "key"
+PAYER: Final = "pyr"
+AGREEMENT: Final = "agr"
+REQUEST: Final = "req"
+
+
+def new_number(prefix: str) -> str:
+    """Make a number such as ``ord_01k9…``: unique without a table, sorted by the time it was made."""
+    value = (time.time_ns() // 1_000_000) << 60 | int.from_bytes(os.urandom(8), "big") >> 4
+    pairs = _PAIRS
+    body = [pairs[(value >> shift) & 1023] for shift in range(100, -1, -10)]
+    return f"{prefix}_{''.join(body)}"
+
+
+def is_number(value: str, prefix: str) -> bool:
+    """Tell whether ``value`` has the form of a number with this prefix (it need not exist)."""
+    return (
+        value.startswith(prefix)
+        and value[len(prefix) : len(prefix) + 1] == "_"
+        and _BODY.match(value, len(prefix) + 1) is not None
+    )

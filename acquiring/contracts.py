@@ -1,0 +1,178 @@
+"""What crosses acquiring's wall: frozen data, named refusals. Pure: imports no framework."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
+
+
+class OrderStatus(StrEnum):
+    """States of a trade order 交易订单; the last three are terminal."""
+
+    INIT = "INIT"
+    PAYING = "PAYING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    CLOSED = "CLOSED"
+
+
+class Method(StrEnum):
+    """Payment methods 支付方式 of the merchant API."""
+
+    BALANCE = "BALANCE"
+    BANK_CARD = "BANK_CARD"
+    WALLET = "WALLET"
+    NET_BANKING = "NET_BANKING"
+    QR_CODE = "QR_CODE"
+
+
+class CloseReason(StrEnum):
+    """Who closed an order."""
+
+    MERCHANT = "MERCHANT"
+    EXPIRED = "EXPIRED"
+    OPERATOR = "OPERATOR"
+
+
+class PaymentDetailView(msgspec.Struct, frozen=True):
+    """One asset inside a payment 支付明细."""
+
+    detail_no: str
+    method: str
+    channel: str | None
+    amount: int
+    status: str
+    refunded_amount: int
+
+
+class PaymentView(msgspec.Struct, frozen=True):
+    """The live or latest payment of an order, as the merchant sees it."""
+
+    payment_no: str
+    status: str
+    method: str
+    failure_code: str | None
+    details: list[PaymentDetailView]
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """The Order object of the merchant API, field for field; amounts in minor units, times RFC 3339 UTC."""
+
+    order_no: str
+    merchant_order_no: str
+    status: OrderStatus
+    closing: bool
+    amount: int
+    currency: str
+    refunded_amount: int
+    refunding_amount: int
+    subject: str
+    description: str | None
+    cashier_url: str
+    expires_at: str
+    created_at: str
+    paid_at: str | None
+    closed_at: str | None
+    close_reason: CloseReason | None
+    failure_code: str | None
+    payment: PaymentView | None
+    metadata: dict[str, str]
+
+
+class CashierOrder(msgspec.Struct, frozen=True):
+    """What the cashier 收银台 may know of an order: the merchant's view plus what the page needs.
+
+    ``return_url`` is the merchant's registered address or None; ``expires_in_s`` counts from the database's now,
+    negative once over; ``late_money`` tells that money came too late and is being dealt with.
+    """
+
+    order: OrderView
+    merchant_no: str
+    merchant_name: str
+    return_url: str | None
+    allowed_methods: list[str] | None
+    expires_in_s: int
+    cashier_token: str
+    late_money: bool = False
+
+
+class MerchantIdentity(msgspec.Struct, frozen=True):
+    """The authenticated caller of the merchant API."""
+
+    merchant_no: str
+    key_id: str
+    name: str
+
+
+class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /orders. Lengths and forms are checked by ``services.orders.create_order``."""
+
+    merchant_order_no: str
+    amount: int
+    currency: str
+    subject: str
+    description: str | None = None
+    expires_in: int | None = None
+    notify_url: str | None = None
+    return_url: str | None = None
+    allowed_methods: list[Method] | None = None
+    payer_ref: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class OrderConflict(Conflict):
+    """The merchant's number was used before with another body."""
+
+    code = "order_conflict"
+    title = "This merchant_order_no belongs to a different order"
+    action = Action.FIX_REQUEST
+
+
+class OrderAlreadyPaid(Conflict):
+    """The order is SUCCESS."""
+
+    code = "order_already_paid"
+    title = "The order is already paid"
+
+
+class OrderFailed(Conflict):
+    """The order is FAILED: no try is left."""
+
+    code = "order_failed"
+    title = "The order has failed"
+
+
+class OrderClosed(Conflict):
+    """The order is CLOSED or past its time."""
+
+    code = "order_closed"
+    title = "The order is closed"
+
+
+class OrderClosing(Conflict):
+    """A close is under way; no new payment is taken."""
+
+    code = "order_closing"
+    title = "The order is being closed"
+
+
+class PaymentInProgress(Conflict):
+    """Another payment of the order is alive and could not be closed with certainty."""
+
+    code = "payment_in_progress"
+    title = "Another payment of this order is in progress"
+
+
+class PayerTokenInvalid(PermissionRefused):
+    """No such agreement for this merchant, revoked, or beyond what it allows."""
+
+    code = "payer_token_invalid"
+    title = "The payer token is not valid for this payment"
+    action = Action.FIX_REQUEST
+
+
+JsonObject = dict[str, Any]

@@ -1,0 +1,147 @@
+"""Processes that we may end, told apart from strangers that inherited their number.
+
+A pid alone names nobody: after `kill -9` or a restart the system hands it to someone else. We keep
+the pid together with the moment the process started (and the boot it belongs to), and we signal a
+process only when both still agree. Members of a session whose leader is gone are recognised by a
+mark that we put in their environment.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+MARK = "LAUNCHER_STATE"
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One process of ours, as written down in the state folder."""
+
+    name: str
+    pid: int
+    started: str
+
+    def is_alive(self) -> bool:
+        """Say whether this very process still runs (a zombie does not)."""
+        return start_mark(self.pid) == self.started
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the form that goes into a state file."""
+        return asdict(self)
+
+
+def record_of(name: str, pid: int) -> Record:
+    """Write down a process that we have just started; it may already be dead."""
+    return Record(name=name, pid=pid, started=start_mark(pid) or "ended at once")
+
+
+def start_mark(pid: int) -> str | None:
+    """Return when a process started, in a form unique over reboots; None when it does not run."""
+    if sys.platform == "linux":
+        fields = _stat_fields(pid)
+        return None if fields is None or fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
+    answer = subprocess.run(
+        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return None if not answer or answer.startswith("Z") else answer.split(None, 1)[-1]
+
+
+def _stat_fields(pid: int) -> list[str] | None:
+    """Return /proc/PID/stat from the state on; the name before it may contain anything."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()
+
+
+def _boot_id() -> str:
+    try:
+        return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown-boot"
+
+
+def pids() -> list[int]:
+    """Return the numbers of all processes; elsewhere than on Linux none."""
+    return [int(entry.name) for entry in PROC.glob("[0-9]*")] if PROC.is_dir() else []
+
+
+def session_members(session: int, *, mark: str) -> Iterator[Record]:
+    """Find what a session that we started left behind, by our mark in its environment.
+
+    Linux only: elsewhere nothing is found, and a leader that was killed may leave workers.
+    """
+    wanted = f"{MARK}={mark}".encode()
+    for pid in pids():
+        fields = _stat_fields(pid)
+        if fields is None or fields[3] != str(session):
+            continue
+        with contextlib.suppress(OSError):
+            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                yield record_of("left behind", pid)
+
+
+def send(record: Record, signal_number: int) -> None:
+    """Signal a process of ours; when it is gone, do nothing."""
+    if record.is_alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(record.pid, signal_number)
+
+
+def wait_until_gone(records: list[Record], *, seconds: float) -> list[Record]:
+    """Wait for processes to end; return those that have not when the time is up."""
+    deadline = time.monotonic() + seconds
+    left = records
+    while (left := [record for record in left if record.is_alive()]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
+
+
+def end(
+    records: list[Record], *, mark: str, seconds: float, signal_number: int = signal.SIGTERM
+) -> None:
+    """End session leaders kindly and together, then whatever is left of their sessions by force."""
+    for record in records:
+        send(record, signal_number)
+    for record in wait_until_gone(records, seconds=seconds):
+        send(record, signal.SIGKILL)
+    for record in records:
+        for member in session_members(record.pid, mark=mark):
+            send(member, signal.SIGKILL)
+    wait_until_gone(records, seconds=5)
+
+
+def free_port(preferred: int | None = None) -> int:
+    """Return the preferred loopback port when nobody has it, else any free one."""
+    for port in (preferred, 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if port is not None:
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise OSError("no free port on 127.0.0.1")
+
+
+def port_is_taken(port: int) -> bool:
+    """Say whether somebody already listens where we want to."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            return True
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

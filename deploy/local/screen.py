@@ -1,4 +1,4 @@
-"""What the launcher says to a person. Everything goes through here, so that it looks like one voice."""
+"""What the launcher says to a person. All of it goes through here and sounds like one voice."""
 
 import sys
 

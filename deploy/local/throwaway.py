@@ -1,4 +1,4 @@
-"""Servers for tests: fast because they may lose everything, on free ports, away from any real data."""
+"""Servers for tests: fast because they may lose everything, and far away from any real data."""
 
 import os
 import shutil
@@ -52,7 +52,8 @@ def start_servers(state: Path, *, database_home: Path) -> dict[str, str]:
     _remember(state, started)
     environment = compose(
         kept=kept,
-        addresses=addresses | {"REDIS_URL": valkey.url, "TEST_ADMIN_DATABASE_URL": admin_url(cluster)},
+        addresses=addresses
+        | {"REDIS_URL": valkey.url, "TEST_ADMIN_DATABASE_URL": admin_url(cluster)},
         port=free_port(),
         sandbox_port=free_port(),
         metrics=state / "metrics",
@@ -118,7 +119,9 @@ def show_lasting_servers() -> int:
     state = lasting_state().relative_to(ROOT)
     say(f"Test servers are up; their environment is in {state}/env.")
     say(f"  set -a; . {state}/env; set +a; .venv/bin/python -m pytest …")
-    say("  TEST_REUSE=1 python3 run.py test tests/…   (keeps the test database; --create-db remakes it)")
+    say(
+        "  TEST_REUSE=1 python3 run.py test tests/…   (keeps the test database; --create-db remakes it)"
+    )
     say("  TEST_NAME=word gives you servers of your own; python3 run.py test-env stop ends them.")
     return 0
 

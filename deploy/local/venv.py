@@ -1,4 +1,4 @@
-"""The virtual environment: made once, filled from a hashed lock, left alone while the lock is the same."""
+"""The virtual environment: made once, filled from a hashed lock, then left alone."""
 
 import fcntl
 import hashlib

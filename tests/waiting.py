@@ -1,0 +1,24 @@
+"""Waiting for a condition, never for a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(
+    predicate: Callable[[], T], timeout_s: float = 10.0, *, what: str = "", every_s: float = 0.05
+) -> T:
+    """Return the first true value of ``predicate``; AssertionError with its last one when time is up."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            message = f"waited {timeout_s} s for {what or predicate!r}; last seen: {value!r}"
+            raise AssertionError(message)
+        time.sleep(every_s)

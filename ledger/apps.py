@@ -1,0 +1,10 @@
+"""The ledger app."""
+
+from django.apps import AppConfig
+
+
+class LedgerConfig(AppConfig):
+    """Accounts, journals and holds 账务."""
+
+    name = "ledger"
+    verbose_name = "Ledger"

@@ -1,0 +1,59 @@
+"""Celery: what runs outside requests. The tables are the truth; a message is only a wake-up.
+
+No ETA and no countdown anywhere (Redis delivers those twice); every task is safe to run twice, at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paymentplatform.settings.base import REDIS_URL
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": "paymentplatform:",
+    "visibility_timeout": 3600,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 30,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 10,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 120
+CELERY_TASK_TIME_LIMIT = 150
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_STORE_EAGER_RESULT = False
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+CELERY_BEAT_SCHEDULE_FILENAME = None
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+
+
+def _every(seconds: float, task: str, *, expires: float) -> dict[str, Any]:
+    """Describe one clock-driven task; a message older than ``expires`` seconds is dropped unread."""
+    return {"task": task, "schedule": seconds, "options": {"expires": expires}}
+
+
+CELERY_BEAT_SCHEDULE = {
+    "expire due orders": _every(1, "acquiring.expire_due_orders", expires=5),
+    "deliver due notifications": _every(1, "acquiring.deliver_due_notifications", expires=5),
+    "query due attempts": _every(1, "engine.query_due_attempts", expires=5),
+    "roll up accounts": _every(1, "ledger.roll_up_accounts", expires=5),
+    "heartbeat": _every(5, "platform.heartbeat", expires=15),
+}

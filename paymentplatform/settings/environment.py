@@ -1,0 +1,36 @@
+"""What the environment says: read here, and nowhere else in the platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+PROJECT_DIR: Final = Path(__file__).resolve().parents[2]
+KINDS: Final = ("demo", "test", "production")
+
+env: Final = environ.Env()
+kind: Final = env.str("PLATFORM_ENV", default="production")
+if kind not in KINDS:
+    message = f"PLATFORM_ENV must be one of {', '.join(KINDS)}, not {kind!r}"
+    raise ImproperlyConfigured(message)
+
+in_production: Final = kind == "production"
+
+
+def outside_production(value: str) -> str:
+    """Give a comfortable default to demo and test; production must be told and refuses an empty value."""
+    return "" if in_production else value
+
+
+def tunable_int(name: str, default: int) -> int:
+    """Read a number of seconds or tries that tests may shrink with ``PLATFORM_TEST_<name>``."""
+    return env.int(f"PLATFORM_TEST_{name}", default) if kind == "test" else env.int(name, default)
+
+
+def tunable_ints(name: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    """Read a schedule of seconds that tests may shrink with ``PLATFORM_TEST_<name>`` (comma-separated)."""
+    source = f"PLATFORM_TEST_{name}" if kind == "test" else name
+    return tuple(int(part) for part in env.list(source, default=list(default)))

@@ -1,0 +1,48 @@
+"""The platform's own settings; seconds carry ``_S``."""
+
+from __future__ import annotations
+
+from paymentplatform.settings.environment import (
+    env,
+    in_production,
+    kind,
+    outside_production,
+    tunable_int,
+    tunable_ints,
+)
+
+BUSINESS_TIME_ZONE = env.str("BUSINESS_TIME_ZONE", default="Asia/Shanghai")
+
+FIELD_ENCRYPTION_KEY = env.str(
+    "FIELD_ENCRYPTION_KEY",
+    default=outside_production("ZGVtby1vbmx5LWZpZWxkLWVuY3J5cHRpb24ta2V5ISE="),
+)
+"""Fernet key of secrets at rest; several, comma-separated, while one is being replaced (newest first)."""
+
+_SANDBOX_CHANNELS = [
+    "engine.channels.sandbox.adapter.SANDBOX",
+    "engine.channels.sandbox.adapter.SANDBOX2",
+]
+CHANNELS = env.list("CHANNELS", default=[] if in_production else _SANDBOX_CHANNELS)
+CHANNEL_CALL_SLOTS = env.int("CHANNEL_CALL_SLOTS", default=16)
+"""How many channel calls one process has under way at most."""
+
+SANDBOX_URL = env.str("SANDBOX_URL", default=outside_production("http://127.0.0.1:8100")).rstrip("/")
+SANDBOX_SIGNING_KEY = env.str(
+    "SANDBOX_SIGNING_KEY", default=outside_production("demo-only-sandbox-signing-key")
+)
+
+CHANNEL_PAGE_ORIGINS = env.list("CHANNEL_PAGE_ORIGINS", default=[SANDBOX_URL] if SANDBOX_URL else [])
+"""Origins of institutions' own pages: cashier forms may lead there, card fields may be framed from there."""
+
+ORDER_MAX_TRIES = tunable_int("ORDER_MAX_TRIES", 5)
+SWEEP_BATCH = tunable_int("SWEEP_BATCH", 500)
+NOT_FOUND_GRACE_S = tunable_int("NOT_FOUND_GRACE_S", 30)
+INQUIRY_SCHEDULE_S = tunable_ints(
+    "INQUIRY_SCHEDULE_S", (3, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+)
+WEBHOOK_LADDER_S = tunable_ints(
+    "WEBHOOK_LADDER_S", (0, 15, 30, 180, 600, 1200, 1800, 3600, 7200, 21600, 54000)
+)
+WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=kind != "production")
+"""Webhooks to 127.0.0.0/8 and ::1 by plain http, for a merchant's server on the same machine."""

@@ -1,0 +1,186 @@
+"""Merchant events 商户事件, their deliveries and every try to deliver: the outbox of acquiring."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django_fsm import FSMModelMixin
+
+from acquiring.states import DELIVERY
+from paymentplatform.kernel import grants
+from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.fsm import move_to, state_field
+from paymentplatform.kernel.guards import guard_append_only, guard_machine
+
+RESULT_TYPES = (
+    "order.success",
+    "order.failed",
+    "order.closed",
+    "refund.success",
+    "refund.failed",
+)
+"""Types that an object can have once in its life; ``acquiring/sql/events.sql`` relies on the unique index."""
+
+
+class MerchantEvent(models.Model):
+    """One fact a merchant is told. ``payload`` is the complete body, sent byte for byte at every try.
+
+    Written in the transaction of the move it tells of, so it shows the object as it was then.
+    """
+
+    database_access = grants.APPEND_ONLY
+
+    event_id = models.TextField(primary_key=True)
+    merchant_no = models.TextField()
+    type = models.TextField()
+    object_no = models.TextField()
+    payload = models.TextField()
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "acquiring_merchant_event"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["object_no", "type"],
+                condition=Q(type__in=RESULT_TYPES),
+                name="acquiring_event_one_result",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["merchant_no", "-event_id"], name="acquiring_event_newest"),
+        ]
+        triggers = guard_append_only()
+
+    def __str__(self) -> str:
+        return f"{self.event_id} {self.type}"
+
+
+class Delivery(FSMModelMixin, models.Model):
+    """One event on its way to one target.
+
+    ``due_at`` is when the next try may start, null once the delivery has ended. Whoever tries holds the row until
+    ``leased_until`` and may write its result only while ``lease_token`` is still theirs (the fencing token).
+    ``tries`` counts recorded tries; ``reason`` says why a delivery is DEAD or SKIPPED.
+    """
+
+    class Target(models.TextChoices):
+        ORDER_NOTIFY = "ORDER_NOTIFY"
+        ENDPOINT = "ENDPOINT"
+
+    database_access = grants.MUTABLE
+
+    delivery_no = models.TextField(primary_key=True)
+    # No constraint in the database: both rows come from one function and neither can be deleted,
+    # so the check would only cost every payment a row lock.
+    event = models.ForeignKey(
+        MerchantEvent,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_constraint=False,
+        db_index=False,
+    )
+    merchant_no = models.TextField()
+    target = models.CharField(max_length=16, choices=Target.choices)
+    url = models.TextField(null=True)
+    endpoint_id = models.TextField(null=True)
+    status = state_field(DELIVERY)
+    due_at = models.DateTimeField(null=True, db_default=PlatformNow())
+    tries = models.PositiveSmallIntegerField(db_default=0)
+    lease_token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    last_status_code = models.PositiveSmallIntegerField(null=True)
+    last_error = models.TextField(db_default="", blank=True)
+    reason = models.TextField(db_default="", blank=True)
+    delivered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "acquiring_delivery"
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status=DELIVERY.initial, due_at__isnull=False)
+                | ~Q(status=DELIVERY.initial) & Q(due_at__isnull=True),
+                name="acquiring_delivery_due_until_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="DELIVERED", delivered_at__isnull=False)
+                | ~Q(status="DELIVERED") & Q(delivered_at__isnull=True),
+                name="acquiring_delivery_delivered_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["DEAD", "SKIPPED"]) & ~Q(reason="")
+                | ~Q(status__in=["DEAD", "SKIPPED"]) & Q(reason=""),
+                name="acquiring_delivery_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(target="ORDER_NOTIFY", endpoint_id__isnull=True)
+                | Q(target="ENDPOINT", endpoint_id__isnull=False, url__isnull=False),
+                name="acquiring_delivery_target",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, leased_until__isnull=True)
+                | Q(lease_token__isnull=False, leased_until__isnull=False),
+                name="acquiring_delivery_lease",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="acquiring_delivery_due", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(fields=["event"], name="acquiring_delivery_of_event"),
+        ]
+        triggers = guard_machine(DELIVERY)
+
+    def __str__(self) -> str:
+        return self.delivery_no
+
+    @move_to(DELIVERY, "DELIVERED", field=status)
+    def mark_delivered(self, *, delivered_at: datetime) -> None:
+        """The merchant answered 2xx."""
+        self.delivered_at, self.due_at = delivered_at, None
+
+    @move_to(DELIVERY, "DEAD", field=status)
+    def mark_dead(self, *, reason: str) -> None:
+        """No further try will be made."""
+        self.reason, self.due_at = reason, None
+
+    @move_to(DELIVERY, "SKIPPED", field=status)
+    def skip(self, *, reason: str) -> None:
+        """There is nowhere to deliver to."""
+        self.reason, self.due_at = reason, None
+
+
+class DeliveryTry(models.Model):
+    """One try of one delivery, as it ended; ``error`` is empty after a 2xx answer."""
+
+    database_access = grants.APPEND_ONLY
+
+    id = models.BigAutoField(primary_key=True)
+    delivery = models.ForeignKey(
+        Delivery,
+        on_delete=models.PROTECT,
+        related_name="all_tries",
+        db_constraint=False,
+        db_index=False,
+    )
+    number = models.PositiveSmallIntegerField()
+    status_code = models.PositiveSmallIntegerField(null=True)
+    error = models.TextField(blank=True)
+    duration_ms = models.PositiveIntegerField()
+    at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "acquiring_delivery_try"
+        verbose_name_plural = "delivery tries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["delivery", "number"], name="acquiring_delivery_try_number"
+            )
+        ]
+        triggers = guard_append_only()
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} try {self.number}: {self.status_code or self.error}"

@@ -60,9 +60,9 @@ class MerchantEvent(models.Model):
 class Delivery(FSMModelMixin, models.Model):
     """One event on its way to one target.
 
-    ``due_at`` is when the next try may start, null once the delivery has ended. Whoever tries holds the row until
-    ``leased_until`` and may write its result only while ``lease_token`` is still theirs (the fencing token).
-    ``tries`` counts recorded tries; ``reason`` says why a delivery is DEAD or SKIPPED.
+    ``due_at`` is when the next try may start, null once the delivery has ended. Whoever tries
+    holds the row until ``leased_until`` and may write its result only while ``lease_token`` is
+    still theirs (the fencing token). ``tries`` counts recorded tries; ``reason`` says why a delivery is DEAD or SKIPPED.
     """
 
     class Target(models.TextChoices):

@@ -15,6 +15,7 @@ def state_field(machine: Machine) -> FSMField:
     return FSMField(
         max_length=16,
         default=machine.initial,
+        db_default=machine.initial,
         protected=True,
         choices=[(state, state) for state in machine.states],
     )

@@ -1,0 +1,99 @@
+"""Merchants 商户, their credentials and fee contracts."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from paymentplatform.kernel import grants
+from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_append_only
+
+
+class Merchant(models.Model):
+    """Who sells. ``webhook_secrets`` is one encrypted JSON list, the newest secret first."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        DISABLED = "DISABLED"
+
+    class LateMoneyPolicy(models.TextChoices):
+        REFUND = "REFUND"
+        HOLD = "HOLD"
+        ASK = "ASK"
+
+    database_access = grants.MUTABLE
+
+    merchant_no = models.TextField(primary_key=True)
+    name = models.CharField(max_length=128)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
+    return_origins = models.JSONField(default=list, blank=True)
+    webhook_secrets = models.TextField(editable=False)
+    max_tries = models.PositiveSmallIntegerField(default=5)
+    late_money_policy = models.CharField(
+        max_length=16, choices=LateMoneyPolicy.choices, default=LateMoneyPolicy.REFUND
+    )
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "acquiring_merchant"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(max_tries__gte=1), name="acquiring_merchant_one_try_at_least"
+            )
+        ]
+        triggers = [forbid_delete(), freeze_columns("merchant_no", "created_at")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.merchant_no})"
+
+
+class Credential(models.Model):
+    """A merchant's key 商户密钥. The secret itself is shown once; only its SHA-256 is kept."""
+
+    database_access = grants.MUTABLE
+
+    key_id = models.TextField(primary_key=True)
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="credentials")
+    secret_hash = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=8, editable=False)
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "acquiring_credential"
+        triggers = [
+            forbid_delete(),
+            freeze_columns("key_id", "merchant_id", "secret_hash", "created_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} (…{self.hint})"
+
+
+class FeeContract(models.Model):
+    """What a merchant pays us: ``rate_ppm`` millionths of each payment, from ``valid_from`` on."""
+
+    database_access = grants.APPEND_ONLY
+
+    contract_no = models.TextField(primary_key=True)
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="fee_contracts")
+    rate_ppm = models.PositiveIntegerField()
+    returned_on_refund = models.BooleanField(default=True)
+    valid_from = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "acquiring_fee_contract"
+        indexes = [
+            models.Index(fields=["merchant", "-valid_from"], name="acquiring_fee_contract_latest")
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(rate_ppm__lte=1_000_000), name="acquiring_fee_at_most_amount"
+            )
+        ]
+        triggers = guard_append_only()
+
+    def __str__(self) -> str:
+        return f"{self.contract_no}: {self.rate_ppm} ppm"

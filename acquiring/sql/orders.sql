@@ -1,0 +1,221 @@
+-- Trade orders 交易订单: what the merchant sees, and every move that a payment causes.
+-- Functions write and check; which move to ask for is decided in Python.
+
+CREATE OR REPLACE FUNCTION platform_rfc3339(p_at timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+
+-- The Order object of the merchant API: the one rendering for answers, lists and webhooks.
+CREATE OR REPLACE FUNCTION acquiring_order_json(o acquiring_trade_order, p_base_url text) RETURNS json
+LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'order_no', o.order_no,
+        'merchant_order_no', o.merchant_order_no,
+        'status', o.status,
+        'closing', o.closing,
+        'amount', o.amount,
+        'currency', o.currency,
+        'refunded_amount', o.refunded_amount,
+        'refunding_amount', o.refunding_amount,
+        'subject', o.subject,
+        'description', o.description,
+        'cashier_url', p_base_url || '/cashier/' || substr(o.order_no, 5) || o.cashier_secret,
+        'expires_at', platform_rfc3339(o.expires_at),
+        'created_at', platform_rfc3339(o.created_at),
+        'paid_at', platform_rfc3339(o.paid_at),
+        'closed_at', platform_rfc3339(o.closed_at),
+        'close_reason', o.close_reason,
+        'failure_code', o.failure_code,
+        'payment', CASE WHEN o.payment_no IS NOT NULL THEN engine_payment_json(o.payment_no) END,
+        'metadata', o.metadata
+    )
+$$;
+
+-- The merchant behind a usable key, or no row: revocation takes effect inside the very statement that acts.
+CREATE OR REPLACE FUNCTION acquiring_caller(p_key_id text)
+RETURNS TABLE (merchant_no text, max_tries smallint)
+LANGUAGE sql STABLE AS $$
+    SELECT m.merchant_no, m.max_tries
+    FROM acquiring_credential c
+    JOIN acquiring_merchant m ON m.merchant_no = c.merchant_id
+    WHERE c.key_id = p_key_id AND c.revoked_at IS NULL
+      AND (c.expires_at IS NULL OR c.expires_at > platform_now())
+      AND m.status = 'ACTIVE'
+$$;
+
+-- Move one order to PAYING for a new payment, or refuse with the precise reason and change nothing.
+CREATE OR REPLACE FUNCTION acquiring_begin_payment(
+    p_order_no text, p_merchant_no text, p_payment_no text, p_amount bigint, p_currency text,
+    p_cause text, p_actor text, p_request_id text
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    o acquiring_trade_order;
+BEGIN
+    UPDATE acquiring_trade_order SET status = 'PAYING', payment_no = p_payment_no
+    WHERE order_no = p_order_no AND merchant_no = p_merchant_no AND status = 'INIT' AND NOT closing
+      AND expires_at > platform_now() AND amount = p_amount AND currency = p_currency;
+    IF FOUND THEN
+        INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+        VALUES ('trade_order', p_order_no, 'INIT', 'PAYING', p_cause, p_actor, p_request_id);
+        RETURN;
+    END IF;
+    SELECT * INTO o FROM acquiring_trade_order
+    WHERE order_no = p_order_no AND merchant_no = p_merchant_no;
+    RAISE EXCEPTION USING ERRCODE = 'PC400', MESSAGE = CASE
+        WHEN o.order_no IS NULL THEN 'not_found'
+        WHEN o.status = 'SUCCESS' THEN 'order_already_paid'
+        WHEN o.status = 'FAILED' THEN 'order_failed'
+        WHEN o.status = 'CLOSED' THEN 'order_closed'
+        WHEN o.closing THEN 'order_closing'
+        WHEN o.expires_at <= platform_now() THEN 'order_closed'
+        WHEN o.status = 'PAYING' THEN 'payment_in_progress'
+        ELSE 'conflict'
+    END;
+END
+$$;
+
+-- Write the merchant event of a terminal move, with the order as it now is.
+CREATE OR REPLACE FUNCTION acquiring_announce_order(
+    o acquiring_trade_order, p_type text, p_event_id text, p_delivery_no text, p_base_url text
+) RETURNS void
+LANGUAGE sql AS $$
+    SELECT acquiring_record_event(
+        p_event_id, p_type, o.merchant_no, o.order_no,
+        json_build_object(
+            'id', p_event_id, 'type', p_type, 'timestamp', platform_rfc3339(platform_now()),
+            'data', acquiring_order_json(o, p_base_url)
+        )::text,
+        o.notify_url, p_delivery_no
+    )
+$$;
+
+-- The payment is PAID: the order succeeds and the merchant is told. False when the order is not PAYING.
+CREATE OR REPLACE FUNCTION acquiring_succeed_order(
+    p_order_no text, p_event_id text, p_delivery_no text, p_base_url text,
+    p_cause text, p_actor text, p_request_id text
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    o acquiring_trade_order;
+BEGIN
+    UPDATE acquiring_trade_order
+    SET status = 'SUCCESS', paid_at = platform_now(), due_at = NULL, closing = false
+    WHERE order_no = p_order_no AND status = 'PAYING'
+    RETURNING * INTO o;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+    VALUES ('trade_order', p_order_no, 'PAYING', 'SUCCESS', p_cause, p_actor, p_request_id);
+    PERFORM acquiring_announce_order(o, 'order.success', p_event_id, p_delivery_no, p_base_url);
+    RETURN true;
+END
+$$;
+
+-- The live payment failed: CLOSED when a close was waiting for it, INIT when a try is left, else FAILED.
+-- Returns the new state, null when the order is not PAYING.
+CREATE OR REPLACE FUNCTION acquiring_end_failed_payment(
+    p_order_no text, p_failure_code text, p_counts_as_try boolean,
+    p_event_id text, p_delivery_no text, p_base_url text,
+    p_cause text, p_actor text, p_request_id text
+) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    o acquiring_trade_order;
+BEGIN
+    UPDATE acquiring_trade_order AS t SET
+        status = n.status,
+        failed_tries = t.failed_tries + n.tried,
+        failure_code = CASE WHEN n.status = 'FAILED' THEN p_failure_code END,
+        closed_at = CASE WHEN n.status = 'CLOSED' THEN platform_now() END,
+        closing = false,
+        due_at = CASE WHEN n.status = 'INIT' THEN t.expires_at END
+    FROM (
+        SELECT c.order_no, p_counts_as_try::int AS tried,
+            CASE WHEN c.closing THEN 'CLOSED'
+                 WHEN c.failed_tries + p_counts_as_try::int < c.max_tries THEN 'INIT'
+                 ELSE 'FAILED' END AS status
+        FROM acquiring_trade_order c WHERE c.order_no = p_order_no FOR UPDATE
+    ) AS n
+    WHERE t.order_no = n.order_no AND t.status = 'PAYING'
+    RETURNING t.* INTO o;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+    VALUES ('trade_order', p_order_no, 'PAYING', o.status, p_cause, p_actor, p_request_id);
+    IF o.status <> 'INIT' THEN
+        PERFORM acquiring_announce_order(
+            o, CASE o.status WHEN 'CLOSED' THEN 'order.closed' ELSE 'order.failed' END,
+            p_event_id, p_delivery_no, p_base_url);
+    END IF;
+    RETURN o.status;
+END
+$$;
+
+-- Close an unpaid order that has no live payment. False when it is not INIT.
+CREATE OR REPLACE FUNCTION acquiring_close_idle_order(
+    p_order_no text, p_reason text, p_event_id text, p_delivery_no text, p_base_url text,
+    p_cause text, p_actor text, p_request_id text
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    o acquiring_trade_order;
+BEGIN
+    UPDATE acquiring_trade_order
+    SET status = 'CLOSED', close_reason = p_reason, closed_at = platform_now(), due_at = NULL, closing = false
+    WHERE order_no = p_order_no AND status = 'INIT'
+    RETURNING * INTO o;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+    VALUES ('trade_order', p_order_no, 'INIT', 'CLOSED', p_cause, p_actor, p_request_id);
+    PERFORM acquiring_announce_order(o, 'order.closed', p_event_id, p_delivery_no, p_base_url);
+    RETURN true;
+END
+$$;
+
+-- What acceptance 受理 must know of an order, its caller checked; one row or none.
+CREATE OR REPLACE FUNCTION acquiring_payable_order(p_order_no text, p_key_id text, p_merchant_no text)
+RETURNS TABLE (
+    order_no text, merchant_no text, status text, closing boolean, expired boolean, amount bigint, currency text,
+    subject text, metadata jsonb, allowed_methods jsonb, payment_no text, return_url text,
+    expires_at timestamptz, fee_rate_ppm integer
+)
+LANGUAGE sql STABLE AS $$
+    SELECT o.order_no, o.merchant_no, o.status::text, o.closing, o.expires_at <= platform_now(), o.amount,
+        o.currency::text, o.subject, o.metadata, o.allowed_methods, o.payment_no, o.return_url, o.expires_at,
+        coalesce(f.rate_ppm, 0)
+    FROM acquiring_trade_order o
+    LEFT JOIN acquiring_fee_contract f ON f.contract_no = o.fee_contract_no
+    WHERE o.order_no = p_order_no
+      AND o.merchant_no = coalesce((SELECT c.merchant_no FROM acquiring_caller(p_key_id) c), p_merchant_no)
+$$;
+
+-- Balance payment, acquiring's floor: begin, let the engine move the money, end. Returns the payment's end state.
+CREATE OR REPLACE FUNCTION acquiring_pay_from_balance(
+    p_order_no text, p_merchant_no text, p_payment_no text, p_detail_no text, p_journal_no text,
+    p_event_id text, p_delivery_no text, p_payer_no text, p_amount bigint, p_currency text, p_fee bigint,
+    p_options_digest text, p_time_zone text, p_base_url text, p_cause text, p_actor text, p_request_id text
+) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM acquiring_begin_payment(
+        p_order_no, p_merchant_no, p_payment_no, p_amount, p_currency, p_cause, p_actor, p_request_id);
+    IF engine_pay_from_balance(
+        p_payment_no, p_detail_no, p_order_no, p_merchant_no, p_payer_no, p_amount, p_currency, p_fee,
+        p_journal_no, p_options_digest, p_time_zone, p_cause, p_actor, p_request_id)
+    THEN
+        PERFORM acquiring_succeed_order(
+            p_order_no, p_event_id, p_delivery_no, p_base_url, p_cause, p_actor, p_request_id);
+        RETURN 'PAID';
+    END IF;
+    PERFORM acquiring_end_failed_payment(
+        p_order_no, 'insufficient_balance', true, p_event_id, p_delivery_no, p_base_url,
+        p_cause, p_actor, p_request_id);
+    RETURN 'FAILED';
+END
+$$;

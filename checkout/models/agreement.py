@@ -1,0 +1,48 @@
+"""Payer agreements 代扣协议: what a payer allows one merchant to take without asking again."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from checkout.models.wallet import PayerWallet
+from paymentplatform.kernel import grants
+from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns
+
+
+class PayerAgreement(models.Model):
+    """A revocable consent; its token is known to the merchant only (we keep a SHA-256).
+
+    ``spent_amount`` counts minor units taken on ``spent_date`` (business date); the CHECK is the daily limit.
+    """
+
+    database_access = grants.MUTABLE
+
+    agreement_no = models.TextField(primary_key=True)
+    payer = models.ForeignKey(PayerWallet, on_delete=models.PROTECT, related_name="agreements")
+    merchant_no = models.TextField()
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    currency = models.CharField(max_length=3)
+    max_per_payment = models.BigIntegerField()
+    max_per_day = models.BigIntegerField()
+    spent_date = models.DateField(null=True)
+    spent_amount = models.BigIntegerField(default=0, db_default=0)
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "checkout_payer_agreement"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(spent_amount__gte=0) & Q(spent_amount__lte=F("max_per_day")),
+                name="checkout_agreement_daily_limit",
+            ),
+        ]
+        triggers = [
+            forbid_delete(),
+            freeze_columns("agreement_no", "payer_id", "merchant_no", "token_hash", "created_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement_no}: {self.payer_id} → {self.merchant_no}"

@@ -1,0 +1,146 @@
+"""Channel attempts 渠道流水 and raw callbacks."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django_fsm import FSMModelMixin
+
+from engine.models.payment import PaymentDetail
+from engine.states import CHANNEL_ATTEMPT
+from paymentplatform.kernel import grants
+from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.fsm import move_to, state_field
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_machine
+
+
+class ChannelAttempt(FSMModelMixin, models.Model):
+    """One request to one channel, committed as CREATED before the first byte leaves.
+
+    ``attempt_no`` is the request number at the channel. ``submit_claimed_at`` is null only while certainly nobody
+    has sent it. ``next_query_at`` is when to ask the channel next (null when terminal); ``lease_token`` fences a
+    worker that woke up too late. ``live_detail_no`` is unique: one live attempt per detail.
+    """
+
+    database_access = grants.MUTABLE
+
+    attempt_no = models.TextField(primary_key=True)
+    detail = models.ForeignKey(PaymentDetail, on_delete=models.PROTECT, related_name="attempts")
+    live_detail_no = models.TextField(null=True, unique=True)
+    payment_no = models.TextField()
+    order_no = models.TextField()
+    channel_code = models.TextField()
+    status = state_field(CHANNEL_ATTEMPT)
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    channel_trade_no = models.TextField(null=True)
+    failure_code = models.TextField(null=True)
+    action = models.JSONField(null=True)
+    submit_claimed_at = models.DateTimeField(null=True)
+    next_query_at = models.DateTimeField(null=True)
+    query_count = models.PositiveIntegerField(default=0)
+    lease_token = models.TextField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=PlatformNow())
+
+    class Meta:
+        db_table = "engine_channel_attempt"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel_code", "channel_trade_no"],
+                name="engine_attempt_trade_number",
+                condition=Q(status="SUCCEEDED"),
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    live_detail_no__isnull=True,
+                    next_query_at__isnull=True,
+                    status__in=sorted(CHANNEL_ATTEMPT.terminal),
+                )
+                | Q(live_detail_no__isnull=False, next_query_at__isnull=False)
+                & ~Q(status__in=sorted(CHANNEL_ATTEMPT.terminal)),
+                name="engine_attempt_live_until_terminal",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_query_at"],
+                name="engine_attempt_due",
+                condition=Q(next_query_at__isnull=False),
+            ),
+            models.Index(fields=["payment_no"], name="engine_attempt_of_payment"),
+        ]
+        triggers = guard_machine(CHANNEL_ATTEMPT)
+
+    def __str__(self) -> str:
+        return self.attempt_no
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether no answer can move it any more."""
+        return self.status in CHANNEL_ATTEMPT.terminal
+
+    @move_to(CHANNEL_ATTEMPT, "SENT", field=status)
+    def mark_sent(self) -> None:
+        """The request has left; no answer yet."""
+
+    @move_to(CHANNEL_ATTEMPT, "PENDING", field=status)
+    def mark_pending(self) -> None:
+        """The channel waits for the payer."""
+
+    @move_to(CHANNEL_ATTEMPT, "UNKNOWN", field=status)
+    def mark_unknown(self) -> None:
+        """No usable answer; only an inquiry or a callback can tell."""
+
+    @move_to(CHANNEL_ATTEMPT, "SUCCEEDED", field=status)
+    def mark_succeeded(self, *, channel_trade_no: str) -> None:
+        """The channel has the payer's money: a verified answer said so."""
+        self.channel_trade_no = channel_trade_no
+        self._end()
+
+    @move_to(CHANNEL_ATTEMPT, "FAILED", field=status)
+    def mark_failed(self, *, failure_code: str) -> None:
+        """A definite decline, or certainly never sent."""
+        self.failure_code = failure_code
+        self._end()
+
+    @move_to(CHANNEL_ATTEMPT, "CLOSED", field=status)
+    def mark_closed(self) -> None:
+        """The channel accepted the close and will refuse a later pay."""
+        self._end()
+
+    def _end(self) -> None:
+        self.live_detail_no = self.next_query_at = self.lease_token = self.leased_until = None
+
+
+class ChannelCallback(models.Model):
+    """A callback exactly as it arrived. What was done about it is filled in once; the raw part never changes."""
+
+    class Result(models.TextChoices):
+        RECEIVED = "RECEIVED"
+        REFUSED = "REFUSED"
+        UNMATCHED = "UNMATCHED"
+        QUARANTINED = "QUARANTINED"
+        APPLIED = "APPLIED"
+
+    database_access = grants.MUTABLE
+
+    id = models.BigAutoField(primary_key=True)
+    channel_code = models.TextField()
+    headers = models.JSONField()
+    body = models.BinaryField()
+    received_at = models.DateTimeField(db_default=PlatformNow())
+    result = models.CharField(max_length=16, choices=Result.choices, default=Result.RECEIVED)
+    attempt_no = models.TextField(null=True)
+    note = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "engine_channel_callback"
+        indexes = [models.Index(fields=["attempt_no"], name="engine_callback_of_attempt")]
+        triggers = [
+            forbid_delete(),
+            freeze_columns("channel_code", "headers", "body", "received_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel_code} {self.result} {self.received_at:%Y-%m-%d %H:%M:%S}"

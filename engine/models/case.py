@@ -1,0 +1,104 @@
+"""What people must look at: late money 迟到资金 and cases 差错工单."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django_fsm import FSMModelMixin
+
+from engine.states import CASE, LATE_MONEY
+from paymentplatform.kernel import grants
+from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.fsm import move_to, state_field
+from paymentplatform.kernel.guards import guard_machine
+
+
+class LateMoney(FSMModelMixin, models.Model):
+    """Money a channel took for a trade that can no longer use it. It waits in suspense 挂账, never lost."""
+
+    database_access = grants.MUTABLE
+
+    late_money_no = models.TextField(primary_key=True)
+    channel_code = models.TextField()
+    channel_trade_no = models.TextField()
+    attempt_no = models.TextField()
+    payment_no = models.TextField()
+    order_no = models.TextField()
+    merchant_no = models.TextField()
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    status = state_field(LATE_MONEY)
+    reason = models.TextField()
+    policy = models.TextField()
+    due_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=PlatformNow())
+
+    class Meta:
+        db_table = "engine_late_money"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel_code", "channel_trade_no"], name="engine_late_money_trade_number"
+            ),
+            models.CheckConstraint(condition=Q(amount__gte=1), name="engine_late_money_positive"),
+        ]
+        indexes = [models.Index(fields=["order_no"], name="engine_late_money_of_order")]
+        triggers = guard_machine(LATE_MONEY)
+
+    def __str__(self) -> str:
+        return self.late_money_no
+
+    @move_to(LATE_MONEY, "REFUNDING", field=status)
+    def start_refunding(self) -> None:
+        """It is on its way back to the payer."""
+
+    @move_to(LATE_MONEY, "REFUNDED", field=status)
+    def mark_refunded(self) -> None:
+        """The payer has it back."""
+
+    @move_to(LATE_MONEY, "HONOURED", field=status)
+    def mark_honoured(self) -> None:
+        """The merchant accepted it after all."""
+
+    @move_to(LATE_MONEY, "OPEN", field=status)
+    def reopen(self) -> None:
+        """Its refund failed; somebody must decide."""
+
+
+class Case(FSMModelMixin, models.Model):
+    """Something no rule can decide; a person must. One open case per kind and object."""
+
+    database_access = grants.MUTABLE
+
+    case_no = models.TextField(primary_key=True)
+    kind = models.TextField()
+    object_no = models.TextField()
+    detail = models.TextField()
+    status = state_field(CASE)
+    created_at = models.DateTimeField(db_default=PlatformNow())
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "engine_case"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "object_no"],
+                name="engine_case_one_unresolved",
+                condition=Q(resolved_at__isnull=True),
+            )
+        ]
+        triggers = guard_machine(CASE)
+
+    def __str__(self) -> str:
+        return f"{self.case_no} {self.kind} {self.object_no}"
+
+    @move_to(CASE, "PROPOSED", field=status)
+    def propose(self) -> None:
+        """A resolution waits for a second person."""
+
+    @move_to(CASE, "OPEN", field=status)
+    def reopen(self) -> None:
+        """The proposal was refused."""
+
+    @move_to(CASE, "RESOLVED", field=status)
+    def resolve(self) -> None:
+        """Decided by two persons."""

@@ -1,7 +1,7 @@
 """The commands of `run.py`."""
 
-import sys
 
+from deploy.local.checks import run_tests
 from deploy.local.errors import EXIT_FAILED, LauncherError, tail
 from deploy.local.paths import DEVELOPMENT_LOCK, TEST_STATE
 from deploy.local.screen import complain
@@ -12,6 +12,8 @@ from deploy.local.venv import install
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code; failures become sentences, not tracebacks."""
     try:
+        if arguments[:1] == ["test"]:
+            return run_tests(arguments[1:])
         if arguments[:1] == ["test-env"]:
             TEST_STATE.mkdir(exist_ok=True)
             install(DEVELOPMENT_LOCK, log=TEST_STATE / "install.log")
@@ -22,7 +24,3 @@ def main(arguments: list[str]) -> int:
             complain(f"The last lines of {error.log}:\n{tail(error.log)}")
         return error.exit_code
     return EXIT_FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

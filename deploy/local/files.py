@@ -1,8 +1,11 @@
-"""Small files with secrets in them: written whole or not at all, and readable by us alone."""
+"""State files: written whole or not at all, readable by us alone; and locks that cannot be left behind."""
 
+import fcntl
 import json
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +54,24 @@ def read_environment(path: Path) -> dict[str, str]:
         return {}
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     return {key: "".join(shlex.split(value)) for key, value in pairs}
+
+
+class Busy(Exception):
+    """Somebody else holds the lock that we did not want to wait for."""
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock for the block; the system releases it even when we are killed.
+
+    With `wait` false, raises Busy at once when another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDONLY if path.exists() else os.O_RDONLY | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise Busy(str(path)) from None
+        yield
+    finally:
+        os.close(descriptor)

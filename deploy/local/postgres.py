@@ -61,7 +61,7 @@ class Cluster:
         """Return the folder that PostgreSQL owns."""
         return self.home / "data"
 
-    def start(self) -> Record:
+    def start(self) -> "subprocess.Popen[bytes]":
         """Make the cluster if there is none, start it and wait until it takes connections.
 
         What a killed predecessor left behind is put in order first. Raises LauncherError with the
@@ -77,7 +77,7 @@ class Cluster:
             self._clear_predecessor()
             process = self._launch(programs, account)
             if self._becomes_ready(programs, process):
-                return record_of("postgres", process.pid)
+                return process
             time.sleep(attempt)
         raise LauncherError("PostgreSQL did not start.", log=self.log)
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local import postgres, processes
-from deploy.local.accounts import account_for
 from deploy.local.database import admin_url, prepare
 from deploy.local.environment import compose, keep_secrets
-from deploy.local.files import read_environment, read_json, write_environment, write_json
+from deploy.local.files import locked, read_environment, read_json, write_environment, write_json
 from deploy.local.paths import ROOT, TEST_STATE
+from deploy.local.places import database_home, forget_database
 from deploy.local.postgres import Cluster
-from deploy.local.processes import MARK, Record, free_port
+from deploy.local.processes import MARK, Record, free_port, record_of
 from deploy.local.screen import say
 from deploy.local.valkey import Valkey
 
@@ -32,7 +32,7 @@ def start_servers(state: Path, *, database_home: Path) -> dict[str, str]:
         environment=marked,
         durable=False,
     )
-    started = [cluster.start()]
+    started = [record_of("postgres", cluster.start().pid)]
     _remember(state, started)
     addresses = prepare(
         cluster,
@@ -48,7 +48,7 @@ def start_servers(state: Path, *, database_home: Path) -> dict[str, str]:
         environment=marked,
         durable=False,
     )
-    started.append(valkey.start())
+    started.append(record_of("valkey", valkey.start().pid))
     _remember(state, started)
     environment = compose(
         kept=kept,
@@ -102,15 +102,13 @@ def lasting_state() -> Path:
 def lasting_servers() -> dict[str, str]:
     """Give the environment of servers that stay up between test runs, starting them if needed."""
     state = lasting_state()
-    known = known_servers(state)
-    if known and all(record.is_alive() for record in known):
-        return read_environment(state / "env")
-    stop_servers(state)
     state.mkdir(mode=0o755, parents=True, exist_ok=True)
-    home = state / "postgres"
-    if not account_for(home).can("-x", state):
-        home = Path(tempfile.mkdtemp(prefix="paymentplatform-test-"))
-    return start_servers(state, database_home=home)
+    with locked(state / "lock"):
+        known = known_servers(state)
+        if known and all(record.is_alive() for record in known):
+            return read_environment(state / "env")
+        stop_servers(state)
+        return start_servers(state, database_home=database_home(state))
 
 
 def show_lasting_servers() -> int:
@@ -130,8 +128,9 @@ def stop_lasting_servers() -> int:
     """Stop the lasting servers and remove their data."""
     state = lasting_state()
     stop_servers(state)
-    shutil.rmtree(state / "postgres", ignore_errors=True)
-    shutil.rmtree(state / "valkey", ignore_errors=True)
+    forget_database(state)
+    for left in ("valkey", "metrics"):
+        shutil.rmtree(state / left, ignore_errors=True)
     (state / "servers.json").unlink(missing_ok=True)
     say("Test servers are stopped.")
     return 0

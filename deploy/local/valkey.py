@@ -13,7 +13,6 @@ from pathlib import Path
 
 from deploy.local.errors import LauncherError
 from deploy.local.files import write_private
-from deploy.local.processes import Record, record_of
 from deploy.local.venv import site_packages
 
 START_SECONDS = 30.0
@@ -35,7 +34,7 @@ class Valkey:
         """Return the address that clients use."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
-    def start(self) -> Record:
+    def start(self) -> "subprocess.Popen[bytes]":
         """Start the server and wait until it answers; raise LauncherError with its log if not."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings = self.home / "valkey.conf"
@@ -53,7 +52,7 @@ class Valkey:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             if self._answers():
-                return record_of("valkey", process.pid)
+                return process
             time.sleep(0.05)
         process.kill()
         process.wait()

@@ -1,16 +1,13 @@
 """The virtual environment: made once, filled from a hashed lock, then left alone."""
 
-import fcntl
 import hashlib
 import importlib.util
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.errors import LauncherError
+from deploy.local.files import locked
 from deploy.local.paths import PYTHON, ROOT, VENV
 from deploy.local.screen import say
 
@@ -31,7 +28,7 @@ def install(lock: Path, *, log: Path) -> bool:
     Two launchers that arrive together take turns. Raises LauncherError when pip fails: the mark of
     success is then missing, so the next start tries again.
     """
-    with _one_at_a_time():
+    with locked(ROOT / "run.py"):
         if not _is_usable():
             _make(log)
         stamp = VENV / f".installed-{lock.stem}"
@@ -43,17 +40,6 @@ def install(lock: Path, *, log: Path) -> bool:
         _call(command, log=log, failure="Installing the requirements failed.")
         stamp.write_text(wanted, encoding="ascii")
     return True
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Hold a lock that the system releases even when we are killed."""
-    descriptor = os.open(ROOT, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _is_usable() -> bool:

@@ -38,9 +38,10 @@ class ChannelAttempt(FSMModelMixin, models.Model):
     action = models.JSONField(null=True)
     submit_claimed_at = models.DateTimeField(null=True)
     next_query_at = models.DateTimeField(null=True)
-    query_count = models.PositiveIntegerField(default=0)
+    query_count = models.PositiveIntegerField(default=0, db_default=0)
     lease_token = models.TextField(null=True)
     leased_until = models.DateTimeField(null=True)
+    forwarded_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=PlatformNow())
 
     class Meta:

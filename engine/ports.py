@@ -1,0 +1,58 @@
+"""The one staircase upward: results go to the owner of a payment through this port, inside the engine's transaction.
+
+Acquiring registers its implementation in ``acquiring/apps.py``; a system check fails the start unless there is
+exactly one (docs/decisions/0003).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerState:
+    """The locked owner: whether a success can still be taken, and for which payment."""
+
+    is_paying: bool
+    payment_no: str | None
+    merchant_no: str
+    late_money_policy: str
+
+
+class PaymentOwner(Protocol):
+    """What owns a payment. Every method must be called inside a transaction (require)."""
+
+    def lock_owner(self, *, order_no: str) -> OwnerState:
+        """Lock the owner's row, the first lock of every money transaction, and tell how it stands."""
+
+    def payment_succeeded(self, *, order_no: str, payment_no: str, cause: str) -> None:
+        """The payment is PAID. Raises OwnerRefused when the owner cannot take it (a bug: it was locked)."""
+
+    def payment_failed(
+        self, *, order_no: str, payment_no: str, failure_code: str, counts_as_try: bool, cause: str
+    ) -> None:
+        """The payment is FAILED: certainly not charged. The owner rolls back, fails or finishes its close."""
+
+
+class OwnerRefused(RuntimeError):
+    """The owner did not accept a result although it was locked and PAYING: the transaction must roll back."""
+
+
+_owners: list[PaymentOwner] = []
+
+
+def register_payment_owner(owner: PaymentOwner) -> None:
+    """Plug in the owner, once, at start-up."""
+    _owners.append(owner)
+
+
+def registered_owners() -> tuple[PaymentOwner, ...]:
+    """All registered owners, for the system check."""
+    return tuple(_owners)
+
+
+def payment_owner() -> PaymentOwner:
+    """Return the one registered owner."""
+    (owner,) = _owners
+    return owner

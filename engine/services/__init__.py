@@ -1,0 +1,1 @@
+"""Use cases of the engine. They own transactions, locks and moves."""

@@ -1,0 +1,114 @@
+"""The inquiry janitor: whoever crashed, whatever got lost, the channel is asked until it gives a definite answer.
+
+A CREATED attempt that nobody claimed was certainly never sent and is submitted; every other one is only asked
+about and, when that leads nowhere, closed. Nothing is ever submitted twice or failed by the clock.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection, connections
+
+from engine.channels.base import Capability, ChannelAnswer, Outcome
+from engine.channels.registry import get_channel
+from engine.contracts import Cause
+from engine.models import ChannelAttempt, PaymentOrder
+from engine.selectors import get_attempt
+from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
+from engine.services.submission import build_reference, submit_attempt
+from paymentplatform.kernel import jobs, numbers, transactions
+from paymentplatform.kernel.clock import database_now
+
+LEASE_S = 60
+PARALLEL_CALLS = 8
+FORWARD_EVERY_S = 5
+
+_log = structlog.get_logger(__name__)
+
+_CLAIM_DUE = """
+    UPDATE engine_channel_attempt
+    SET lease_token = %s, leased_until = platform_now() + make_interval(secs => %s)
+    WHERE attempt_no IN (
+        SELECT attempt_no FROM engine_channel_attempt
+        WHERE next_query_at <= platform_now() AND (leased_until IS NULL OR leased_until < platform_now())
+        ORDER BY next_query_at LIMIT %s FOR UPDATE SKIP LOCKED)
+    RETURNING attempt_no
+"""
+
+
+@transactions.forbid
+def query_due_attempts(*, batch_size: int = 40) -> int:
+    """Ask about every due attempt, a few at a time, and return how many were handled (forbid)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_DUE, [numbers.new_number("lease"), LEASE_S, batch_size])
+        due = [attempt_no for (attempt_no,) in cursor.fetchall()]
+    if due:
+        with ThreadPoolExecutor(max_workers=min(PARALLEL_CALLS, len(due))) as pool:
+            list(pool.map(_handle_due, due))
+    return len(due)
+
+
+def _handle_due(attempt_no: str) -> None:
+    """Handle one attempt in a pool thread; a failure leaves the row due again when its lease ends."""
+    try:
+        attempt = get_attempt(attempt_no=attempt_no)
+        if attempt.submit_claimed_at is None:
+            while attempt_no is not None:
+                applied = submit_attempt(attempt_no=attempt_no)
+                attempt_no = applied.failover_attempt_no if applied else None
+        else:
+            query_attempt(attempt_no=attempt_no)
+    except Exception:
+        _log.exception("inquiry_failed", attempt_no=attempt_no)
+    finally:
+        connections.close_all()
+
+
+@transactions.forbid
+def query_attempt(*, attempt_no: str, cause: Cause = Cause.INQUIRY) -> Applied:
+    """Ask the channel what became of an attempt and apply the answer; close it when that is due (forbid).
+
+    NOT_FOUND becomes final only NOT_FOUND_GRACE_S after the attempt was made and by an accepted close.
+    """
+    attempt = get_attempt(attempt_no=attempt_no)
+    if attempt.is_terminal:
+        return Applied("ignored")
+    payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
+    channel = get_channel(attempt.channel_code)
+    reference = build_reference(attempt, payment)
+    answer = _call(channel.query, reference)
+    grace_over = database_now() >= attempt.created_at + timedelta(
+        seconds=settings.NOT_FOUND_GRACE_S
+    )
+    wants_close = (answer.outcome == Outcome.NOT_FOUND and grace_over) or (
+        payment.closing and answer.outcome == Outcome.PENDING
+    )
+    if wants_close and Capability.CLOSE in channel.capabilities:
+        answer = _call(channel.close, reference)
+    return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=cause)
+
+
+def _call(method: object, reference: object) -> ChannelAnswer:
+    try:
+        return method(reference)  # type: ignore[operator]
+    except Exception:
+        _log.exception("adapter_raised")
+        return ChannelAnswer(outcome=Outcome.UNKNOWN)
+
+
+def bring_inquiry_forward(*, payment_no: str) -> None:
+    """Let the janitor ask now, because somebody is looking; at most every 5 s. Calls no channel itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE engine_channel_attempt
+               SET next_query_at = platform_now(), forwarded_at = platform_now()
+               WHERE payment_no = %s AND live_detail_no IS NOT NULL AND next_query_at > platform_now()
+                 AND coalesce(forwarded_at, created_at) < platform_now() - make_interval(secs => %s)""",
+            [payment_no, FORWARD_EVERY_S],
+        )
+        if cursor.rowcount:
+            jobs.ring(QUERY_TASK)

@@ -1,0 +1,61 @@
+"""The four lines of every move in one place: transition, save, append the event row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.contracts import Cause
+from engine.models import (
+    Case,
+    ChannelAttempt,
+    LateMoney,
+    PaymentDetail,
+    PaymentOrder,
+    Transition,
+)
+from engine.states import CASE, CHANNEL_ATTEMPT, LATE_MONEY, PAYMENT_DETAIL, PAYMENT_ORDER
+from paymentplatform.kernel import context, transactions
+from paymentplatform.kernel.statemachine import Machine
+
+_MACHINES: dict[type, tuple[Machine, list[str]]] = {
+    PaymentOrder: (
+        PAYMENT_ORDER,
+        ["status", "paid_at", "live_order_no", "closing", "failure_code"],
+    ),
+    PaymentDetail: (PAYMENT_DETAIL, ["status"]),
+    ChannelAttempt: (
+        CHANNEL_ATTEMPT,
+        [
+            "status",
+            "channel_trade_no",
+            "failure_code",
+            "live_detail_no",
+            "next_query_at",
+            "lease_token",
+            "leased_until",
+        ],
+    ),
+    LateMoney: (LATE_MONEY, ["status", "due_at"]),
+    Case: (CASE, ["status", "resolved_at"]),
+}
+
+
+@transactions.require
+def apply_move(row: Any, transition_name: str, *, cause: Cause, **facts: Any) -> None:
+    """Run one named transition of a locked row, save it and append its event row (require).
+
+    Raises django_fsm.TransitionNotAllowed, with nothing saved, when the machine has no such move.
+    """
+    machine, fields = _MACHINES[type(row)]
+    before = row.status
+    getattr(row, transition_name)(**facts)
+    row.save(update_fields=fields)
+    Transition.objects.create(
+        machine=machine.name,
+        object_no=row.pk,
+        from_status=before,
+        to_status=row.status,
+        cause=cause,
+        actor=context.actor.get(),
+        request_id=context.request_id.get(),
+    )

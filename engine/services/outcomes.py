@@ -1,0 +1,241 @@
+"""The funnel: the ONE way in which any answer about an attempt changes anything.
+
+Sync answer, callback, inquiry, close and operator all end here. Locks: owner, payment, detail, attempt, then the
+ledger's accounts. Whoever comes second finds a terminal attempt and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from django.conf import settings
+
+from engine.channels.base import ChannelAnswer, Outcome
+from engine.contracts import Cause
+from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
+from engine.ports import OwnerState, payment_owner
+from engine.selectors import get_attempt, lock_attempt, lock_detail, lock_payment
+from engine.services.acceptance import create_attempt
+from engine.services.late_money import open_case, record_late_money
+from engine.services.moves import apply_move
+from ledger import api as ledger
+from paymentplatform.kernel import jobs, transactions
+from paymentplatform.kernel.clock import database_now
+
+QUERY_TASK = "engine.query_due_attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the funnel did. ``failover_attempt_no`` is a new attempt that nobody has submitted yet."""
+
+    effect: str
+    failover_attempt_no: str | None = None
+
+
+@dataclass(slots=True)
+class _Locked:
+    owner: OwnerState
+    payment: PaymentOrder
+    detail: PaymentDetail
+    attempt: ChannelAttempt
+
+
+@transactions.start
+def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Cause) -> Applied:
+    """Fold one verified answer into attempt, detail, payment, order and ledger (start).
+
+    Safe to call any number of times with the same or contradicting answers; raises NotFound for an attempt that
+    does not exist. An unverified answer must come as UNKNOWN.
+    """
+    seen = get_attempt(attempt_no=attempt_no)
+    owner = payment_owner().lock_owner(order_no=seen.order_no)
+    rows = _Locked(
+        owner=owner,
+        payment=lock_payment(payment_no=seen.payment_no),
+        detail=lock_detail(detail_no=seen.detail_id),
+        attempt=lock_attempt(attempt_no=attempt_no),
+    )
+    if rows.attempt.is_terminal:
+        return _apply_after_end(rows, answer, cause)
+    if answer.outcome == Outcome.SUCCEEDED:
+        return _apply_success(rows, answer, cause)
+    if answer.outcome in {Outcome.FAILED, Outcome.NOT_SENT}:
+        return _apply_decline(rows, answer, cause)
+    if answer.outcome == Outcome.CLOSED:
+        apply_move(rows.attempt, "mark_closed", cause=cause)
+        return _fail_payment(
+            rows, failure_code="payment_closed", counts_as_try=False, cause=cause, effect="closed"
+        )
+    return _keep_waiting(rows, answer, cause)
+
+
+def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
+    """A terminal attempt never changes; money it brings all the same is late money."""
+    attempt = rows.attempt
+    if answer.outcome != Outcome.SUCCEEDED:
+        return Applied("ignored")
+    same_charge = attempt.status == "SUCCEEDED" and answer.channel_trade_no in {
+        None,
+        attempt.channel_trade_no,
+    }
+    if same_charge:
+        return Applied("repeated")
+    record_late_money(
+        attempt=attempt,
+        owner=rows.owner,
+        answer=answer,
+        reason=f"success after {attempt.status}",
+        cause=cause,
+    )
+    return Applied("late_money")
+
+
+def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
+    attempt, payment = rows.attempt, rows.payment
+    if (answer.amount, answer.currency) != (attempt.amount, attempt.currency):
+        return _apply_mismatch(rows, answer, cause)
+    trade_no = answer.channel_trade_no or attempt.attempt_no
+    duplicate = (
+        ChannelAttempt.objects.filter(
+            channel_code=attempt.channel_code, channel_trade_no=trade_no, status="SUCCEEDED"
+        ).exists()
+        or LateMoney.objects.filter(
+            channel_code=attempt.channel_code, channel_trade_no=trade_no
+        ).exists()
+    )
+    if duplicate:
+        open_case(kind="duplicate_trade_no", object_no=attempt.attempt_no, detail=trade_no)
+        return _keep_waiting(rows, answer, cause)
+    apply_move(attempt, "mark_succeeded", cause=cause, channel_trade_no=trade_no)
+    usable = (
+        payment.status == "PAYING"
+        and rows.owner.is_paying
+        and rows.owner.payment_no == payment.payment_no
+    )
+    if not usable:
+        record_late_money(
+            attempt=attempt,
+            owner=rows.owner,
+            answer=answer,
+            reason=f"payment is {payment.status}",
+            cause=cause,
+        )
+        return Applied("late_money")
+    apply_move(rows.detail, "mark_held", cause=cause)
+    apply_move(rows.detail, "mark_done", cause=cause)
+    apply_move(payment, "mark_paid", cause=cause, paid_at=database_now())
+    payment_owner().payment_succeeded(
+        order_no=payment.order_no, payment_no=payment.payment_no, cause=cause
+    )
+    ledger.post_journal(
+        ledger.build_payment_paid(
+            event_id=payment.payment_no,
+            merchant_no=payment.merchant_no,
+            channel_code=attempt.channel_code,
+            channel_amount=rows.detail.amount,
+            fee_amount=payment.fee_amount,
+            currency=payment.currency,
+        )
+    )
+    return Applied("paid")
+
+
+def _apply_mismatch(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
+    """Another amount or currency than ours: never partly PAID.
+
+    A callback or sync answer only raises suspicion; the inquiry decides, and then the whole charge is late money.
+    """
+    attempt = rows.attempt
+    said = f"said {answer.amount} {answer.currency}, ours {attempt.amount} {attempt.currency}"
+    open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
+    if cause not in {Cause.INQUIRY, Cause.CLOSE} or answer.amount is None:
+        attempt.next_query_at = database_now()
+        if attempt.status != "UNKNOWN":
+            apply_move(attempt, "mark_unknown", cause=cause)
+        else:
+            attempt.save(update_fields=["next_query_at"])
+        jobs.ring(QUERY_TASK)
+        return Applied("quarantined")
+    trade_no = answer.channel_trade_no or attempt.attempt_no
+    apply_move(attempt, "mark_succeeded", cause=cause, channel_trade_no=trade_no)
+    record_late_money(
+        attempt=attempt, owner=rows.owner, answer=answer, reason="amount mismatch", cause=cause
+    )
+    return _fail_payment(
+        rows, failure_code="amount_mismatch", counts_as_try=True, cause=cause, effect="late_money"
+    )
+
+
+def _apply_decline(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
+    """A definite no. Only here, and only when it is retriable, may the next channel be tried."""
+    attempt, payment = rows.attempt, rows.payment
+    not_sent = answer.outcome == Outcome.NOT_SENT
+    if not_sent and cause != Cause.SYNC_ANSWER:
+        return _keep_waiting(rows, answer, cause)
+    failure_code = answer.failure_code or ("not_sent" if not_sent else "declined")
+    apply_move(attempt, "mark_failed", cause=cause, failure_code=failure_code)
+    may_retry = (
+        (not_sent or answer.retriable)
+        and payment.status == "PAYING"
+        and not payment.closing
+        and rows.owner.is_paying
+    )
+    if may_retry and payment.candidates:
+        channel_code, *rest = payment.candidates
+        payment.candidates = rest
+        payment.save(update_fields=["candidates"])
+        rows.detail.channel_code = channel_code
+        rows.detail.save(update_fields=["channel_code"])
+        following = create_attempt(
+            payment=payment, detail=rows.detail, channel_code=channel_code, query_at=database_now()
+        )
+        jobs.ring(QUERY_TASK)
+        return Applied("failed_over", following.attempt_no)
+    return _fail_payment(
+        rows, failure_code=failure_code, counts_as_try=True, cause=cause, effect="failed"
+    )
+
+
+def _fail_payment(
+    rows: _Locked, *, failure_code: str, counts_as_try: bool, cause: Cause, effect: str
+) -> Applied:
+    payment = rows.payment
+    if payment.status != "PAYING":
+        return Applied(effect)
+    apply_move(rows.detail, "mark_failed", cause=cause)
+    apply_move(payment, "mark_failed", cause=cause, failure_code=failure_code)
+    payment_owner().payment_failed(
+        order_no=payment.order_no,
+        payment_no=payment.payment_no,
+        failure_code=failure_code,
+        counts_as_try=counts_as_try,
+        cause=cause,
+    )
+    return Applied(effect)
+
+
+def _keep_waiting(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
+    """No definite answer: remember what is known and when to ask again. Never FAILED by the clock."""
+    attempt = rows.attempt
+    if answer.action is not None:
+        attempt.action = {
+            name: value for name, value in asdict(answer.action).items() if value is not None
+        }
+    if cause == Cause.INQUIRY:
+        attempt.query_count += 1
+        attempt.lease_token = attempt.leased_until = None
+        if attempt.query_count == len(settings.INQUIRY_SCHEDULE_S):
+            open_case(
+                kind="inquiry_schedule_spent",
+                object_no=attempt.attempt_no,
+                detail=f"still {attempt.status} after {attempt.query_count} inquiries",
+            )
+    step = min(attempt.query_count, len(settings.INQUIRY_SCHEDULE_S) - 1)
+    attempt.next_query_at = database_now() + timedelta(seconds=settings.INQUIRY_SCHEDULE_S[step])
+    attempt.save(update_fields=["action", "query_count", "next_query_at", "lease_token", "leased_until"])
+    target = "PENDING" if answer.outcome == Outcome.PENDING else "UNKNOWN"
+    if attempt.status != target:
+        apply_move(attempt, f"mark_{target.lower()}", cause=cause)
+    return Applied(target.lower())

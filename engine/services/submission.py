@@ -1,0 +1,105 @@
+"""Send an attempt to its channel. The claim is committed before the first byte; nobody ever sends it twice."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from engine.channels.base import AttemptReference, ChannelAnswer, Outcome, PayRequest
+from engine.channels.registry import get_channel
+from engine.contracts import Cause, PaymentProgress
+from engine.models import ChannelAttempt, PaymentOrder
+from engine.selectors import find_live_attempt, get_payment_progress
+from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
+from paymentplatform.kernel import jobs, transactions
+from paymentplatform.kernel.database import PlatformNow
+
+_log = structlog.get_logger(__name__)
+
+_slots = threading.BoundedSemaphore(settings.CHANNEL_CALL_SLOTS)
+"""At most this many threads of a process wait for channels at once; the others leave the work to a worker."""
+
+
+@transactions.forbid
+def submit_payment(*, payment_no: str) -> PaymentProgress:
+    """Submit the payment's attempt, failing over while the funnel allows it, and tell how it stands (forbid).
+
+    When every channel slot of this process is taken the attempt is left to a worker and the answer is PAYING.
+    """
+    if not _slots.acquire(blocking=False):
+        _leave_to_worker(payment_no)
+        return get_payment_progress(payment_no=payment_no)
+    try:
+        attempt = find_live_attempt(payment_no=payment_no)
+        attempt_no = attempt.attempt_no if attempt else None
+        while attempt_no is not None:
+            applied = submit_attempt(attempt_no=attempt_no)
+            attempt_no = applied.failover_attempt_no if applied else None
+    finally:
+        _slots.release()
+    return get_payment_progress(payment_no=payment_no)
+
+
+@transactions.forbid
+def submit_attempt(*, attempt_no: str) -> Applied | None:
+    """Claim one unsent attempt, call the channel, apply its answer (forbid). None when it is not ours to send."""
+    claimed = ChannelAttempt.objects.filter(
+        attempt_no=attempt_no, submit_claimed_at__isnull=True, live_detail_no__isnull=False
+    ).update(submit_claimed_at=PlatformNow())
+    if not claimed:
+        return None
+    attempt = ChannelAttempt.objects.get(attempt_no=attempt_no)
+    payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
+    if payment.closing:
+        answer = ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code="payment_closed")
+    else:
+        answer = _call_pay(attempt, payment)
+    return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.SYNC_ANSWER)
+
+
+def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
+    context = payment.context
+    request = PayRequest(
+        request_no=attempt.attempt_no,
+        payment_no=payment.payment_no,
+        order_no=payment.order_no,
+        method=payment.method,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        subject=context["subject"],
+        expires_at=datetime.fromisoformat(context["expires_at"]),
+        notify_url=f"{settings.BASE_URL}/channels/{attempt.channel_code}/notify",
+        return_url=context["return_url"],
+        options=context["options"],
+        metadata=context["metadata"],
+    )
+    try:
+        return get_channel(attempt.channel_code).pay(request)
+    except Exception:
+        # A bug in an adapter must not be taken for an answer: the request may have left.
+        _log.exception("adapter_raised", channel=attempt.channel_code, attempt_no=attempt.attempt_no)
+        return ChannelAnswer(outcome=Outcome.UNKNOWN)
+
+
+def build_reference(attempt: ChannelAttempt, payment: PaymentOrder) -> AttemptReference:
+    """Name an earlier request for query and close."""
+    return AttemptReference(
+        request_no=attempt.attempt_no,
+        payment_no=attempt.payment_no,
+        order_no=attempt.order_no,
+        amount=attempt.amount,
+        currency=attempt.currency,
+        metadata=payment.context.get("metadata", {}),
+    )
+
+
+def _leave_to_worker(payment_no: str) -> None:
+    with transaction.atomic():
+        ChannelAttempt.objects.filter(
+            payment_no=payment_no, live_detail_no__isnull=False, submit_claimed_at__isnull=True
+        ).update(next_query_at=PlatformNow())
+        jobs.ring(QUERY_TASK)

@@ -119,7 +119,16 @@ def _migrate(name: str) -> None:
         "MIGRATION_DATABASE_URL": owner_url(name),
     }
     done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"],
+        [
+            sys.executable,
+            "manage.py",
+            "migrate",
+            "--database",
+            "owner",
+            "--no-input",
+            "--verbosity",
+            "0",
+        ],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -1,0 +1,1 @@
+"""账务: what the money did. Accounts, journals, postings, holds, balances."""

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class LedgerConfig(AppConfig):
-    """Accounts, journals and holds 账务."""
+    """Accounts, journals and balances 账务."""
 
     name = "ledger"
     verbose_name = "Ledger"

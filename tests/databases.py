@@ -118,17 +118,17 @@ def _migrate(name: str) -> None:
         "DATABASE_URL": database_url(name),
         "MIGRATION_DATABASE_URL": owner_url(name),
     }
+    arguments = [
+        "migrate",
+        "--database",
+        "owner",
+        "--skip-checks",
+        "--no-input",
+        "--verbosity",
+        "0",
+    ]
     done = subprocess.run(
-        [
-            sys.executable,
-            "manage.py",
-            "migrate",
-            "--database",
-            "owner",
-            "--no-input",
-            "--verbosity",
-            "0",
-        ],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -137,7 +137,7 @@ def _migrate(name: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        message = f"manage.py migrate failed:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}"
+        message = f"manage.py migrate failed:\n{done.stdout[-500:]}\n{done.stderr[-1500:]}"
         raise RuntimeError(message)
 
 

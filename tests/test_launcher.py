@@ -1,0 +1,353 @@
+"""The launcher: its pure parts, and real starts and stops of a platform that is only a stand-in.
+
+The stand-in is small but runs on the real programs: PostgreSQL, Valkey, granian, Celery. So the
+launcher's promises are tested in seconds; the long test at the end makes the same with the real
+platform, from a fresh copy in a folder with a space in its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.local import environment, files, processes
+from deploy.local.accounts import account_for
+from deploy.local.children import degraded_parts, platform_children
+from deploy.local.errors import LauncherError, tail
+from deploy.local.launch import chosen_port
+from deploy.local.paths import system_folder
+from deploy.local.postgres import works_in
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = {
+    "merchant_no": "M1",
+    "secret_key": "sk_1",
+    "webhook_secret": "whsec_1",
+    "payer_no": "P1",
+    "payer_password": "secret",
+    "payer_token": "token",
+    "admin_user": "admin",
+    "admin_password": "secret",
+}
+STAND_IN = {
+    "manage.py": f"import sys\nif sys.argv[1] == 'seed_demo': print('{json.dumps(DEMO)}')\n",
+    "paymentplatform/__init__.py": (
+        "import os\nfrom celery import Celery\n"
+        "celery = Celery('stand-in', broker=os.environ['REDIS_URL'])\n"
+    ),
+    "paymentplatform/settings.py": "SECRET_KEY = 'stand-in'\n",
+    "paymentplatform/wsgi.py": (
+        "import os\nimport psycopg\n"
+        "def application(environ, start_response):\n"
+        "    user = os.environ['DATABASE_URL'] if environ['PATH_INFO'] == '/readyz' else None\n"
+        "    if user: psycopg.connect(user).close()\n"
+        "    start_response('200 OK', [('Content-Type', 'application/json')])\n"
+        "    return [b'{\"degraded\": []}']\n"
+    ),
+    "engine/__init__.py": "",
+    "engine/channels/__init__.py": "",
+    "engine/channels/sandbox/__init__.py": "",
+    "engine/channels/sandbox/institution.py": (
+        "import sys\nfrom http.server import BaseHTTPRequestHandler, HTTPServer\n"
+        "class Bank(BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200)\n        self.end_headers()\n"
+        "HTTPServer(('127.0.0.1', int(sys.argv[sys.argv.index('--port') + 1])), Bank)"
+        ".serve_forever()\n"
+    ),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unit_database() -> None:
+    """The launcher knows nothing of the platform's database, so its tests need none."""
+
+
+# The pure parts
+
+
+def test_environment_file_survives_a_round_trip_and_a_shell(tmp_path: Path) -> None:
+    path = tmp_path / "env"
+    told = {
+        "PLAIN": "postgresql://a:b@127.0.0.1:5/x",
+        "KEY": "abc=",
+        "SPACED": "/a b/it's",
+        "NIL": "",
+    }
+    files.write_environment(path, told)
+    assert files.read_environment(path) == told
+    assert "PLAIN=postgresql://a:b@127.0.0.1:5/x\n" in path.read_text(encoding="utf-8")
+    assert path.stat().st_mode & 0o777 == 0o600
+    script = f'set -a; . "{path}"; printf %s "$SPACED"'
+    assert subprocess.check_output(["/bin/sh", "-c", script], text=True) == "/a b/it's"
+
+
+def test_torn_state_file_reads_as_empty(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    assert files.read_json(path) == {}
+    for torn in ('{"launcher": ', "[]", "null"):
+        path.write_text(torn, encoding="utf-8")
+        assert files.read_json(path) == {}
+
+
+def test_secrets_are_drawn_once(tmp_path: Path) -> None:
+    first = environment.keep_secrets(tmp_path)
+    assert environment.keep_secrets(tmp_path) == first
+    assert len(set(first.values())) == len(first)
+
+
+def test_lock_is_held_by_one(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with files.locked(lock), pytest.raises(files.Busy), files.locked(lock, wait=False):
+        pass
+    with files.locked(tmp_path / "lock", wait=False):
+        pass
+
+
+def test_a_stranger_with_our_pid_is_not_ours() -> None:
+    stranger = processes.Record(name="web", pid=os.getpid(), started="another boot:1")
+    assert not stranger.is_alive()
+    processes.send(stranger, signal.SIGKILL)  # we are still here to say so
+    assert processes.record_of("self", os.getpid()).is_alive()
+
+
+def test_a_zombie_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    record = processes.record_of("child", child.pid)
+    assert processes.wait_until_gone([record], seconds=10) == []
+    child.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_sweep_ends_what_carries_our_mark_and_nothing_else(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    marked = subprocess.Popen(command, env=os.environ | {processes.MARK: str(tmp_path)})
+    other = subprocess.Popen(command, env=os.environ | {processes.MARK: f"{tmp_path}-2"})
+    try:
+        processes.sweep(str(tmp_path))
+        assert marked.wait(timeout=10) == -signal.SIGKILL
+        assert other.poll() is None
+        assert not works_in(other.pid, tmp_path)
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_free_port_prefers_the_last_one_and_avoids_a_taken_one() -> None:
+    port = processes.free_port()
+    assert processes.free_port(port) == port
+    with socket.create_server(("127.0.0.1", port)):
+        assert processes.port_is_taken(port)
+        assert processes.free_port(port) != port
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "8000x", "８０００", "1.5"])
+def test_port_must_be_a_port(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", text)
+    with pytest.raises(LauncherError) as refused:
+        chosen_port()
+    assert refused.value.exit_code == 2
+
+
+def test_port_is_8000_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT", raising=False)
+    assert chosen_port() == 8000
+    monkeypatch.setenv("PORT", "8123")
+    assert chosen_port() == 8123
+
+
+def test_children_are_run_as_modules_on_loopback(tmp_path: Path) -> None:
+    children = platform_children(port=1, sandbox_port=2, state=tmp_path / "a b")
+    assert [child.name for child in children] == ["sandbox", "web", "worker", "beat"]
+    assert all(child.command[1] == "-m" for child in children)
+    assert all("127.0.0.1" in child.command for child in children[:2])
+
+
+def test_readiness_body_may_be_anything() -> None:
+    assert degraded_parts('{"degraded": ["beat"]}') == ["beat"]
+    for body in ("", "[]", '{"status": "ok"}', "<html>"):
+        assert degraded_parts(body) == []
+
+
+def test_tail_of_a_missing_log_is_empty(tmp_path: Path) -> None:
+    assert tail(tmp_path / "none.log") == ""
+
+
+def test_each_checkout_has_a_system_folder_of_its_own(tmp_path: Path) -> None:
+    assert system_folder(tmp_path / "a") != system_folder(tmp_path / "b")
+
+
+def test_postgres_never_runs_as_root(tmp_path: Path) -> None:
+    account = account_for(tmp_path / "none")
+    assert account.user_id != 0
+    assert (account.user_id is None) == (os.geteuid() != 0)
+
+
+# The real thing
+
+
+@dataclass
+class Checkout:
+    """A folder with a `run.py`, and what a person does there."""
+
+    folder: Path
+    port: int
+
+    def command(self, *arguments: str, port: int | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `run.py` to its end."""
+        return subprocess.run(
+            self._line(*arguments),
+            env=self._environment(port),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start `run.py` in the background."""
+        with (self.folder / "screen.txt").open("ab") as screen:
+            return subprocess.Popen(
+                self._line(), env=self._environment(None), stdout=screen, stderr=screen
+            )
+
+    def _line(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(self.folder / "run.py"), *arguments]
+
+    def _environment(self, port: int | None) -> dict[str, str]:
+        """Return the environment without the test servers, which would count as the user's own."""
+        mine = {key: value for key, value in os.environ.items() if key not in environment.ADDRESSES}
+        return mine | {"PORT": str(port or self.port)}
+
+    def children(self) -> dict[str, processes.Record]:
+        """Return the children that the state folder names."""
+        known = files.read_json(self.folder / ".run/run.json")
+        records = [processes.Record(**child) for child in known.get("children", [])]
+        return {record.name: record for record in records}
+
+    def wait_for_ready(self, seconds: float = 60.0) -> None:
+        """Wait until the launcher says that all is ready."""
+        deadline = time.monotonic() + seconds
+        while files.read_json(self.folder / ".run/run.json").get("phase") != "ready":
+            assert time.monotonic() < deadline, self.screen()
+            time.sleep(0.1)
+
+    def screen(self) -> str:
+        """Return what `run.py` has printed."""
+        return (self.folder / "screen.txt").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """A checkout of the stand-in, in a folder with a space; whatever happens, nothing stays running."""
+    folder = tmp_path / "a b"
+    for name, text in STAND_IN.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    shutil.copytree(ROOT / "deploy/local", folder / "deploy/local")
+    for name in ("run.py", "deploy/__init__.py", "requirements.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    made = Checkout(folder=folder, port=processes.free_port())
+    yield made
+    made.command("reset")
+
+
+def test_whole_life(checkout: Checkout) -> None:
+    """Start, report, status, a taken port, a killed launcher, a restart, stop: one story."""
+    launcher = checkout.start()
+    checkout.wait_for_ready()
+    demo = json.loads((checkout.folder / ".run/demo.json").read_text(encoding="utf-8"))
+    assert demo == DEMO | {
+        "base_url": f"http://127.0.0.1:{checkout.port}",
+        "admin_url": f"http://127.0.0.1:{checkout.port}/admin/",
+        "demo_url": f"http://127.0.0.1:{checkout.port}/demo/",
+        "sandbox_url": demo["sandbox_url"],
+    }
+    assert urllib.request.urlopen(demo["sandbox_url"], timeout=5).status == 200
+    told = files.read_environment(checkout.folder / ".run/env")
+    assert told["PLATFORM_ENV"] == "demo"
+
+    again = checkout.command()
+    assert (again.returncode, demo["demo_url"] in again.stdout) == (0, True)
+    assert checkout.command("status").returncode == 0
+
+    first = checkout.children()
+    assert set(first) == {"postgres", "valkey", "sandbox", "web", "worker", "beat"}
+    launcher.kill()
+    launcher.wait()
+    assert all(child.is_alive() for child in first.values())
+    assert checkout.command("status").returncode == 1
+
+    os.kill(first["postgres"].pid, signal.SIGKILL)  # so that a stale pid file stays as well
+    files.write_json(checkout.folder / ".run/run.json", {})
+    launcher = checkout.start()
+    checkout.wait_for_ready()
+    assert not any(child.is_alive() for child in first.values())
+    assert files.read_environment(checkout.folder / ".run/env")["SECRET_KEY"] == told["SECRET_KEY"]
+
+    second = checkout.children()
+    assert checkout.command("stop").returncode == 0
+    assert launcher.wait(timeout=30) == 0
+    assert not any(child.is_alive() for child in second.values())
+    assert not processes.port_is_taken(checkout.port)
+    assert checkout.command("stop").returncode == 0
+
+
+def test_a_dead_child_ends_everything_and_shows_its_log(checkout: Checkout) -> None:
+    launcher = checkout.start()
+    checkout.wait_for_ready()
+    children = checkout.children()
+    os.kill(children["beat"].pid, signal.SIGKILL)
+    assert launcher.wait(timeout=40) == 1
+    assert "beat ended unexpectedly (signal 9)" in checkout.screen()
+    assert "beat: Starting" in checkout.screen()
+    assert not any(child.is_alive() for child in children.values())
+
+
+def test_taken_port_is_a_clear_error(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", checkout.port)):
+        refused = checkout.command()
+    assert refused.returncode == 2
+    assert f"Port {checkout.port}" in refused.stderr
+    assert f"PORT={checkout.port + 1}" in refused.stderr
+
+
+def test_wrong_use_changes_nothing(checkout: Checkout) -> None:
+    for wrong in (("restart",), ("reset", "please"), ("--verbose",)):
+        assert checkout.command(*wrong).returncode == 2
+    assert checkout.command("--help").returncode == 0
+    assert checkout.command("prove").returncode == 1
+    assert not (checkout.folder / ".run").exists()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.environ.get("RUN_LONG") != "1", reason="takes minutes: run.py test --long")
+@pytest.mark.timeout(600)
+def test_fresh_clone_comes_up_proves_its_books_and_goes(tmp_path: Path) -> None:
+    """Install, start, prove and reset the real platform from a clone, as a newcomer would."""
+    folder = tmp_path / "fresh clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    fresh = Checkout(folder=folder, port=processes.free_port())
+    launcher = fresh.start()
+    try:
+        fresh.wait_for_ready(seconds=400)
+        proof = fresh.command("prove")
+        assert proof.returncode == 0, proof.stdout + proof.stderr
+        launcher.send_signal(signal.SIGINT)
+        assert launcher.wait(timeout=60) == 0
+    finally:
+        fresh.command("reset")
+    assert not (folder / ".run").exists()

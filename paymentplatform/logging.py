@@ -30,7 +30,7 @@ def add_context(_logger: Any, _method: str, event: EventDict) -> EventDict:
 def redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Keep secrets out, whether they are named as such or only look like it."""
     for name, value in event.items():
-        if type(value) is int or name in _OURS and name != "event":
+        if type(value) is int or (name in _OURS and name != "event"):
             continue
         if is_secret_name(name):
             event[name] = REDACTED

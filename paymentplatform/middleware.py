@@ -1,31 +1,57 @@
-"""Middleware of the full handler (pages, admin); the merchant API has its own short way in ``wsgi``."""
+"""Middleware of the full handler (pages, admin); the API has its own short way in ``api_handler``."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable
 
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from paymentplatform.kernel import context, numbers
+from paymentplatform.observation import NO_ROUTE, observe_answer
 
 
 class RequestContext:
-    """Give every request an id of ours and answer with it."""
+    """Give every request an id of ours (never the client's), answer with it, and record the answer."""
 
-    def __init__(self, get_response: Any) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        started_ns = time.perf_counter_ns()
         request_id = numbers.new_number(numbers.REQUEST)
-        token = context.request_id.set(request_id)
+        request_token = context.request_id.set(request_id)
+        actor_token = context.actor.set("system")
         try:
-            response: HttpResponse = self._get_response(request)
+            response = self._get_response(request)
+            match = request.resolver_match
+            observe_answer(
+                method=request.method or "",
+                path=request.path,
+                route=match.route if match else NO_ROUTE,
+                status=response.status_code,
+                started_ns=started_ns,
+            )
         finally:
-            context.request_id.reset(token)
-        response["X-Request-Id"] = request_id
+            context.actor.reset(actor_token)
+            context.request_id.reset(request_token)
+        if "X-Request-Id" not in response:
+            response["X-Request-Id"] = request_id
         return response
+
+
+class OperatorActor:
+    """Name the operator as the one who acts, in logs and event rows."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/admin/") and request.user.is_authenticated:
+            context.actor.set(f"operator:{request.user.get_username()}")
+        return self._get_response(request)
 
 
 class ContentSecurityPolicy(CSPMiddleware):

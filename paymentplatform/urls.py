@@ -1,19 +1,39 @@
-"""Every address of the platform."""
+"""Every address of the platform. The API stands first: it is looked for most often."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
+from paymentplatform import documentation, health
 
-for prefix, module in (
-    ("api/v1/", "acquiring.urls"),
-    ("api/v1/", "checkout.api_urls"),
-    ("channels/", "engine.urls"),
-    ("cashier/", "checkout.urls"),
-):
-    if find_spec(module) is not None:
-        urlpatterns.append(path(prefix, include(module)))
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(prefix, include(module))
+    for prefix, module in (
+        ("api/v1/", "acquiring.urls"),
+        ("api/v1/", "checkout.api_urls"),
+        ("channels/", "engine.urls"),
+        ("cashier/", "checkout.urls"),
+        ("demo/", "paymentplatform.demo.urls"),
+    )
+    if (module != "paymentplatform.demo.urls" or "paymentplatform.demo" in settings.INSTALLED_APPS)
+    and find_spec(module) is not None
+]
+urlpatterns += [
+    path("api/schema/", documentation.SchemaView.as_view(), name="schema"),
+    path("api/docs/", documentation.SwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/errors", documentation.list_error_codes, name="errors"),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+]
+
+handler400 = "paymentplatform.exception_handler.handle_400"
+handler403 = "paymentplatform.exception_handler.handle_403"
+handler404 = "paymentplatform.exception_handler.handle_404"
+handler500 = "paymentplatform.exception_handler.handle_500"

@@ -65,7 +65,9 @@ def redact_value(value: Any, *, depth: int = _DEPTH) -> Any:
         return "[…]"
     if isinstance(value, Mapping):
         return {
-            str(name): REDACTED if is_secret_name(str(name)) else redact_value(item, depth=depth - 1)
+            str(name): REDACTED
+            if is_secret_name(str(name))
+            else redact_value(item, depth=depth - 1)
             for name, item in value.items()
         }
     if isinstance(value, (list, tuple, set, frozenset)):

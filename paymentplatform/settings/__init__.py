@@ -6,6 +6,7 @@ Production refuses to start on unsafe values and names all of them at once.
 from paymentplatform.settings import production
 from paymentplatform.settings.background import *  # noqa: F403
 from paymentplatform.settings.base import *  # noqa: F403
+from paymentplatform.settings.documentation import *  # noqa: F403
 from paymentplatform.settings.operators import *  # noqa: F403
 from paymentplatform.settings.payments import *  # noqa: F403
 from paymentplatform.settings.security import *  # noqa: F403

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from paymentplatform.logging import LOGGING as LOGGING
+from paymentplatform import logging
 from paymentplatform.settings.environment import (
     PROJECT_DIR,
     env,
@@ -17,6 +17,7 @@ from paymentplatform.settings.environment import (
 )
 
 PLATFORM_ENV = kind
+LOGGING = logging.LOGGING
 DEBUG = env.bool("DEBUG", default=False)
 BASE_URL = env.str("BASE_URL", default=outside_production("http://127.0.0.1:8000")).rstrip("/")
 ROOT_URLCONF = "paymentplatform.urls"
@@ -58,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "paymentplatform.middleware.OperatorActor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -85,9 +87,9 @@ _SESSION_LIMITS = (
 )
 
 
-def _database(name: str, default: str, session_options: str) -> dict[str, Any]:
+def _database(role: str, url: str, session_options: str) -> dict[str, Any]:
     """Describe one role's connections: prepared statements, kept open, never checked by a query."""
-    config = env.db_url(name, default=default)
+    config = env.db_url_config(url)
     config["CONN_MAX_AGE"] = None
     config["CONN_HEALTH_CHECKS"] = False
     config["OPTIONS"] = {
@@ -95,7 +97,7 @@ def _database(name: str, default: str, session_options: str) -> dict[str, Any]:
         "server_side_binding": True,
         "prepare_threshold": 1,
         "connect_timeout": 5,
-        "application_name": f"paymentplatform-{name.split('_')[0].lower()}",
+        "application_name": f"paymentplatform-{role}",
         "options": session_options,
     }
     return dict(config)
@@ -104,11 +106,12 @@ def _database(name: str, default: str, session_options: str) -> dict[str, Any]:
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASES = {
     "default": _database(
-        "DATABASE_URL", "postgresql://platform_app@127.0.0.1:5432/platform", _SESSION_LIMITS
+        "app", DATABASE_URL or "postgresql://platform_app@127.0.0.1:5432/platform", _SESSION_LIMITS
     ),
 }
-if env.str("MIGRATION_DATABASE_URL", default=""):
-    DATABASES["owner"] = _database("MIGRATION_DATABASE_URL", "", "-c lock_timeout=30000")
+MIGRATION_DATABASE_URL = env.str("MIGRATION_DATABASE_URL", default="")
+if MIGRATION_DATABASE_URL:
+    DATABASES["owner"] = _database("owner", MIGRATION_DATABASE_URL, "-c lock_timeout=30000")
 
 REDIS_URL = env.str("REDIS_URL", default=outside_production("redis://127.0.0.1:6379/0"))
 CACHES = {
@@ -144,7 +147,7 @@ STORAGES = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "paymentplatform.kernel.openapi.StructSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

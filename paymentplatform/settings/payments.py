@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from paymentplatform.settings.environment import (
+    PROJECT_DIR,
     env,
     in_production,
     kind,
@@ -27,12 +28,16 @@ CHANNELS = env.list("CHANNELS", default=[] if in_production else _SANDBOX_CHANNE
 CHANNEL_CALL_SLOTS = env.int("CHANNEL_CALL_SLOTS", default=16)
 """How many channel calls one process has under way at most."""
 
-SANDBOX_URL = env.str("SANDBOX_URL", default=outside_production("http://127.0.0.1:8100")).rstrip("/")
+SANDBOX_URL = env.str("SANDBOX_URL", default=outside_production("http://127.0.0.1:8100")).rstrip(
+    "/"
+)
 SANDBOX_SIGNING_KEY = env.str(
     "SANDBOX_SIGNING_KEY", default=outside_production("demo-only-sandbox-signing-key")
 )
 
-CHANNEL_PAGE_ORIGINS = env.list("CHANNEL_PAGE_ORIGINS", default=[SANDBOX_URL] if SANDBOX_URL else [])
+CHANNEL_PAGE_ORIGINS = env.list(
+    "CHANNEL_PAGE_ORIGINS", default=[SANDBOX_URL] if SANDBOX_URL else []
+)
 """Origins of institutions' own pages: cashier forms may lead there, card fields may be framed from there."""
 
 ORDER_MAX_TRIES = tunable_int("ORDER_MAX_TRIES", 5)
@@ -46,3 +51,8 @@ WEBHOOK_LADDER_S = tunable_ints(
 )
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=kind != "production")
 """Webhooks to 127.0.0.0/8 and ::1 by plain http, for a merchant's server on the same machine."""
+
+DEMO_SHOP_SECRET_KEY = env.str("DEMO_SHOP_SECRET_KEY", default="")
+DEMO_SHOP_WEBHOOK_SECRET = env.str("DEMO_SHOP_WEBHOOK_SECRET", default="")
+DEMO_SHOP_FILE = env.str("DEMO_SHOP_FILE", default=str(PROJECT_DIR / ".run" / "demo.json"))
+"""Where the demo shop finds its keys: the first two, or the file that ``run.py`` writes after seeding."""

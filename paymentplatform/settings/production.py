@@ -13,7 +13,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 SECRET_KEY_MIN_CHARACTERS: Final = 50
 SECRET_KEY_MIN_DISTINCT: Final = 8
-KNOWN_DEMO_WORDS: Final = ("demo", "insecure", "changeme", "change-me", "example", "django-insecure")
+KNOWN_DEMO_WORDS: Final = (
+    "demo",
+    "insecure",
+    "changeme",
+    "change-me",
+    "example",
+    "django-insecure",
+)
 
 
 def refuse_faults(settings: Mapping[str, Any]) -> None:
@@ -35,6 +42,7 @@ def find_faults(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "DEBUG must be off."
     yield from _secret_faults(settings)
     yield from _address_faults(settings)
+    yield from _database_faults(settings)
     if settings["WEBHOOK_ALLOW_LOOPBACK"]:
         yield "WEBHOOK_ALLOW_LOOPBACK must be off: webhooks may not reach this machine."
     if any("sandbox" in channel.lower() for channel in settings["CHANNELS"]):
@@ -90,6 +98,11 @@ def _address_faults(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "BASE_URL must be an origin without a path."
     if any(not origin.startswith("https://") for origin in settings["CSRF_TRUSTED_ORIGINS"]):
         yield "CSRF_TRUSTED_ORIGINS must all begin with https://."
+    if not settings["REDIS_URL"]:
+        yield "REDIS_URL is missing."
+
+
+def _database_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     if not settings["DATABASE_URL"]:
         yield "DATABASE_URL is missing."
     elif not settings["DATABASES"]["default"].get("PASSWORD") and not _is_socket(settings):
@@ -97,8 +110,6 @@ def _address_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     owner = settings["DATABASES"].get("owner")
     if owner and owner.get("USER") == settings["DATABASES"]["default"].get("USER"):
         yield "MIGRATION_DATABASE_URL must name another role than DATABASE_URL."
-    if not settings["REDIS_URL"]:
-        yield "REDIS_URL is missing."
 
 
 def _is_loopback(host: str) -> bool:

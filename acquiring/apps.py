@@ -1,10 +1,17 @@
-"""The acquiring app."""
+"""Acquiring 收单 as a Django app."""
 
 from django.apps import AppConfig
 
 
 class AcquiringConfig(AppConfig):
-    """Merchants, orders and notifications 收单."""
+    """Merchants, orders and notifications; the owner of the engine's payments."""
 
     name = "acquiring"
     verbose_name = "Acquiring"
+
+    def ready(self) -> None:
+        """Plug acquiring into the engine's one port."""
+        from acquiring.services.payment_owner import OrderPaymentOwner  # noqa: PLC0415
+        from engine.ports import register_payment_owner  # noqa: PLC0415
+
+        register_payment_owner(OrderPaymentOwner())

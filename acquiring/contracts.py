@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -106,6 +107,27 @@ class MerchantIdentity(msgspec.Struct, frozen=True):
     merchant_no: str
     key_id: str
     name: str
+    return_origins: tuple[str, ...] = ()
+
+
+class PayableOrder(msgspec.Struct, frozen=True):
+    """What acceptance 受理 must know of an order; ``expired`` by the database's clock."""
+
+    order_no: str
+    merchant_no: str
+    status: OrderStatus
+    closing: bool
+    expired: bool
+    amount: int
+    currency: str
+    subject: str
+    metadata: dict[str, str]
+    allowed_methods: list[str] | None
+    payment_no: str | None
+    return_url: str | None
+    expires_at: datetime
+    fee_rate_ppm: int
+    cashier_token: str
 
 
 class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,11 +7,6 @@ from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
 from paymentplatform.kernel.errors import NotFound
 
 
-def find_payment_of_order(*, order_no: str) -> PaymentOrder | None:
-    """Return the live or latest payment of an order."""
-    return PaymentOrder.objects.filter(order_no=order_no).order_by("-payment_no").first()
-
-
 def lock_payment(*, payment_no: str) -> PaymentOrder:
     """Return the payment locked for update. The owner must be locked already."""
     return PaymentOrder.objects.select_for_update().get(payment_no=payment_no)

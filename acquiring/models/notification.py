@@ -62,7 +62,8 @@ class Delivery(FSMModelMixin, models.Model):
 
     ``due_at`` is when the next try may start, null once the delivery has ended. Whoever tries
     holds the row until ``leased_until`` and may write its result only while ``lease_token`` is
-    still theirs (the fencing token). ``tries`` counts recorded tries; ``reason`` says why a delivery is DEAD or SKIPPED.
+    still theirs (the fencing token). ``tries`` counts recorded tries; ``reason`` says why a delivery
+    is DEAD or SKIPPED.
     """
 
     class Target(models.TextChoices):

@@ -110,7 +110,12 @@ class TradeOrder(FSMModelMixin, models.Model):
     @move_to(TRADE_ORDER, "CLOSED", field=status)
     def close(self, *, reason: str, closed_at: datetime) -> None:
         """No more money will be taken for this order."""
-        self.close_reason, self.closed_at, self.due_at, self.closing = reason, closed_at, None, False
+        self.close_reason, self.closed_at, self.due_at, self.closing = (
+            reason,
+            closed_at,
+            None,
+            False,
+        )
 
 
 class Transition(models.Model):

@@ -14,3 +14,80 @@ BEGIN
     VALUES (p_delivery_no, p_event_id, p_merchant_no, 'ORDER_NOTIFY', p_notify_url, 'DUE');
 END
 $$;
+
+-- Lease due deliveries, the longest due first, at most p_per_merchant of one merchant. Rows that somebody holds are
+-- passed over. Looks at p_window due rows; merchants in p_busy, and receivers that timed out last time unless
+-- p_with_slow, are left out before counting, so nobody's pile hides what stands behind it.
+CREATE OR REPLACE FUNCTION acquiring_claim_deliveries(
+    p_limit integer, p_per_merchant integer, p_window integer, p_lease_s integer,
+    p_busy text[], p_with_slow boolean, p_token uuid
+) RETURNS TABLE (
+    delivery_no text, event_id text, merchant_no text, url text, tries smallint, timed_out boolean, payload text
+)
+LANGUAGE sql AS $$
+    WITH head AS MATERIALIZED (
+        SELECT h.delivery_no, h.merchant_no, h.due_at
+        FROM acquiring_delivery h
+        WHERE h.due_at <= platform_now()
+          AND (h.leased_until IS NULL OR h.leased_until <= platform_now())
+          AND h.merchant_no <> ALL (p_busy)
+          AND (p_with_slow OR h.last_error <> 'timeout')
+        ORDER BY h.due_at
+        LIMIT p_window
+    ), placed AS (
+        SELECT h.delivery_no, h.due_at,
+            row_number() OVER (PARTITION BY h.merchant_no ORDER BY h.due_at) AS place
+        FROM head h
+    ), wanted AS MATERIALIZED (
+        SELECT p.delivery_no FROM placed p WHERE p.place <= p_per_merchant ORDER BY p.due_at LIMIT p_limit
+    ), locked AS MATERIALIZED (
+        SELECT d.delivery_no
+        FROM acquiring_delivery d JOIN wanted w ON w.delivery_no = d.delivery_no
+        WHERE d.due_at <= platform_now() AND (d.leased_until IS NULL OR d.leased_until <= platform_now())
+        FOR UPDATE OF d SKIP LOCKED
+    )
+    UPDATE acquiring_delivery d
+    SET lease_token = p_token, leased_until = platform_now() + make_interval(secs => p_lease_s)
+    FROM locked l, acquiring_merchant_event e
+    WHERE d.delivery_no = l.delivery_no AND e.event_id = d.event_id
+    RETURNING d.delivery_no, d.event_id, d.merchant_no, d.url, d.tries, d.last_error = 'timeout', e.payload
+$$;
+
+-- Write down how tries ended and give the rows back: only where the lease is still the caller's (fencing).
+-- p_counts says whether a try was made; a row that was only given back, or had no target, leaves none.
+-- Returns the deliveries that were written.
+CREATE OR REPLACE FUNCTION acquiring_record_tries(
+    p_delivery_nos text[], p_tokens uuid[], p_statuses text[], p_reasons text[], p_waits_s double precision[],
+    p_counts boolean[], p_status_codes integer[], p_errors text[], p_durations_ms integer[], p_actor text
+) RETURNS SETOF text
+LANGUAGE sql AS $$
+    WITH result AS (
+        SELECT * FROM unnest(
+            p_delivery_nos, p_tokens, p_statuses, p_reasons, p_waits_s,
+            p_counts, p_status_codes, p_errors, p_durations_ms
+        ) AS r (delivery_no, token, status, reason, wait_s, counts, status_code, error, duration_ms)
+    ), written AS (
+        UPDATE acquiring_delivery d SET
+            status = r.status,
+            reason = r.reason,
+            due_at = CASE WHEN r.status = 'DUE' THEN platform_now() + make_interval(secs => r.wait_s) END,
+            delivered_at = CASE WHEN r.status = 'DELIVERED' THEN platform_now() END,
+            tries = d.tries + r.counts::int,
+            last_status_code = CASE WHEN r.counts THEN r.status_code ELSE d.last_status_code END,
+            last_error = CASE WHEN r.counts THEN r.error ELSE d.last_error END,
+            lease_token = NULL,
+            leased_until = NULL
+        FROM result r
+        WHERE d.delivery_no = r.delivery_no AND d.lease_token = r.token AND d.status = 'DUE'
+        RETURNING d.delivery_no, d.tries, d.status, r.counts, r.status_code, r.error, r.reason, r.duration_ms
+    ), tried AS (
+        INSERT INTO acquiring_delivery_try (delivery_id, number, status_code, error, duration_ms)
+        SELECT w.delivery_no, w.tries, w.status_code, w.error, w.duration_ms FROM written w WHERE w.counts
+    ), moved AS (
+        INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+        SELECT 'delivery', w.delivery_no, 'DUE', w.status, CASE w.reason WHEN '' THEN 'answer' ELSE w.reason END,
+            p_actor, ''
+        FROM written w WHERE w.status <> 'DUE'
+    )
+    SELECT w.delivery_no FROM written w
+$$;

@@ -178,17 +178,45 @@ BEGIN
 END
 $$;
 
+-- Close up to p_limit unpaid orders past their time that have no live payment: one statement, set by set.
+-- p_numbers holds an event and a delivery number for each possible row. Returns how many were closed.
+CREATE OR REPLACE FUNCTION acquiring_expire_idle_orders(
+    p_limit integer, p_event_ids text[], p_delivery_nos text[], p_base_url text, p_request_id text
+) RETURNS bigint
+LANGUAGE sql AS $$
+    WITH due AS (
+        SELECT d.order_no, row_number() OVER () AS n
+        FROM (
+            SELECT order_no FROM acquiring_trade_order
+            WHERE due_at <= platform_now() AND status = 'INIT'
+            ORDER BY due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+        ) AS d
+    ), moved AS (
+        UPDATE acquiring_trade_order AS t
+        SET status = 'CLOSED', close_reason = 'EXPIRED', closed_at = platform_now(), due_at = NULL
+        FROM due WHERE t.order_no = due.order_no
+        RETURNING t AS o, due.n
+    ), noted AS (
+        INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+        SELECT 'trade_order', (o).order_no, 'INIT', 'CLOSED', 'expiry', 'system', p_request_id FROM moved
+    ), told AS (
+        SELECT acquiring_announce_order(
+            o, 'order.closed', p_event_ids[n], p_delivery_nos[n], p_base_url) FROM moved
+    )
+    SELECT count(*) FROM told
+$$;
+
 -- What acceptance 受理 must know of an order, its caller checked; one row or none.
 CREATE OR REPLACE FUNCTION acquiring_payable_order(p_order_no text, p_key_id text, p_merchant_no text)
 RETURNS TABLE (
     order_no text, merchant_no text, status text, closing boolean, expired boolean, amount bigint, currency text,
     subject text, metadata jsonb, allowed_methods jsonb, payment_no text, return_url text,
-    expires_at timestamptz, fee_rate_ppm integer
+    expires_at timestamptz, fee_rate_ppm integer, cashier_token text
 )
 LANGUAGE sql STABLE AS $$
     SELECT o.order_no, o.merchant_no, o.status::text, o.closing, o.expires_at <= platform_now(), o.amount,
         o.currency::text, o.subject, o.metadata, o.allowed_methods, o.payment_no, o.return_url, o.expires_at,
-        coalesce(f.rate_ppm, 0)
+        coalesce(f.rate_ppm, 0), substr(o.order_no, 5) || o.cashier_secret
     FROM acquiring_trade_order o
     LEFT JOIN acquiring_fee_contract f ON f.contract_no = o.fee_contract_no
     WHERE o.order_no = p_order_no

@@ -20,8 +20,9 @@ CREATE TABLE IF NOT EXISTS charge (
     request_no TEXT NOT NULL,
     payment_no TEXT NOT NULL,
     order_no TEXT NOT NULL,
-    token TEXT UNIQUE,                -- names the payer's page
-    channel_trade_no TEXT UNIQUE,
+    token TEXT NOT NULL UNIQUE,       -- opens the payer's page
+    page TEXT NOT NULL,               -- where the payer is expected; empty when nobody is
+    channel_trade_no TEXT NOT NULL UNIQUE,
     method TEXT NOT NULL,
     amount INTEGER NOT NULL,          -- what was asked
     charged_amount INTEGER,           -- what was taken
@@ -31,7 +32,6 @@ CREATE TABLE IF NOT EXISTS charge (
     status TEXT NOT NULL CHECK (status IN ('PENDING', 'SUCCEEDED', 'FAILED', 'CLOSED')),
     failure_code TEXT,
     instrument TEXT NOT NULL DEFAULT '',  -- bank code, wallet code or the last four digits of a card
-    approved INTEGER NOT NULL DEFAULT 0,  -- the payer has agreed, the charge is not made yet
     notify_url TEXT NOT NULL,
     return_url TEXT NOT NULL,
     fingerprint TEXT NOT NULL,        -- of the request: the same number with other contents is refused

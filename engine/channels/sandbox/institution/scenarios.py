@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -107,8 +106,3 @@ def scenario_of_request(*, card_token: str, chosen: str) -> str | None:
     if card_token and not card_token.startswith("tok_"):
         return None
     return name if name in SCENARIOS else None
-
-
-def as_confirmed_by_payer(scenario: Scenario) -> Scenario:
-    """Return the scenario once the payer has agreed: whatever the charge waited for has happened."""
-    return dataclasses.replace(scenario, three_d_secure=False)

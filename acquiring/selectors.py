@@ -1,0 +1,124 @@
+"""Questions to acquiring's tables. Order objects come rendered by the one SQL function that knows their form."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from django.conf import settings
+from django.db import connection
+
+from acquiring.contracts import CashierOrder, MerchantIdentity, OrderStatus, OrderView
+from acquiring.models import Merchant, TradeOrder
+from engine import api as engine
+from paymentplatform.kernel.errors import NotFound
+from paymentplatform.kernel.hotsql import HotStatement
+from paymentplatform.kernel.numbers import ORDER, is_number
+
+_NUMBER_LENGTH: Final = 22
+
+_GET: Final = HotStatement(
+    name="get_order",
+    retry_safe=True,
+    sql="""
+    SELECT acquiring_order_json(o, $3::text)::text
+    FROM acquiring_caller($1::text) c
+    JOIN acquiring_trade_order o ON o.order_no = $2::text AND o.merchant_no = c.merchant_no
+    """,
+)
+
+_GET_FOR_CASHIER: Final = HotStatement(
+    name="get_order_for_cashier",
+    retry_safe=True,
+    sql="""
+    SELECT acquiring_order_json(o, $2::text)::text, o.cashier_secret, o.merchant_no, m.name,
+        o.return_url, o.allowed_methods::text,
+        floor(extract(epoch FROM o.expires_at - platform_now()))::bigint
+    FROM acquiring_trade_order o JOIN acquiring_merchant m ON m.merchant_no = o.merchant_no
+    WHERE o.order_no = $1::text
+    """,
+)
+
+
+def get_order_json(*, merchant: MerchantIdentity, order_no: str) -> bytes:
+    """Return one Order as JSON in one round trip. Raises NotFound, also for another merchant's order."""
+    if not is_number(order_no, ORDER):
+        raise NotFound
+    rows = _GET.execute([merchant.key_id, order_no, settings.BASE_URL])
+    if not rows:
+        raise NotFound
+    return rows[0][0] or b""
+
+
+def list_orders_json(
+    *,
+    merchant: MerchantIdentity,
+    limit: int,
+    before: str | None = None,
+    merchant_order_no: str | None = None,
+    status: OrderStatus | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+) -> tuple[list[bytes], str | None]:
+    """Return up to ``limit`` Orders as JSON, newest first, and the number to go on before (None at the end)."""
+    conditions, parameters = ["o.merchant_no = %s"], [merchant.merchant_no]
+    for condition, value in (
+        ("o.order_no < %s", before),
+        ("o.merchant_order_no = %s", merchant_order_no),
+        ("o.status = %s", status),
+        ("o.created_at >= %s", created_from),
+        ("o.created_at < %s", created_to),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            parameters.append(value)  # type: ignore[arg-type]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT o.order_no, acquiring_order_json(o, %s)::text FROM acquiring_trade_order o WHERE "  # noqa: S608
+            + " AND ".join(conditions)
+            + " ORDER BY o.order_no DESC LIMIT %s",
+            [settings.BASE_URL, *parameters, limit + 1],
+        )
+        rows = cursor.fetchall()
+    page = rows[:limit]
+    following = page[-1][0] if len(rows) > limit else None
+    return [order_json.encode() for _, order_json in page], following
+
+
+def get_order_by_cashier_token(*, token: str) -> CashierOrder:
+    """Return the order a cashier link opens. Raises NotFound for any token that is not exactly right."""
+    order_no = f"{ORDER}_{token[:_NUMBER_LENGTH]}"
+    if not token.isascii() or not is_number(order_no, ORDER):
+        raise NotFound
+    rows = _GET_FOR_CASHIER.execute([order_no, settings.BASE_URL])
+    if not rows:
+        raise NotFound
+    body, secret, merchant_no, name, return_url, methods, seconds = rows[0]
+    if not hmac.compare_digest(secret or b"", token[_NUMBER_LENGTH:].encode()):
+        raise NotFound
+    order = msgspec.json.decode(body or b"", type=OrderView)
+    return CashierOrder(
+        order=order,
+        merchant_no=(merchant_no or b"").decode(),
+        merchant_name=(name or b"").decode(),
+        return_url=return_url.decode() if return_url else None,
+        allowed_methods=msgspec.json.decode(methods) if methods else None,
+        expires_in_s=int(seconds or 0),
+        cashier_token=token,
+        late_money=engine.has_late_money(order_no=order_no) if order.payment else False,
+    )
+
+
+def lock_order(*, order_no: str) -> TradeOrder:
+    """Return the order locked for update: the first lock of every money transaction. Raises NotFound."""
+    order = TradeOrder.objects.select_for_update().filter(order_no=order_no).first()
+    if order is None:
+        raise NotFound
+    return order
+
+
+def get_late_money_policy(*, merchant_no: str) -> str:
+    """Return what the merchant wants done with money that comes too late."""
+    return str(Merchant.objects.values_list("late_money_policy", flat=True).get(pk=merchant_no))

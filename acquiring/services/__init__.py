@@ -1,0 +1,1 @@
+"""Use cases of acquiring. They own transactions, locks and moves."""

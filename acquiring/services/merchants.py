@@ -1,0 +1,193 @@
+"""Merchants, their credentials and secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models import Q
+
+from acquiring.contracts import MerchantIdentity
+from acquiring.models import Credential, FeeContract, Merchant
+from acquiring.webhook_signing import make_webhook_secret
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.cache import ConfigCache
+from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
+from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
+
+SECRET_PREFIX = "sk_"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCredential:
+    """A new key. ``secret`` is shown once and cannot be read again."""
+
+    key_id: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewMerchant:
+    """A merchant just made, with the secrets that are shown once."""
+
+    merchant_no: str
+    credential: IssuedCredential
+    webhook_secret: str
+
+
+@transactions.start
+def create_merchant(
+    *,
+    name: str,
+    return_origins: tuple[str, ...] = (),
+    fee_rate_ppm: int = 0,
+    late_money_policy: str = Merchant.LateMoneyPolicy.REFUND,
+    max_tries: int | None = None,
+) -> NewMerchant:
+    """Create a merchant with one credential, one webhook secret and a fee contract valid at once (start).
+
+    ``fee_rate_ppm`` is in millionths of the amount. Raises InvalidRequest.
+    """
+    if not name.strip():
+        raise InvalidRequest("A merchant needs a name.")
+    if not 0 <= fee_rate_ppm <= 1_000_000:
+        raise InvalidRequest("fee_rate_ppm must be between 0 and 1000000.")
+    webhook_secret = make_webhook_secret()
+    merchant = Merchant.objects.create(
+        merchant_no=numbers.new_number(numbers.MERCHANT),
+        name=name.strip(),
+        return_origins=[parse_origin(origin) for origin in return_origins],
+        webhook_secrets=encrypt_text(json.dumps([webhook_secret])),
+        late_money_policy=late_money_policy,
+        max_tries=max_tries or settings.ORDER_MAX_TRIES,
+    )
+    FeeContract.objects.create(
+        contract_no=numbers.new_number("fee"),
+        merchant=merchant,
+        rate_ppm=fee_rate_ppm,
+        valid_from=database_now(),
+    )
+    return NewMerchant(merchant.merchant_no, _add_credential(merchant), webhook_secret)
+
+
+def parse_origin(origin: str) -> str:
+    """Normalise ``scheme://host[:port]``. Raises InvalidRequest for anything else."""
+    parts = urlsplit(origin)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
+        raise InvalidRequest(f"Not a web origin: {origin}")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+@transactions.start
+def issue_credential(*, merchant_no: str, lifetime_s: int | None = None) -> IssuedCredential:
+    """Add a key beside the existing ones, so that both work while the merchant changes over (start).
+
+    Raises NotFound.
+    """
+    merchant = Merchant.objects.filter(merchant_no=merchant_no).first()
+    if merchant is None:
+        raise NotFound
+    return _add_credential(merchant, lifetime_s)
+
+
+def _add_credential(merchant: Merchant, lifetime_s: int | None = None) -> IssuedCredential:
+    secret = SECRET_PREFIX + secrets.token_urlsafe(32)
+    expires_at = database_now() + timedelta(seconds=lifetime_s) if lifetime_s else None
+    credential = Credential.objects.create(
+        key_id=numbers.new_number(numbers.KEY),
+        merchant=merchant,
+        secret_hash=hash_secret(secret),
+        hint=secret[-4:],
+        expires_at=expires_at,
+    )
+    return IssuedCredential(credential.key_id, secret)
+
+
+@transactions.start
+def revoke_credential(*, key_id: str) -> None:
+    """Make a key useless at once; repeating changes nothing (start). Raises NotFound."""
+    credential = Credential.objects.select_for_update().filter(key_id=key_id).first()
+    if credential is None:
+        raise NotFound
+    if credential.revoked_at is None:
+        credential.revoked_at = database_now()
+        credential.save(update_fields=["revoked_at"])
+
+
+@transactions.start
+def rotate_webhook_secret(*, merchant_no: str) -> str:
+    """Add a new signing secret in front; the previous one keeps signing beside it (start). Raises NotFound."""
+    merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
+    if merchant is None:
+        raise NotFound
+    fresh = make_webhook_secret()
+    previous = json.loads(decrypt_text(merchant.webhook_secrets))
+    merchant.webhook_secrets = encrypt_text(json.dumps([fresh, *previous[:1]]))
+    merchant.save(update_fields=["webhook_secrets"])
+    return fresh
+
+
+def list_webhook_secrets(*, merchant_no: str) -> list[str]:
+    """Return the merchant's signing secrets, the newest first. Raises NotFound."""
+    stored = (
+        Merchant.objects.filter(merchant_no=merchant_no)
+        .values_list("webhook_secrets", flat=True)
+        .first()
+    )
+    if stored is None:
+        raise NotFound
+    return list(json.loads(decrypt_text(stored)))
+
+
+def hash_secret(secret: str) -> str:
+    """SHA-256 is enough for a random 256-bit secret: there is nothing to guess."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def authenticate_bearer(*, secret: str) -> MerchantIdentity:
+    """Return the merchant whose usable key this is, asking the database. Raises Unauthenticated."""
+    if not secret.startswith(SECRET_PREFIX):
+        raise Unauthenticated
+    return _load_identity(hash_secret(secret))
+
+
+def recognise_bearer(*, secret: str) -> MerchantIdentity:
+    """Like authenticate_bearer, but up to five seconds old.
+
+    Only for statements that check the key again themselves (``acquiring_caller``). Raises Unauthenticated.
+    """
+    if not secret.startswith(SECRET_PREFIX):
+        raise Unauthenticated
+    return _identities.get(hash_secret(secret))
+
+
+def _load_identity(secret_hash: str) -> MerchantIdentity:
+    now = database_now()
+    credential = (
+        Credential.objects.select_related("merchant")
+        .filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=now),
+            secret_hash=secret_hash,
+            revoked_at__isnull=True,
+            merchant__status=Merchant.Status.ACTIVE,
+        )
+        .first()
+    )
+    if credential is None:
+        raise Unauthenticated
+    merchant = credential.merchant
+    return MerchantIdentity(
+        merchant_no=merchant.merchant_no,
+        key_id=credential.key_id,
+        name=merchant.name,
+        return_origins=tuple(merchant.return_origins),
+    )
+
+
+_identities: ConfigCache[str, MerchantIdentity] = ConfigCache(_load_identity, seconds=5)

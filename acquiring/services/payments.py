@@ -1,0 +1,52 @@
+"""Acquiring's floor of a payment: what checkout has accepted goes down from here to the engine."""
+
+from __future__ import annotations
+
+
+
+from acquiring.contracts import PayableOrder
+from acquiring.services.order_moves import DELIVERY_TASK, begin_payment
+from engine import api as engine
+from paymentplatform.kernel import jobs, transactions
+from paymentplatform.kernel.money import share_half_up
+
+
+def calculate_fee(*, order: PayableOrder) -> int:
+    """Return the merchant's fee for this order in minor units: half-up, at most the amount."""
+    return min(order.amount, share_half_up(order.amount, order.fee_rate_ppm))
+
+
+@transactions.start
+def start_payment(*, new: engine.NewPayment, cause: str) -> None:
+    """Move the order to PAYING and write payment, detail and attempt ahead, in one transaction (start).
+
+    Raises the precise refusal when the order cannot be paid now; then nothing was written.
+    """
+    begin_payment(
+        order_no=new.order_no,
+        merchant_no=new.merchant_no,
+        payment_no=new.payment_no,
+        amount=new.amount,
+        currency=new.currency,
+        cause=cause,
+    )
+    engine.create_payment(new, cause=engine.Cause(cause))
+
+
+@transactions.forbid
+def submit_payment(*, payment_no: str) -> engine.PaymentProgress:
+    """Send an accepted payment to its channel and tell how it stands (forbid)."""
+    return engine.submit_payment(payment_no=payment_no)
+
+
+@transactions.forbid
+def close_live_payment(*, payment_no: str) -> engine.PaymentProgress:
+    """Close the payment that stands in the way of another method, without closing the order (forbid)."""
+    return engine.close_payment(payment_no=payment_no, cause=engine.Cause.CASHIER)
+
+
+def ring_deliveries() -> None:
+    """Wake the deliverer after a hot-path commit."""
+    jobs.ring_now(DELIVERY_TASK)
+
+

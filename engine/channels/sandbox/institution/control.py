@@ -1,0 +1,108 @@
+"""Control by hand and by tests: confirm as the payer would, read the book, set faults. Loopback only, unsigned."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from engine.channels.sandbox import codec
+from engine.channels.sandbox.institution.acquirer import Acquirer
+from engine.channels.sandbox.institution.book import Book
+from engine.channels.sandbox.institution.faults import DEFAULT_SECONDS, MODES, Faults
+from engine.channels.sandbox.institution.pages import render_control
+from engine.channels.sandbox.institution.server import Request, Response
+
+_FIELDS: Final = "payment_no, order_no, {amount} AS amount, currency, status"
+_PAID: Final = "coalesce(charged_amount, amount)"
+
+
+class Control:
+    """The endpoints under ``/control/``."""
+
+    def __init__(self, *, book: Book, acquirers: dict[str, Acquirer], faults: Faults) -> None:
+        self._book = book
+        self._acquirers = acquirers
+        self._faults = faults
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request of this machine's own."""
+        names = {name.lower() for name in request.headers}
+        if not is_loopback(request.client) or "origin" in names:
+            return _json(403, {"error": "only from this machine, and not from a web page"})
+        target = urlsplit(request.path)
+        query = {name: values[0] for name, values in parse_qs(target.query).items()}
+        if request.method == "GET":
+            if target.path == "/control/book":
+                return _json(200, self._read_book(query))
+            if target.path == "/control/":
+                return render_control(self._book, mode=self._faults.mode)
+            return _json(404, {"error": "not found"})
+        try:
+            document = json.loads(request.body)
+        except ValueError as error:
+            return _json(400, {"error": str(error)})
+        if not isinstance(document, dict):
+            return _json(400, {"error": "a JSON object, please"})
+        if target.path == "/control/confirm":
+            return self._confirm(document)
+        if target.path == "/control/faults":
+            return self._set_fault(document)
+        return _json(404, {"error": "not found"})
+
+    def _confirm(self, document: dict[str, Any]) -> Response:
+        decision = document.get("decision", "pay")
+        if decision not in ("pay", "confirm", "decline"):
+            return _json(400, {"error": "decision is pay or decline"})
+        row = self._book.row(
+            "SELECT channel, request_no FROM charge WHERE payment_no = ?"
+            " ORDER BY status = 'PENDING' DESC, status = 'SUCCEEDED' DESC, created_at DESC",
+            str(document.get("payment_no")),
+        )
+        if row is None:
+            return _json(404, {"error": "no such payment here"})
+        pay = decision != "decline"
+        charge = self._acquirers[row["channel"]].decide(row["request_no"], pay=pay)
+        status = charge["status"]
+        is_as_wished = status in (("SUCCEEDED", "PENDING") if pay else ("FAILED",))
+        return _json(
+            200 if is_as_wished else 409, {"payment_no": charge["payment_no"], "status": status}
+        )
+
+    def _set_fault(self, document: dict[str, Any]) -> Response:
+        mode, seconds = document.get("mode"), document.get("seconds", DEFAULT_SECONDS)
+        if mode not in MODES or type(seconds) not in (int, float) or not 0 <= seconds <= 86_400:
+            return _json(400, {"error": f"mode is one of {', '.join(MODES)}; seconds a number"})
+        self._faults.set(mode=mode, seconds=float(seconds))
+        return _json(200, {"mode": mode, "seconds": seconds})
+
+    def _read_book(self, query: dict[str, str]) -> dict[str, Any]:
+        full = query.pop("full", "") == "1"
+        names = [name for name in ("order_no", "payment_no") if name in query]
+        where = "".join(f" AND {name} = ?" for name in names)
+        values = [query[name] for name in names]
+        charge_fields = "*" if full else _FIELDS.format(amount=_PAID)
+        refund_fields = "*" if full else _FIELDS.format(amount="amount")
+        book = {
+            "charges": f"SELECT {charge_fields} FROM charge WHERE 1{where} ORDER BY created_at",  # noqa: S608
+            "refunds": f"SELECT {refund_fields} FROM refund WHERE 1{where} ORDER BY created_at",  # noqa: S608
+        }
+        return {
+            name: [
+                {key: row[key] for key in row.keys() if key != "token"}  # noqa: SIM118
+                for row in self._book.rows(sql, *values)
+            ]
+            for name, sql in book.items()
+        }
+
+
+def is_loopback(client: str) -> bool:
+    """Tell whether a request came from this machine."""
+    address = ipaddress.ip_address(client)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _json(status: int, document: dict[str, Any]) -> Response:
+    return Response(status, codec.encode(document))

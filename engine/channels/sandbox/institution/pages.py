@@ -1,0 +1,216 @@
+"""How the institution's pages look: plain HTML and one style sheet inside it, no script, nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+from html import escape
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from engine.channels.sandbox.institution.book import Book, Row
+from engine.channels.sandbox.institution.server import Response
+from engine.channels.sandbox.institution.statement import ZONE
+from engine.channels.sandbox.institution.words import BANKS, WORDS, write_amount
+
+_STYLE: Final = """
+:root{color-scheme:light dark;--ink:#16202c;--soft:#5c6b7a;--paper:#fff;--ground:#eef2f6;--line:#dbe2e9;
+--main:#0b6bcb;--on-main:#fff}
+@media (prefers-color-scheme:dark){:root{--ink:#eef2f6;--soft:#a3b1bf;--paper:#1b2530;--ground:#10171e;
+--line:#33414f;--main:#6cb4ff;--on-main:#08131f}}
+*{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);
+font:16px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif}
+main{max-width:26rem;margin:0 auto;padding:1.25rem}main.wide{max-width:72rem}
+.card{background:var(--paper);border:1px solid var(--line);border-radius:16px;padding:1.5rem}
+header{display:flex;justify-content:space-between;align-items:baseline;margin-bottom:1rem}
+h1{font-size:1.15rem;margin:0}.amount{font-size:2.4rem;font-weight:650;margin:.5rem 0 1rem;text-align:center;
+font-variant-numeric:tabular-nums}.amount small{font-size:1rem;color:var(--soft);font-weight:400}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.4rem 1rem;margin:0 0 1.25rem}dt{color:var(--soft)}
+dd{margin:0;text-align:right;overflow-wrap:anywhere}label{display:block;margin:0 0 .9rem;color:var(--soft)}
+input{display:block;width:100%;margin-top:.25rem;padding:.7rem;font:inherit;color:var(--ink);
+background:var(--ground);border:1px solid var(--line);border-radius:10px}
+button,a.button{display:block;width:100%;min-height:48px;margin-top:.75rem;padding:.7rem;font:inherit;
+text-align:center;text-decoration:none;border:1px solid var(--line);border-radius:12px;
+background:transparent;color:var(--ink);cursor:pointer}
+button.main,a.main{background:var(--main);border-color:var(--main);color:var(--on-main);font-weight:600}
+:focus-visible{outline:3px solid var(--main);outline-offset:2px}.soft{color:var(--soft);font-size:.875rem}
+.center{text-align:center}.mark{font-size:3rem;line-height:1}.error{color:#c62828}a{color:var(--main)}
+table{border-collapse:collapse;width:100%;font-size:.875rem}th,td{padding:.35rem .5rem;text-align:left;
+border-bottom:1px solid var(--line);white-space:nowrap}td.number{text-align:right}.scroll{overflow-x:auto}
+"""
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+
+def render_payer_page(
+    charge: Row, *, language: str, step: str = "", error: str = "", base_url: str = ""
+) -> Response:
+    """Render what the payer of a charge sees now: the form of its page, or how it ended."""
+    words = WORDS[language]
+    if charge["status"] == "PENDING" and step != "approved":
+        content = _summary(charge, words) + _form(charge, words, step=step, error=error)
+    else:
+        content = _ending(charge, words)
+    title = words.get(charge["page"], words["phone"])
+    if charge["page"] == "bank" and charge["instrument"] in BANKS:
+        title = BANKS[charge["instrument"]][language == "en"]
+    frame = base_url if charge["page"] in ("card", "3ds") else ""
+    return _page(title, content, language=language, leave_to=charge["return_url"], frame=frame)
+
+
+def render_missing(*, language: str) -> Response:
+    """Render the page for an address that names no charge."""
+    words = WORDS[language]
+    content = _result("?", words["missing"], words["missing_text"])
+    return _page(words["missing"], content, language=language, status=404)
+
+
+def _summary(charge: Row, words: dict[str, str]) -> str:
+    deadline = datetime.fromtimestamp(charge["expires_at"], ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    return (
+        f'<p class="amount">{write_amount(charge["amount"], charge["currency"])} '
+        f"<small>{escape(charge['currency'])}</small></p><dl>"
+        f"<dt>{words['payee']}</dt><dd>{words['payee_name']}</dd>"
+        f"<dt>{words['subject']}</dt><dd>{escape(charge['subject'])}</dd>"
+        f"<dt>{words['order']}</dt><dd>{escape(charge['order_no'])}</dd>"
+        f"<dt>{words['expires']}</dt><dd>{deadline}</dd></dl>"
+    )
+
+
+def _form(charge: Row, words: dict[str, str], *, step: str, error: str) -> str:
+    alert = f'<p class="error" role="alert">{words[error]}</p>' if error else ""
+    any_text = f'<p class="soft">{words["any"]}</p>'
+    fields, action = "", ("pay", words["pay"])
+    if charge["page"] == "wallet" and step != "confirm":
+        fields = _field("account", words["account"], "text", "username") + _field(
+            "password", words["password"], "password", "off"
+        )
+        fields, action = fields + any_text, ("login", words["login"])
+    elif charge["page"] == "bank":
+        fields = _field("account", words["account"], "text", "username") + _field(
+            "password", words["password"], "password", "off"
+        )
+        fields += any_text
+    elif charge["page"] == "card":
+        fields = (
+            _field("number", words["card_number"], "text", "cc-number")
+            + _field("expiry", words["card_expiry"], "text", "cc-exp")
+            + _field("code", words["card_code"], "text", "cc-csc")
+        )
+    elif charge["page"] == "3ds":
+        fields = _field("code", words["code"], "text", "one-time-code") + any_text
+    return (
+        f'<form method="post">{alert}{fields}'
+        f'<button class="main" name="decision" value="{action[0]}">{action[1]}</button>'
+        f'<button name="decision" value="decline" formnovalidate>{words["decline"]}</button></form>'
+    )
+
+
+def _field(name: str, label: str, kind: str, autocomplete: str) -> str:
+    mode = ' inputmode="numeric"' if name in ("number", "expiry", "code") else ""
+    return (
+        f'<label>{label}<input name="{name}" type="{kind}" autocomplete="{autocomplete}"'
+        f'{mode} maxlength="64" required></label>'
+    )
+
+
+def _ending(charge: Row, words: dict[str, str]) -> str:
+    kind, mark = {
+        "SUCCEEDED": ("done", "✓"),
+        "FAILED": ("failed", "✕"),
+        "CLOSED": ("closed", "—"),
+        "PENDING": ("waiting", "…"),
+    }[charge["status"]]
+    content = _result(mark, words[kind], words[f"{kind}_text"])
+    if charge["method"] != "QR_CODE" and charge["return_url"]:
+        url = escape(charge["return_url"])
+        content += f'<a class="button main" href="{url}">{words["back"]}</a>'
+    return content
+
+
+def _result(mark: str, title: str, text: str) -> str:
+    return (
+        f'<div class="center"><p class="mark" aria-hidden="true">{mark}</p>'
+        f'<h2>{title}</h2><p class="soft">{text}</p></div>'
+    )
+
+
+def _page(
+    title: str,
+    content: str,
+    *,
+    language: str,
+    status: int = 200,
+    leave_to: str = "",
+    frame: str = "",
+) -> Response:
+    words = WORDS[language]
+    other = "en" if language == "zh" else "zh"
+    html = (
+        f'<!doctype html><html lang="{"zh-Hans" if language == "zh" else "en"}"><head>'
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{title}</title><style>{_STYLE}</style></head><body><main>"
+        f'<header><h1>{title}</h1><a href="?lang={other}">{words["other"]}</a></header>'
+        f'<div class="card">{content}</div><p class="soft center">{words["notice"]}</p>'
+        "</main></body></html>"
+    )
+    return _html(html, status=status, leave_to=leave_to, frame=frame)
+
+
+def render_control(book: Book, *, mode: str) -> Response:
+    """Render the whole book for the people who run the demo."""
+    charges = book.rows("SELECT * FROM charge ORDER BY created_at DESC LIMIT 200")
+    refunds = book.rows("SELECT * FROM refund ORDER BY created_at DESC LIMIT 200")
+    waiting = book.rows(
+        "SELECT * FROM outbox WHERE done_at IS NULL ORDER BY due_at LIMIT 100"
+    )
+    charge_columns = (
+        "channel", "order_no", "payment_no", "request_no", "method", "amount", "charged_amount",
+        "currency", "status", "failure_code", "scenario", "channel_trade_no",
+    )  # fmt: skip
+    refund_columns = (
+        "channel", "order_no", "payment_no", "refund_no", "amount", "currency", "status",
+        "failure_code",
+    )  # fmt: skip
+    outbox_columns = ("kind", "channel", "request_no", "url", "tries", "result")
+    html = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sandbox institution</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<style>{_STYLE}</style></head><body><main class="wide"><h1>Sandbox institution 沙箱机构</h1>'
+        f"<p>API fault: <b>{escape(mode)}</b></p>"
+        + _table("Charges", charge_columns, charges)
+        + _table("Refunds", refund_columns, refunds)
+        + _table("Waiting to be sent", outbox_columns, waiting)
+        + "</main></body></html>"
+    )
+    return _html(html)
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[Any]) -> str:
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td>{escape(str(row[column]) if row[column] is not None else '')}</td>"
+            for column in columns
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f'<h2>{title}</h2><div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _html(html: str, *, status: int = 200, leave_to: str = "", frame: str = "") -> Response:
+    parts = urlsplit(leave_to)
+    origin = f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'{origin}; "
+        f"base-uri 'none'; frame-ancestors {frame or chr(39) + 'none' + chr(39)}"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(status, html.encode(), content_type="text/html; charset=utf-8", headers=headers)

@@ -189,6 +189,14 @@ class PaymentInProgress(Conflict):
     title = "Another payment of this order is in progress"
 
 
+class NoDeliveryTarget(Conflict):
+    """The event never had an address to go to, so it cannot be delivered again."""
+
+    code = "no_delivery_target"
+    title = "The event has no address to be delivered to"
+    action = Action.FIX_REQUEST
+
+
 class PayerTokenInvalid(PermissionRefused):
     """No such agreement for this merchant, revoked, or beyond what it allows."""
 

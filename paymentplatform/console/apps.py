@@ -1,6 +1,11 @@
 """The console app."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ConsoleConfig(AppConfig):
@@ -9,3 +14,19 @@ class ConsoleConfig(AppConfig):
     name = "paymentplatform.console"
     label = "console"
     verbose_name = "Console"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Apply grants after every migration that the owner's role has run."""
+        post_migrate.connect(_grant_after_migration, dispatch_uid="console.grants")
+
+
+def _grant_after_migration(sender: AppConfig, using: str, **_kwargs: Any) -> None:
+    """Django sends this once for each app; the last one finds every table made."""
+    from django.apps import apps
+
+    from paymentplatform.console.services.grants import apply_grants
+
+    *_others, last = [app for app in apps.get_app_configs() if app.models_module is not None]
+    if using == "owner" and sender.label == last.label:
+        apply_grants(using=using)

@@ -102,6 +102,8 @@ class StructSchema(AutoSchema):
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any
     ) -> dict[str, Any] | None:
         """Describe one method, or complain when nobody has declared it."""
+        if self.is_excluded():
+            return None
         handler = getattr(self.view, method.lower(), None)
         declared: Operation | None = getattr(handler, "operation", None)
         if declared is None:

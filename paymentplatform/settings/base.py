@@ -131,7 +131,7 @@ LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [PROJECT_DIR / "locale"]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = PROJECT_DIR / "staticfiles"
+STATIC_ROOT = PROJECT_DIR / "staticfiles" if in_production else None
 STATICFILES_DIRS = [path for path in (PROJECT_DIR / "static",) if path.is_dir()]
 WHITENOISE_USE_FINDERS = not in_production
 WHITENOISE_KEEP_ONLY_HASHED_FILES = in_production

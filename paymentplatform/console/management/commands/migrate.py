@@ -1,0 +1,35 @@
+"""``manage.py migrate``: as the owner's role when there is one, and never two at a time."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.commands.migrate import Command as DjangoCommand
+from django.db import connections
+
+LOCK = "SELECT pg_advisory_lock(hashtextextended('paymentplatform migrate', 0))"
+UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('paymentplatform migrate', 0))"
+
+
+class Command(DjangoCommand):
+    """Django's command with our defaults."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Let ``--database`` default to the owner."""
+        super().add_arguments(parser)
+        parser.set_defaults(database="owner" if "owner" in settings.DATABASES else "default")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Wait for anybody else who migrates, then migrate; the second one finds nothing to do."""
+        connection = connections[options["database"]]
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 0")
+            cursor.execute(LOCK)
+            cursor.execute("RESET lock_timeout")
+        try:
+            super().handle(*args, **options)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute(UNLOCK)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.errors import EXIT_FAILED
+from deploy.local.errors import EXIT_FAILED, Stopped
 from deploy.local.paths import DEVELOPMENT_LOCK, PYTHON, ROOT, TEST_STATE, VENV
 from deploy.local.screen import complain, say
 from deploy.local.throwaway import lasting_servers, servers
@@ -76,8 +76,9 @@ def call(command: list[str], environment: Environment) -> int:
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         return process.wait()
-    except BaseException:
-        process.send_signal(signal.SIGINT)
+    except Stopped as stopped:
+        if stopped.signal_number != signal.SIGINT:  # the terminal has given Ctrl-C to both of us
+            process.send_signal(signal.SIGINT)
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:

@@ -17,7 +17,7 @@ from pathlib import Path
 from deploy.local.accounts import Account, account_for
 from deploy.local.errors import LauncherError
 from deploy.local.files import write_private
-from deploy.local.processes import Record, pids, record_of, send, start_mark, wait_until_gone
+from deploy.local.processes import Record, is_in_use, record_of, send, servers_in, wait_until_gone
 from deploy.local.venv import site_packages
 
 ADMIN = "platform_admin"
@@ -102,8 +102,8 @@ class Cluster:
         password_file = self.home / "password"
         write_private(password_file, self.admin_password)
         account.own(password_file)
-        command = [programs / "initdb", "-D", draft, "-U", ADMIN, "-A", "scram-sha-256"]
-        command += ["--pwfile", password_file, *_locale_arguments(programs)]
+        command = [str(programs / "initdb"), "-D", str(draft), "-U", ADMIN, "-A", "scram-sha-256"]
+        command += ["--pwfile", str(password_file), *_locale_arguments(programs)]
         command += [] if self.durable else ["--no-sync"]
         try:
             with self.log.open("ab") as log:
@@ -131,26 +131,28 @@ class Cluster:
         return [str(programs / "postgres"), "-D", str(self.data), *address, *options]
 
     def _clear_predecessor(self) -> None:
-        """End an orphaned server on our data; forget a pid file whose process is somebody else.
+        """End an orphaned server on our data; forget a pid file whose process is no server of ours.
 
         PostgreSQL itself refuses to start when the number in its pid file is in use by any process
-        of the same account, which in a container it often is. Sessions of a killed server are
-        waited for first: the pid file is also what keeps a new server away from them.
+        of the same account, be it a stranger or a zombie that nobody collects; in a container both
+        are common. Sessions of a killed server are waited for first: the pid file is also what
+        keeps a new server away from them.
         """
         pid_file = self.data / "postmaster.pid"
         try:
             pid = int(pid_file.read_text(encoding="ascii", errors="replace").splitlines()[0])
         except (OSError, ValueError, IndexError):
             return
-        if works_in(pid, self.data):
-            stop(record_of("postgres", pid))
-        orphans = [record_of("session", other) for other in pids() if works_in(other, self.data)]
-        if not wait_until_gone(orphans, seconds=30) and start_mark(pid) is not None:
+        found = servers_in(self.data, program="postgres")
+        for server in found:
+            if server.pid == pid:
+                stop(server)
+        if not wait_until_gone(found, seconds=30) and is_in_use(pid):
             pid_file.unlink(missing_ok=True)
 
     def _becomes_ready(self, programs: Path, process: "subprocess.Popen[bytes]") -> bool:
         """Poll until the server accepts connections; recovery after a crash may take its time."""
-        command = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         command += ["-U", ADMIN, "-d", "postgres"]
         started = time.monotonic()
         while process.poll() is None:
@@ -165,7 +167,7 @@ class Cluster:
 
     def execute(self, sql: str) -> None:
         """Run statements as the administrator, stopping at the first error."""
-        command = [programs_folder() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"]
+        command = [str(programs_folder() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"]
         address = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": ADMIN}
         done = subprocess.run(
             command,
@@ -187,18 +189,6 @@ def stop(record: Record, *, seconds: float = 60.0) -> None:
         send(late, signal.SIGQUIT)
         for stuck in wait_until_gone([late], seconds=10):
             send(stuck, signal.SIGKILL)
-
-
-def works_in(pid: int, data: Path) -> bool:
-    """Say whether a process is a server on this data folder: a postmaster works inside it."""
-    if sys.platform == "linux":
-        try:
-            return Path(f"/proc/{pid}/cwd").readlink() == data.resolve()
-        except OSError:
-            return False
-    line = ["ps", "-o", "command=", "-p", str(pid)]
-    shown = subprocess.run(line, capture_output=True, text=True, check=False).stdout
-    return "postgres" in shown and str(data) in shown
 
 
 def programs_folder() -> Path:

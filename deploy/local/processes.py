@@ -2,12 +2,13 @@
 
 A pid alone names nobody: after `kill -9` or a restart the system hands it to someone else. We keep
 the pid together with the moment the process started (and the boot it belongs to), and we signal a
-process only when both still agree. Members of a session whose leader is gone are recognised by a
-mark that we put in their environment.
+process only when both still agree. What was never written down is recognised by a mark that we put
+in the environment of everything that we start.
 """
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.local.errors import LauncherError
+
+OUR_PORTS = (15000, 30000)
 MARK = "LAUNCHER_STATE"
 PROC = Path("/proc")
 
@@ -76,18 +80,45 @@ def pids() -> list[int]:
     return [int(entry.name) for entry in PROC.glob("[0-9]*")] if PROC.is_dir() else []
 
 
-def session_members(session: int, *, mark: str) -> Iterator[Record]:
-    """Find what a session that we started left behind, by our mark in its environment.
+def is_in_use(pid: int) -> bool:
+    """Say whether a number belongs to any process at all, be it somebody else's or a zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
-    Linux only: elsewhere nothing is found, and a leader that was killed may leave workers.
+
+def servers_in(folder: Path, *, program: str) -> list[Record]:
+    """Find servers by the folder they work in: both of ours go into their data folder.
+
+    Their environment cannot be read, because they write their titles over it. Linux only.
+    """
+    return [record_of(program, pid) for pid in pids() if _works_in(pid, folder.resolve(), program)]
+
+
+def _works_in(pid: int, folder: Path, program: str) -> bool:
+    process = PROC / str(pid)
+    try:
+        name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+        return name == program and (process / "cwd").readlink() == folder
+    except OSError:
+        return False
+
+
+def carrying(mark: str) -> Iterator[Record]:
+    """Find processes with our mark in their environment, except ourselves.
+
+    This is how we recognise what a killed launcher had no time to write down, and workers whose
+    parent was killed. Linux only: elsewhere nothing is found, and such processes stay.
     """
     wanted = f"{MARK}={mark}".encode()
     for pid in pids():
-        fields = _stat_fields(pid)
-        if fields is None or fields[3] != str(session):
-            continue
         with contextlib.suppress(OSError):
-            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+            given = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+            if wanted in given and pid != os.getpid():
                 yield record_of("left behind", pid)
 
 
@@ -109,29 +140,34 @@ def wait_until_gone(records: list[Record], *, seconds: float) -> list[Record]:
     return left
 
 
-def end(
-    records: list[Record], *, mark: str, seconds: float, signal_number: int = signal.SIGTERM
-) -> None:
-    """End session leaders kindly and together, then whatever is left of their sessions by force."""
+def end(records: list[Record], *, seconds: float) -> None:
+    """End processes kindly and together, by force when the time is up."""
     for record in records:
-        send(record, signal_number)
+        send(record, signal.SIGTERM)
     for record in wait_until_gone(records, seconds=seconds):
         send(record, signal.SIGKILL)
-    for record in records:
-        for member in session_members(record.pid, mark=mark):
-            send(member, signal.SIGKILL)
     wait_until_gone(records, seconds=5)
 
 
+def sweep(mark: str) -> None:
+    """End by force whatever still carries our mark."""
+    left = list(carrying(mark))
+    for record in left:
+        send(record, signal.SIGKILL)
+    wait_until_gone(left, seconds=5)
+
+
 def free_port(preferred: int | None = None) -> int:
-    """Return the preferred loopback port when nobody has it, else any free one."""
-    for port in (preferred, 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if port is not None:
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise OSError("no free port on 127.0.0.1")
+    """Return the preferred loopback port when nobody has it, else some free one.
+
+    Below the range from which the system takes ports for outgoing connections: one of those could
+    otherwise slip in before our server does.
+    """
+    tries = [random.randint(*OUR_PORTS) for _ in range(100)]  # noqa: S311 (no secret)
+    for port in [preferred, *tries] if preferred else tries:
+        if not port_is_taken(port):
+            return port
+    raise LauncherError("No free port on 127.0.0.1.")
 
 
 def port_is_taken(port: int) -> bool:

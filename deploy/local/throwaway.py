@@ -78,7 +78,7 @@ def stop_servers(state: Path) -> None:
         if record.name == "postgres":
             postgres.stop(record, seconds=10)
         else:
-            processes.end([record], mark=str(state), seconds=10)
+            processes.end([record], seconds=10)
 
 
 @contextmanager

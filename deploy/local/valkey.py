@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local import processes
 from deploy.local.errors import LauncherError
 from deploy.local.files import write_private
 from deploy.local.venv import site_packages
@@ -35,8 +36,12 @@ class Valkey:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """Start the server and wait until it answers; raise LauncherError with its log if not."""
+        """Start the server and wait until it answers; raise LauncherError with its log if not.
+
+        An orphan of a killed launcher is ended first: two servers would spoil one append-only file.
+        """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        processes.end(processes.servers_in(self.home, program="valkey-server"), seconds=10)
         settings = self.home / "valkey.conf"
         write_private(settings, self._settings())
         with self.log.open("ab") as log:

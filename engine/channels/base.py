@@ -142,6 +142,10 @@ class NotificationRefused(Exception):
     """The callback is unsigned, wrongly signed, stale or unreadable. Nothing may follow from it."""
 
 
+class StatementUnavailable(Exception):
+    """The institution did not give its file of this day: not ready, no answer, or one not verified."""
+
+
 class Channel(Protocol):
     """One contract with one institution. ``code`` is the channel code of accounts, callbacks and statements."""
 
@@ -168,7 +172,7 @@ class Channel(Protocol):
         """Verify the signature over the raw bytes, then read. Raises NotificationRefused."""
 
     def fetch_statement(self, *, statement_date: date) -> bytes:
-        """Fetch the institution's file of one day."""
+        """Fetch the institution's file of one day. Raises StatementUnavailable."""
 
     def acknowledge(self) -> tuple[bytes, str]:
         """The body and content type that tell the institution its callback was taken in."""

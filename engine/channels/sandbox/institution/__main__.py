@@ -1,7 +1,7 @@
 """Start the institution: ``python -m engine.channels.sandbox.institution --port N --book FILE``.
 
-Two doors: pages, control and health on ``--port`` (that address is the platform's SANDBOX_URL); the signed API on
-the next port, which the fault ``refuse`` really closes.
+Two doors: pages, control and health on ``--port`` (that address is the platform's SANDBOX_URL); the signed
+API on the next port, which the fault ``refuse`` really closes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def read_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m engine.channels.sandbox.institution")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, required=True, help="pages and control; the API: one up")
+    parser.add_argument(
+        "--port", type=int, required=True, help="pages and control; the API: one up"
+    )
     parser.add_argument("--book", type=Path, required=True, help="file of the durable book")
     parser.add_argument("--public-url", default="", help="address of the pages as payers reach it")
     return parser.parse_args()

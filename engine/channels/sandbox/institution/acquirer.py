@@ -169,7 +169,9 @@ class Acquirer:
             charge = self._current(turn, request_no)
             if charge["status"] == "PENDING":
                 if scenario == "success":
-                    scenario = charge["scenario"]  # an ordinary card: the order's own scenario stays
+                    scenario = charge[
+                        "scenario"
+                    ]  # an ordinary card: the order's own scenario stays
                 turn.execute(
                     "UPDATE charge SET instrument = ?, scenario = ?, page = ?"
                     " WHERE channel = ? AND request_no = ?",

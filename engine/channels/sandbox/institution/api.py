@@ -79,7 +79,9 @@ class Api:
         if answer.reply is Reply.MISSING:
             return None
         if answer.reply is Reply.GARBLED:
-            return Response(200, good.body[: len(good.body) // 2] + b"\x00\xff<html>", headers=good.headers)
+            return Response(
+                200, good.body[: len(good.body) // 2] + b"\x00\xff<html>", headers=good.headers
+            )
         if answer.reply is Reply.UNSIGNED:
             return Response(200, good.body)
         if answer.reply is Reply.SLOW:

@@ -1,7 +1,7 @@
 """The institution's own durable book: the outside truth that the platform's books are compared with.
 
-SQLite on purpose: another database engine than the platform's, in another file and another process, so that no
-fault of our PostgreSQL, and no mistake in using it, can touch what "really" happened. WAL with
+SQLite on purpose: another database engine than the platform's, in another file and another process, so that
+no fault of our PostgreSQL, and no mistake in using it, can touch what "really" happened. WAL with
 ``synchronous=FULL``: what was answered or notified survives kill -9 and a power cut.
 """
 

@@ -1,4 +1,7 @@
-"""Control by hand and by tests: confirm as the payer would, read the book, set faults. Loopback only, unsigned."""
+"""Control by hand and by tests: confirm as the payer would, read the book, set faults.
+
+Unsigned, and therefore for this machine only.
+"""
 
 from __future__ import annotations
 
@@ -33,22 +36,15 @@ class Control:
             return _json(403, {"error": "only from this machine, and not from a web page"})
         target = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(target.query).items()}
-        if request.method == "GET":
-            if target.path == "/control/book":
+        match (request.method, target.path):
+            case ("GET", "/control/book"):
                 return _json(200, self._read_book(query))
-            if target.path == "/control/":
+            case ("GET", "/control/"):
                 return render_control(self._book, mode=self._faults.mode)
-            return _json(404, {"error": "not found"})
-        try:
-            document = json.loads(request.body)
-        except ValueError as error:
-            return _json(400, {"error": str(error)})
-        if not isinstance(document, dict):
-            return _json(400, {"error": "a JSON object, please"})
-        if target.path == "/control/confirm":
-            return self._confirm(document)
-        if target.path == "/control/faults":
-            return self._set_fault(document)
+            case ("POST", "/control/confirm"):
+                return self._confirm(_read(request.body))
+            case ("POST", "/control/faults"):
+                return self._set_fault(_read(request.body))
         return _json(404, {"error": "not found"})
 
     def _confirm(self, document: dict[str, Any]) -> Response:
@@ -102,6 +98,14 @@ def is_loopback(client: str) -> bool:
     address = ipaddress.ip_address(client)
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _json(status: int, document: dict[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""How the institution's pages look: plain HTML and one style sheet inside it, no script, nothing from outside."""
+"""How the institution's pages look: plain HTML with its style inside, no script, nothing from outside."""
 
 from __future__ import annotations
 
@@ -161,9 +161,7 @@ def render_control(book: Book, *, mode: str) -> Response:
     """Render the whole book for the people who run the demo."""
     charges = book.rows("SELECT * FROM charge ORDER BY created_at DESC LIMIT 200")
     refunds = book.rows("SELECT * FROM refund ORDER BY created_at DESC LIMIT 200")
-    waiting = book.rows(
-        "SELECT * FROM outbox WHERE done_at IS NULL ORDER BY due_at LIMIT 100"
-    )
+    waiting = book.rows("SELECT * FROM outbox WHERE done_at IS NULL ORDER BY due_at LIMIT 100")
     charge_columns = (
         "channel", "order_no", "payment_no", "request_no", "method", "amount", "charged_amount",
         "currency", "status", "failure_code", "scenario", "channel_trade_no",

@@ -28,7 +28,8 @@ class PayerDesk:
         target = urlsplit(request.path)
         query = _first_values(target.query)
         accepted = next(
-            (text for name, text in request.headers.items() if name.lower() == "accept-language"), ""
+            (text for name, text in request.headers.items() if name.lower() == "accept-language"),
+            "",
         )
         language = choose_language(accepted, query.get("lang", ""))
         token = target.path.split("/")[2] if target.path.count("/") == 2 else ""

@@ -1,4 +1,4 @@
-"""Reading what the platform asks: every field checked, or the whole request refused with nothing done. Pure."""
+"""Reading what the platform asks: every field checked, or the whole request refused. Pure."""
 
 from __future__ import annotations
 

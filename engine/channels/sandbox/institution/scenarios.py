@@ -62,9 +62,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "slow": Scenario(at_pay=AtPay.CHARGE, reply=Reply.SLOW),
     "duplicate_notifications": Scenario(notify=Notify.FIVE_TIMES),
     "out_of_order": Scenario(reply=Reply.PENDING, notify=Notify.OLDER_AFTER_NEWER),
-    "unknown_then_success": Scenario(
-        at_pay=AtPay.CHARGE, reply=Reply.MISSING, notify=Notify.LATE
-    ),
+    "unknown_then_success": Scenario(at_pay=AtPay.CHARGE, reply=Reply.MISSING, notify=Notify.LATE),
     "garbled_response": Scenario(at_pay=AtPay.CHARGE, reply=Reply.GARBLED, notify=Notify.LATE),
     "unsigned_response": Scenario(at_pay=AtPay.CHARGE, reply=Reply.UNSIGNED, notify=Notify.LATE),
     "forged_notification": Scenario(reply=Reply.PENDING, notify=Notify.FORGED_FIRST),

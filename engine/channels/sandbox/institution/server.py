@@ -1,7 +1,7 @@
 """A door: one listening address whose connections can be refused for real, and taken again.
 
-Built on the standard library's HTTP request parser, a thread per connection: hundreds may wait at once. A door
-that refuses keeps its port (bound, not listening), so the kernel itself answers with a reset.
+Built on the standard library's HTTP request parser, a thread per connection: hundreds may wait at once. A
+door that refuses keeps its port (bound, not listening), so the kernel itself answers with a reset.
 """
 
 from __future__ import annotations

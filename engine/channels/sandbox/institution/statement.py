@@ -1,6 +1,6 @@
 """The daily statement file (对账单) of one acquirer: CSV with totals and an end marker.
 
-Three scenarios make it lie about their charge; the totals agree with what the file shows, as a real bank's would.
+Three scenarios make it lie about their charge; the totals agree with what the file shows, as a bank's would.
 """
 
 from __future__ import annotations

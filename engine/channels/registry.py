@@ -1,0 +1,72 @@
+"""The channels this installation has, built once from the setting CHANNELS.
+
+The only module here that knows Django: adapters are given plain values. CHANNELS is a list of dotted names of
+factories; a factory says which settings it needs (``setting_names``) and makes a channel of them (``build``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from engine.channels.base import Capability, Channel
+
+
+class ChannelFactory(Protocol):
+    """What an entry of CHANNELS names."""
+
+    @property
+    def setting_names(self) -> tuple[str, ...]:
+        """The settings whose values ``build`` is to be given (an absent one is left out)."""
+
+    def build(self, values: Mapping[str, Any]) -> Channel:
+        """Make the channel."""
+
+
+class UnknownChannel(LookupError):
+    """No channel of this code is configured."""
+
+
+@cache
+def _channels() -> dict[str, Channel]:
+    channels: dict[str, Channel] = {}
+    for path in settings.CHANNELS:
+        factory: ChannelFactory = import_string(path)
+        names = (name for name in factory.setting_names if hasattr(settings, name))
+        channel = factory.build({name: getattr(settings, name) for name in names})
+        if channel.code in channels:
+            message = f"two channels have the code {channel.code!r}"
+            raise ValueError(message)
+        channels[channel.code] = channel
+    return channels
+
+
+def get_channel(code: str) -> Channel:
+    """Return the channel of this code. Raises UnknownChannel."""
+    channel = find_channel(code)
+    if channel is None:
+        raise UnknownChannel(code)
+    return channel
+
+
+def find_channel(code: str) -> Channel | None:
+    """Return the channel of this code, or None."""
+    return _channels().get(code)
+
+
+def list_channels(capability: Capability | None = None) -> tuple[Channel, ...]:
+    """Return the channels, in configured order, that can do this (all of them when nothing is asked)."""
+    return tuple(
+        channel
+        for channel in _channels().values()
+        if capability is None or capability in channel.capabilities
+    )
+
+
+def forget_channels() -> None:
+    """Build them anew at the next call (after a change of settings, in tests)."""
+    _channels.cache_clear()

@@ -29,6 +29,16 @@ _GET: Final = HotStatement(
     """,
 )
 
+_GET_WITH_METHODS: Final = HotStatement(
+    name="get_order_with_methods",
+    retry_safe=True,
+    sql="""
+    SELECT acquiring_order_json(o, $3::text)::text, o.allowed_methods::text
+    FROM acquiring_caller($1::text) c
+    JOIN acquiring_trade_order o ON o.order_no = $2::text AND o.merchant_no = c.merchant_no
+    """,
+)
+
 _GET_FOR_CASHIER: Final = HotStatement(
     name="get_order_for_cashier",
     retry_safe=True,
@@ -50,6 +60,16 @@ def get_order_json(*, merchant: MerchantIdentity, order_no: str) -> bytes:
     if not rows:
         raise NotFound
     return rows[0][0] or b""
+
+
+def get_order(*, merchant: MerchantIdentity, order_no: str) -> tuple[OrderView, list[str] | None]:
+    """Return one Order and the methods its merchant allows (None: all). Raises NotFound."""
+    rows = _GET_WITH_METHODS.execute([merchant.key_id, order_no, settings.BASE_URL])
+    if not rows:
+        raise NotFound
+    body, methods = rows[0]
+    allowed = msgspec.json.decode(methods) if methods else None
+    return msgspec.json.decode(body or b"", type=OrderView), allowed
 
 
 def list_orders_json(

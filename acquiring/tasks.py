@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
+from acquiring.services.closing import expire_due_orders
 from acquiring.services.notifications import deliver_due_notifications
 
 
@@ -13,3 +14,11 @@ from acquiring.services.notifications import deliver_due_notifications
 def deliver_due_notifications_task(**_: Any) -> None:
     """Tell merchants what is due to be told."""
     deliver_due_notifications()
+
+
+@shared_task(name="acquiring.expire_due_orders")
+def expire_due_orders_task(**_: Any) -> None:
+    """Close orders past their time until none is due (bounded: the clock comes again)."""
+    for _round in range(20):
+        if expire_due_orders() == 0:
+            return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_append_only
 
 
@@ -23,7 +23,7 @@ class Merchant(models.Model):
 
     database_access = grants.MUTABLE
 
-    merchant_no = models.TextField(primary_key=True)
+    merchant_no = NumberField(primary_key=True)
     name = models.CharField(max_length=128)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.ACTIVE)
     return_origins = models.JSONField(default=list, blank=True)
@@ -52,7 +52,7 @@ class Credential(models.Model):
 
     database_access = grants.MUTABLE
 
-    key_id = models.TextField(primary_key=True)
+    key_id = NumberField(primary_key=True)
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="credentials")
     secret_hash = models.CharField(max_length=64, unique=True, editable=False)
     hint = models.CharField(max_length=8, editable=False)
@@ -76,7 +76,7 @@ class FeeContract(models.Model):
 
     database_access = grants.APPEND_ONLY
 
-    contract_no = models.TextField(primary_key=True)
+    contract_no = NumberField(primary_key=True)
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="fee_contracts")
     rate_ppm = models.PositiveIntegerField()
     returned_on_refund = models.BooleanField(default=True)

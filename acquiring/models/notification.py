@@ -10,7 +10,7 @@ from django_fsm import FSMModelMixin
 
 from acquiring.states import DELIVERY
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
 from paymentplatform.kernel.guards import guard_append_only, guard_machine
 
@@ -32,7 +32,7 @@ class MerchantEvent(models.Model):
 
     database_access = grants.APPEND_ONLY
 
-    event_id = models.TextField(primary_key=True)
+    event_id = NumberField(primary_key=True)
     merchant_no = models.TextField()
     type = models.TextField()
     object_no = models.TextField()
@@ -72,7 +72,7 @@ class Delivery(FSMModelMixin, models.Model):
 
     database_access = grants.MUTABLE
 
-    delivery_no = models.TextField(primary_key=True)
+    delivery_no = NumberField(primary_key=True)
     # No constraint in the database: both rows come from one function and neither can be deleted,
     # so the check would only cost every payment a row lock.
     event = models.ForeignKey(

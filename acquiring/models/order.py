@@ -10,7 +10,7 @@ from django_fsm import FSMModelMixin
 
 from acquiring.states import TRADE_ORDER
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
 from paymentplatform.kernel.guards import guard_append_only, guard_machine
 
@@ -24,7 +24,7 @@ class TradeOrder(FSMModelMixin, models.Model):
 
     database_access = grants.MUTABLE
 
-    order_no = models.TextField(primary_key=True)
+    order_no = NumberField(primary_key=True)
     merchant_no = models.TextField()
     merchant_order_no = models.TextField()
     request_digest = models.TextField()

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from acquiring.contracts import CreateOrder, MerchantIdentity
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
-from paymentplatform.kernel.http import check_url
+from paymentplatform.kernel.destinations import check_url
 from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
 
 DEFAULT_EXPIRES_IN_S = 900

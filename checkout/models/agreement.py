@@ -7,7 +7,7 @@ from django.db.models import F, Q
 
 from checkout.models.wallet import PayerWallet
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.guards import forbid_delete, freeze_columns
 
 
@@ -19,7 +19,7 @@ class PayerAgreement(models.Model):
 
     database_access = grants.MUTABLE
 
-    agreement_no = models.TextField(primary_key=True)
+    agreement_no = NumberField(primary_key=True)
     payer = models.ForeignKey(PayerWallet, on_delete=models.PROTECT, related_name="agreements")
     merchant_no = models.TextField()
     token_hash = models.CharField(max_length=64, unique=True, editable=False)

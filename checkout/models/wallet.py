@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.guards import forbid_delete, freeze_columns
 
 
@@ -17,7 +17,7 @@ class PayerWallet(models.Model):
 
     database_access = grants.MUTABLE
 
-    payer_no = models.TextField(primary_key=True)
+    payer_no = NumberField(primary_key=True)
     display_name = models.CharField(max_length=64)
     password_hash = models.TextField(editable=False)
     wrong_tries = models.PositiveSmallIntegerField(default=0)

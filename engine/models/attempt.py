@@ -9,7 +9,7 @@ from django_fsm import FSMModelMixin
 from engine.models.payment import PaymentDetail
 from engine.states import CHANNEL_ATTEMPT
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
 from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_machine
 
@@ -24,9 +24,9 @@ class ChannelAttempt(FSMModelMixin, models.Model):
 
     database_access = grants.MUTABLE
 
-    attempt_no = models.TextField(primary_key=True)
+    attempt_no = NumberField(primary_key=True)
     detail = models.ForeignKey(PaymentDetail, on_delete=models.PROTECT, related_name="attempts")
-    live_detail_no = models.TextField(null=True, unique=True)
+    live_detail_no = NumberField(null=True, unique=True)
     payment_no = models.TextField()
     order_no = models.TextField()
     channel_code = models.TextField()

@@ -8,7 +8,7 @@ from django_fsm import FSMModelMixin
 
 from engine.states import CASE, LATE_MONEY
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
 from paymentplatform.kernel.guards import guard_machine
 
@@ -18,7 +18,7 @@ class LateMoney(FSMModelMixin, models.Model):
 
     database_access = grants.MUTABLE
 
-    late_money_no = models.TextField(primary_key=True)
+    late_money_no = NumberField(primary_key=True)
     channel_code = models.TextField()
     channel_trade_no = models.TextField()
     attempt_no = models.TextField()
@@ -69,7 +69,7 @@ class Case(FSMModelMixin, models.Model):
 
     database_access = grants.MUTABLE
 
-    case_no = models.TextField(primary_key=True)
+    case_no = NumberField(primary_key=True)
     kind = models.TextField()
     object_no = models.TextField()
     detail = models.TextField()

@@ -10,7 +10,7 @@ from django_fsm import FSMModelMixin
 
 from engine.states import PAYMENT_DETAIL, PAYMENT_ORDER
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
 from paymentplatform.kernel.guards import guard_append_only, guard_machine
 
@@ -25,9 +25,9 @@ class PaymentOrder(FSMModelMixin, models.Model):
 
     database_access = grants.MUTABLE
 
-    payment_no = models.TextField(primary_key=True)
+    payment_no = NumberField(primary_key=True)
     order_no = models.TextField()
-    live_order_no = models.TextField(null=True, unique=True)
+    live_order_no = NumberField(null=True, unique=True)
     merchant_no = models.TextField()
     payer_no = models.TextField(null=True)
     status = state_field(PAYMENT_ORDER)
@@ -83,7 +83,7 @@ class PaymentDetail(FSMModelMixin, models.Model):
 
     database_access = grants.MUTABLE
 
-    detail_no = models.TextField(primary_key=True)
+    detail_no = NumberField(primary_key=True)
     payment = models.ForeignKey(PaymentOrder, on_delete=models.PROTECT, related_name="details")
     status = state_field(PAYMENT_DETAIL)
     method = models.TextField()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.channels.base import NotificationRefused
-from engine.channels.registry import find_channel
+from engine.channels.registry import UnknownChannel, get_channel
 from engine.contracts import Cause
 from engine.models import ChannelAttempt, ChannelCallback
 from engine.services.outcomes import apply_attempt_outcome
@@ -25,9 +25,10 @@ def receive_callback(
     Raises NotFound for an unknown channel, Unauthenticated when the signature does not verify, InvalidRequest when
     it names no request of ours: in each case nothing but the raw copy is kept.
     """
-    channel = find_channel(channel_code)
-    if channel is None:
-        raise NotFound
+    try:
+        channel = get_channel(channel_code)
+    except UnknownChannel:
+        raise NotFound from None
     stored = ChannelCallback.objects.create(
         channel_code=channel_code,
         headers=dict(list(headers.items())[:_KEPT_HEADERS]),

@@ -1,0 +1,38 @@
+"""Acquiring's door: what checkout and the composition root may call."""
+
+from acquiring.authentication import HotMerchantView, MerchantView
+from acquiring.selectors import get_order, get_order_by_cashier_token
+from acquiring.services.closing import close_order, expire_due_orders
+from acquiring.services.merchants import (
+    authenticate_bearer,
+    create_merchant,
+    issue_credential,
+    list_webhook_secrets,
+    revoke_credential,
+)
+from acquiring.services.payments import (
+    calculate_fee,
+    close_live_payment,
+    ring_deliveries,
+    start_payment,
+    submit_payment,
+)
+
+__all__ = [
+    "HotMerchantView",
+    "MerchantView",
+    "authenticate_bearer",
+    "calculate_fee",
+    "close_live_payment",
+    "close_order",
+    "create_merchant",
+    "expire_due_orders",
+    "get_order",
+    "get_order_by_cashier_token",
+    "issue_credential",
+    "list_webhook_secrets",
+    "revoke_credential",
+    "ring_deliveries",
+    "start_payment",
+    "submit_payment",
+]

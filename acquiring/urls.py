@@ -1,0 +1,11 @@
+"""Addresses of the merchant API that acquiring answers."""
+
+from django.urls import path
+
+from acquiring.views.orders import OrderClose, OrderCollection, OrderItem
+
+urlpatterns = [
+    path("orders", OrderCollection.as_view(), name="orders"),
+    path("orders/<str:order_no>", OrderItem.as_view(), name="order"),
+    path("orders/<str:order_no>/close", OrderClose.as_view(), name="order-close"),
+]

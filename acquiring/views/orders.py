@@ -1,0 +1,158 @@
+"""Orders in the merchant API: create, query, list, close."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from acquiring.authentication import HotMerchantView, MerchantView
+from acquiring.contracts import (
+    CloseReason,
+    CreateOrder,
+    OrderAlreadyPaid,
+    OrderConflict,
+    OrderFailed,
+    OrderStatus,
+    OrderView,
+)
+from acquiring.selectors import get_order_json, list_orders_json
+from acquiring.services.closing import CloseResult, close_order
+from acquiring.services.order_rules import MERCHANT_NUMBER
+from acquiring.services.orders import create_order
+from paymentplatform.kernel.errors import FieldError, InvalidRequest
+from paymentplatform.kernel.numbers import ORDER, is_number
+from paymentplatform.kernel.openapi import operation
+from paymentplatform.kernel.rest import decode_body, decode_query, path_number
+
+_ORDER_PATH = {"order_no": "Our number of the order, `ord_…`."}
+
+
+class ListOrders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Query of GET /orders."""
+
+    merchant_order_no: str | None = None
+    status: OrderStatus | None = None
+    created_from: str | None = None
+    created_to: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    cursor: str | None = None
+
+
+class OrderList(msgspec.Struct, frozen=True):
+    """One page of orders, newest first."""
+
+    data: list[OrderView]
+    has_more: bool
+    next_cursor: str | None
+
+
+class NoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body in which nothing is required: it may be absent or an empty object."""
+
+
+def _order_response(order_json: bytes, status: int) -> HttpResponse:
+    return HttpResponse(order_json, status=status, content_type="application/json")
+
+
+class OrderCollection(HotMerchantView):
+    """/orders"""
+
+    @operation(
+        name="create_order",
+        summary="Create an order",
+        body=CreateOrder,
+        responses={201: OrderView, 200: OrderView},
+        errors=(OrderConflict,),
+    )
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Create an order. The same `merchant_order_no` with the same body answers 200 with the same order."""
+        body = decode_body(request, CreateOrder)
+        made, order_json = create_order(body=body, merchant=self.identity)
+        return _order_response(order_json, 201 if made else 200)
+
+    @operation(
+        name="list_orders",
+        summary="List orders, newest first",
+        query=ListOrders,
+        responses={200: OrderList},
+    )
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """List your orders. Pass `next_cursor` as `cursor` to go on; there are no offsets and no totals."""
+        # A list is not a hot path and its statement does not check the key again.
+        merchant = MerchantView.authenticate(self, request)
+        query = decode_query(request, ListOrders)
+        if query.cursor is not None and not is_number(query.cursor, ORDER):
+            raise _fault("cursor", "not a cursor of this list")
+        if query.merchant_order_no is not None and not MERCHANT_NUMBER.match(
+            query.merchant_order_no
+        ):
+            raise _fault("merchant_order_no", "1 to 64 characters of A-Z a-z 0-9 _ - .")
+        page, following = list_orders_json(
+            merchant=merchant,
+            limit=query.limit,
+            before=query.cursor,
+            merchant_order_no=query.merchant_order_no,
+            status=query.status,
+            created_from=_parse_time("created_from", query.created_from),
+            created_to=_parse_time("created_to", query.created_to),
+        )
+        tail = msgspec.json.encode({"has_more": following is not None, "next_cursor": following})
+        return _order_response(b'{"data":[' + b",".join(page) + b"]," + tail[1:], 200)
+
+
+class OrderItem(HotMerchantView):
+    """/orders/{order_no}"""
+
+    @operation(
+        name="get_order",
+        summary="Get an order",
+        responses={200: OrderView},
+        path_descriptions=_ORDER_PATH,
+    )
+    def get(self, request: HttpRequest, order_no: str) -> HttpResponse:
+        """Tell how an order stands: the answer to ask for whenever you are not sure."""
+        decode_query(request, NoBody)
+        return _order_response(get_order_json(merchant=self.identity, order_no=order_no), 200)
+
+
+class OrderClose(MerchantView):
+    """/orders/{order_no}/close"""
+
+    @operation(
+        name="close_order",
+        summary="Close an unpaid order",
+        body=NoBody,
+        responses={200: OrderView, 202: OrderView},
+        errors=(OrderAlreadyPaid, OrderFailed),
+        path_descriptions=_ORDER_PATH,
+    )
+    def post(self, request: HttpRequest, order_no: str) -> HttpResponse:
+        """Close an order: 200 when it is CLOSED, 202 while a live payment is still being closed."""
+        decode_body(request, NoBody)
+        path_number(order_no, ORDER)
+        result = close_order(
+            order_no=order_no,
+            merchant_no=self.identity.merchant_no,
+            reason=CloseReason.MERCHANT,
+            cause="api",
+        )
+        order_json = get_order_json(merchant=self.identity, order_no=order_no)
+        return _order_response(order_json, 200 if result is CloseResult.CLOSED else 202)
+
+
+def _parse_time(field: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        raise _fault(field, "an RFC 3339 time with offset, such as 2026-01-31T00:00:00Z") from None
+
+
+def _fault(field: str, detail: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{field} is not valid.", errors=(FieldError(field, "format", detail),)
+    )

@@ -1,0 +1,1 @@
+"""Use cases of the cashier 收银台: consult, accept, pay."""

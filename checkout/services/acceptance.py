@@ -1,0 +1,283 @@
+"""Acceptance 受理: the one way in which a payment starts, for pages and for the merchant API.
+
+Advice given by consult is checked again here. Balance payments take two round trips; payments through a channel
+are written ahead, then sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from django.conf import settings
+
+from acquiring import api as acquiring
+from acquiring.contracts import (
+    Method,
+    OrderAlreadyPaid,
+    OrderClosed,
+    OrderClosing,
+    OrderFailed,
+    PayableOrder,
+    PayerTokenInvalid,
+    PaymentInProgress,
+)
+from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResult
+from checkout.services.cashier import build_pay_result
+from checkout.services.consult import find_refusal, list_candidates
+from checkout.services.wallets import hash_token, verify_payment_password
+from engine import api as engine
+from paymentplatform.kernel import context, numbers, transactions
+from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound, PermissionRefused
+from paymentplatform.kernel.hotsql import HotStatement
+
+_ROUNDS: Final = 3
+"""How often acceptance looks again after something else moved the order under its hands."""
+
+_READ: Final = HotStatement(
+    name="read_payable",
+    retry_safe=True,
+    sql="""
+    SELECT order_no, merchant_no, status, closing, expired, amount, currency, subject, metadata::text,
+        allowed_methods::text, payment_no, return_url, expires_at::text, fee_rate_ppm, cashier_token,
+        agreement_no, payer_no, max_per_payment
+    FROM checkout_read_payable($1::text, $2::text, $3::text, $4::text)
+    """,
+)
+
+_PAY: Final = HotStatement(
+    name="pay_from_balance",
+    sql="""
+    SELECT checkout_pay_from_balance(
+        $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text,
+        $10::bigint, $11::text, $12::bigint, $13::text, $14::text, $15::text, $16::text, $17::text, $18::text)
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PayCommand:
+    """A wish to pay. Exactly one of ``key_id`` (the merchant API) and ``merchant_no`` (our own pages) is set.
+
+    ``payer_no`` names a payer who has proved himself on our pages.
+    """
+
+    order_no: str
+    method: Method
+    options: PayOptions
+    cause: str
+    key_id: str | None = None
+    merchant_no: str | None = None
+    payer_no: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    agreement_no: str
+    payer_no: str
+    max_per_payment: int
+
+
+@transactions.forbid
+def pay_order(command: PayCommand) -> PayResult:
+    """Accept and carry out one payment as far as it goes now (forbid: may call a channel).
+
+    Raises NotFound, OrderAlreadyPaid, OrderClosed, OrderClosing, OrderFailed, PaymentInProgress,
+    MethodUnavailable, PayerTokenInvalid, InvalidRequest. Too little money is a FAILED payment, not an error.
+    """
+    for _round in range(_ROUNDS):
+        order, agreement = _read_payable(command)
+        _refuse_unpayable(order)
+        digest = _digest_options(command)
+        if order.status == "PAYING" and order.payment_no is not None:
+            standing = engine.get_payment_progress(payment_no=order.payment_no)
+            if standing.is_live and standing.options_digest == digest:
+                return build_pay_result(standing)
+            if standing.is_live:
+                _clear_the_way(order.payment_no)
+            continue
+        refusal = find_refusal(
+            method=command.method, order=None, allowed_methods=order.allowed_methods
+        )
+        if refusal is not None:
+            raise MethodUnavailable(refusal)
+        try:
+            if command.method == Method.BALANCE:
+                return _pay_from_balance(command, order, agreement, digest)
+            return _pay_through_channel(command, order, digest)
+        except PaymentInProgress:
+            continue
+    raise PaymentInProgress
+
+
+@transactions.forbid
+def pay_from_cashier(
+    *,
+    token: str,
+    method: str,
+    options: dict[str, str],
+    payer_no: str | None,
+    payment_password: str | None,
+    terminal: str,
+) -> PayResult:
+    """Pay from our own pages; a balance payment asks for the payer's number and payment password (forbid).
+
+    Raises what ``pay_order`` raises, WrongPaymentPassword and PaymentPasswordLocked.
+    """
+    opened = acquiring.get_order_by_cashier_token(token=token)
+    try:
+        command = PayCommand(
+            order_no=opened.order.order_no,
+            method=Method(method),
+            options=msgspec.convert(options, PayOptions),
+            cause="cashier",
+            merchant_no=opened.merchant_no,
+            payer_no=payer_no,
+        )
+    except (ValueError, msgspec.ValidationError):
+        raise InvalidRequest("Choose one of the methods offered.") from None
+    if command.options.payer_token is not None:
+        raise PermissionRefused("A payer token is for the merchant API only.")
+    if command.method == Method.BALANCE:
+        _refuse_unpayable(_read_payable(command)[0])
+        verify_payment_password(payer_no=payer_no or "", password=payment_password or "")
+        with context.acting(as_actor=f"payer:{payer_no}"):
+            return pay_order(command)
+    with context.acting(as_actor="payer"):
+        return pay_order(command)
+
+
+def _read_payable(command: PayCommand) -> tuple[PayableOrder, _Agreement | None]:
+    payer_token = command.options.payer_token
+    rows = _READ.execute(
+        [
+            command.order_no,
+            command.key_id,
+            command.merchant_no,
+            hash_token(payer_token) if payer_token is not None else None,
+        ]
+    )
+    if not rows:
+        raise NotFound
+    texts = [value.decode() if value is not None else None for value in rows[0]]
+    names = PayableOrder.__struct_fields__
+    fields = dict(zip(names, texts, strict=False))
+    order = msgspec.convert(
+        {
+            **fields,
+            "closing": fields["closing"] == "t",
+            "expired": fields["expired"] == "t",
+            "metadata": msgspec.json.decode(fields["metadata"] or "{}"),
+            "allowed_methods": msgspec.json.decode(fields["allowed_methods"] or "null"),
+        },
+        PayableOrder,
+        strict=False,
+    )
+    agreement_no, payer_no, limit = texts[len(names) :]
+    if agreement_no is None or payer_no is None or limit is None:
+        return order, None
+    return order, _Agreement(agreement_no, payer_no, int(limit))
+
+
+def _refuse_unpayable(order: PayableOrder) -> None:
+    if order.status == "SUCCESS":
+        raise OrderAlreadyPaid
+    if order.status == "FAILED":
+        raise OrderFailed
+    if order.status == "CLOSED":
+        raise OrderClosed
+    if order.closing:
+        raise OrderClosing
+    if order.expired:
+        raise OrderClosed("The order has expired.")
+
+
+def _clear_the_way(payment_no: str) -> None:
+    """Another method was chosen: the live payment is inquired and closed first, or stays in the way."""
+    ended = acquiring.close_live_payment(payment_no=payment_no)
+    if ended.is_live:
+        raise PaymentInProgress
+
+
+def _pay_from_balance(
+    command: PayCommand, order: PayableOrder, agreement: _Agreement | None, digest: str
+) -> PayResult:
+    payer_no = command.payer_no
+    if payer_no is None:
+        if command.options.payer_token is None:
+            detail = "A balance payment by a merchant needs the payer's token."
+            field = FieldError("options.payer_token", "required", detail)
+            raise InvalidRequest(detail, errors=(field,))
+        if agreement is None:
+            raise PayerTokenInvalid
+        if order.amount > agreement.max_per_payment:
+            raise PayerTokenInvalid("The amount is over the agreement's limit per payment.")
+        payer_no = agreement.payer_no
+    payment_no = numbers.new_number(numbers.PAYMENT)
+    rows = _PAY.execute(
+        [
+            order.order_no,
+            order.merchant_no,
+            payment_no,
+            numbers.new_number(numbers.DETAIL),
+            numbers.new_number(numbers.JOURNAL),
+            numbers.new_number(numbers.EVENT),
+            numbers.new_number(numbers.DELIVERY),
+            payer_no,
+            agreement.agreement_no if agreement and command.payer_no is None else None,
+            order.amount,
+            order.currency,
+            acquiring.calculate_fee(order=order),
+            digest,
+            settings.BUSINESS_TIME_ZONE,
+            settings.BASE_URL,
+            command.cause,
+            context.actor.get(),
+            context.request_id.get(),
+        ]
+    )
+    status = (rows[0][0] or b"").decode()
+    acquiring.ring_deliveries()
+    return PayResult(
+        payment_no=payment_no,
+        status=status,
+        failure_code=None if status == "PAID" else "insufficient_balance",
+        action=PayAction(type="none"),
+    )
+
+
+def _pay_through_channel(command: PayCommand, order: PayableOrder, digest: str) -> PayResult:
+    payment_no = numbers.new_number(numbers.PAYMENT)
+    options = {
+        name: value
+        for name, value in msgspec.structs.asdict(command.options).items()
+        if value is not None and name != "payer_token"
+    }
+    acquiring.start_payment(
+        new=engine.NewPayment(
+            payment_no=payment_no,
+            order_no=order.order_no,
+            merchant_no=order.merchant_no,
+            method=command.method,
+            amount=order.amount,
+            currency=order.currency,
+            fee_amount=acquiring.calculate_fee(order=order),
+            options_digest=digest,
+            candidates=list_candidates(method=command.method),
+            subject=order.subject,
+            expires_at=order.expires_at,
+            return_url=f"{settings.BASE_URL}/cashier/{order.cashier_token}/return",
+            options=options,
+            metadata=order.metadata,
+        ),
+        cause=command.cause,
+    )
+    return build_pay_result(acquiring.submit_payment(payment_no=payment_no))
+
+
+def _digest_options(command: PayCommand) -> str:
+    """Tell same method and options from another wish, without keeping what they were."""
+    parts = msgspec.json.encode([command.method, command.payer_no, command.options])
+    return hashlib.sha256(parts).hexdigest()

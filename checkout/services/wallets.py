@@ -1,0 +1,116 @@
+"""Payer wallets: the payment password 支付密码 and its lock."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from django.db import connection
+
+from checkout.contracts import PaymentPasswordLocked, WrongPaymentPassword
+from checkout.models import PayerAgreement, PayerWallet
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.sqlcalls import call_function
+
+MAX_WRONG_TRIES: Final = 5
+LOCK_S: Final = 3 * 3600
+TOKEN_PREFIX: Final = "pt_"
+
+_hasher = PasswordHasher()
+_NOBODY: Final = _hasher.hash(secrets.token_urlsafe(16))
+"""Verified when the payer does not exist, so that the answer takes as long."""
+
+_TAKE_A_TRY = """
+    UPDATE checkout_payer_wallet
+    SET wrong_tries = CASE WHEN locked_until <= platform_now() THEN 1 ELSE wrong_tries + 1 END,
+        locked_until = CASE WHEN locked_until IS NULL AND wrong_tries + 1 >= %s
+                            THEN platform_now() + make_interval(secs => %s) END
+    WHERE payer_no = %s AND (locked_until IS NULL OR locked_until <= platform_now())
+    RETURNING password_hash
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgreement:
+    """A consent just given. ``payer_token`` is shown once."""
+
+    agreement_no: str
+    payer_token: str
+
+
+@transactions.start
+def create_wallet(*, display_name: str, password: str) -> str:
+    """Open a wallet and return its payer_no (start). Raises InvalidRequest for a password under 6 characters."""
+    if len(password) < 6:
+        raise InvalidRequest("A payment password has at least 6 characters.")
+    wallet = PayerWallet.objects.create(
+        payer_no=numbers.new_number(numbers.PAYER),
+        display_name=display_name,
+        password_hash=_hasher.hash(password),
+    )
+    return wallet.payer_no
+
+
+@transactions.forbid
+def verify_payment_password(*, payer_no: str, password: str) -> None:
+    """Return quietly when the password is right (its own short transactions; Argon2 takes some 50 ms).
+
+    Each try is taken before the check, so that parallel guesses cannot exceed five. Raises WrongPaymentPassword,
+    the same for an unknown payer, and PaymentPasswordLocked for three hours after the fifth wrong try.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_A_TRY, [MAX_WRONG_TRIES, LOCK_S, payer_no])
+        row = cursor.fetchone()
+    if row is None and PayerWallet.objects.filter(payer_no=payer_no).exists():
+        raise PaymentPasswordLocked
+    try:
+        _hasher.verify(row[0] if row else _NOBODY, password)
+    except (VerificationError, InvalidHashError):
+        raise WrongPaymentPassword from None
+    if row is None:
+        raise WrongPaymentPassword
+    PayerWallet.objects.filter(payer_no=payer_no).update(wrong_tries=0, locked_until=None)
+
+
+@transactions.start
+def create_agreement(
+    *, payer_no: str, merchant_no: str, currency: str, max_per_payment: int, max_per_day: int
+) -> NewAgreement:
+    """Record a payer's consent for one merchant; limits in minor units (start). Raises NotFound."""
+    wallet = PayerWallet.objects.filter(payer_no=payer_no).first()
+    if wallet is None:
+        raise NotFound
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    agreement = PayerAgreement.objects.create(
+        agreement_no=numbers.new_number(numbers.AGREEMENT),
+        payer=wallet,
+        merchant_no=merchant_no,
+        token_hash=hash_token(token),
+        currency=currency,
+        max_per_payment=max_per_payment,
+        max_per_day=max_per_day,
+    )
+    return NewAgreement(agreement.agreement_no, token)
+
+
+@transactions.start
+def revoke_agreement(*, agreement_no: str) -> None:
+    """End a consent at once; repeating changes nothing (start). Raises NotFound."""
+    agreement = (
+        PayerAgreement.objects.select_for_update().filter(agreement_no=agreement_no).first()
+    )
+    if agreement is None:
+        raise NotFound
+    if agreement.revoked_at is None:
+        agreement.revoked_at = call_function("platform_now")
+        agreement.save(update_fields=["revoked_at"])
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 is enough for a random 256-bit token: there is nothing to guess."""
+    return hashlib.sha256(token.encode()).hexdigest()

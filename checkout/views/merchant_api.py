@@ -1,0 +1,117 @@
+"""The merchant calls that need consult and acceptance: payment-methods and pay."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from acquiring.api import HotMerchantView, get_order
+from acquiring.contracts import (
+    Method,
+    OrderAlreadyPaid,
+    OrderClosed,
+    OrderClosing,
+    OrderFailed,
+    PayerTokenInvalid,
+    PaymentInProgress,
+)
+from checkout.contracts import MethodOffer, MethodUnavailable, PayOptions, PayResult
+from checkout.services.acceptance import PayCommand, pay_order
+from checkout.services.consult import list_methods
+from paymentplatform.kernel.errors import FieldError, InvalidRequest
+from paymentplatform.kernel.numbers import ORDER
+from paymentplatform.kernel.openapi import operation
+from paymentplatform.kernel.rest import decode_body, json_response, path_number
+
+_ORDER_PATH = {"order_no": "Our number of the order, `ord_…`."}
+
+Terminal = Literal["WEB", "WAP", "APP"]
+
+
+class ConsultBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /orders/{order_no}/payment-methods; everything is optional."""
+
+    terminal: Terminal = "WEB"
+    payer_token: str | None = None
+    locale: Annotated[str, msgspec.Meta(max_length=35)] = "zh-hans"
+
+
+class MethodList(msgspec.Struct, frozen=True):
+    """Every method of the catalogue, the offered ones first."""
+
+    methods: list[MethodOffer]
+
+
+class PayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /orders/{order_no}/pay."""
+
+    method: Method
+    terminal: Terminal = "WEB"
+    use_balance: bool = False
+    balance_amount: int | None = None
+    options: PayOptions | None = None
+
+
+class PaymentMethods(HotMerchantView):
+    """/orders/{order_no}/payment-methods"""
+
+    @operation(
+        name="list_payment_methods",
+        summary="Ask which methods an order can be paid with",
+        body=ConsultBody,
+        responses={200: MethodList},
+        tag="payments",
+        path_descriptions=_ORDER_PATH,
+    )
+    def post(self, request: HttpRequest, order_no: str) -> HttpResponse:
+        """List every method, ranked; one that is not offered says why in `reason_code`."""
+        body = decode_body(request, ConsultBody)
+        order, allowed = get_order(merchant=self.identity, order_no=path_number(order_no, ORDER))
+        offers = list_methods(
+            order=order, allowed_methods=allowed, terminal=body.terminal, locale=body.locale
+        )
+        return json_response(MethodList(methods=offers))
+
+
+class PayOrder(HotMerchantView):
+    """/orders/{order_no}/pay"""
+
+    @operation(
+        name="pay_order",
+        summary="Pay an order server-to-server",
+        body=PayBody,
+        responses={200: PayResult},
+        errors=(
+            OrderAlreadyPaid,
+            OrderClosed,
+            OrderClosing,
+            OrderFailed,
+            PaymentInProgress,
+            MethodUnavailable,
+            PayerTokenInvalid,
+        ),
+        tag="payments",
+        path_descriptions=_ORDER_PATH,
+    )
+    def post(self, request: HttpRequest, order_no: str) -> HttpResponse:
+        """Start a payment, or return the one that is under way with the same method and options.
+
+        `PAYING` also stands for a result that is not known yet: query the order or wait for the webhook.
+        """
+        body = decode_body(request, PayBody)
+        if body.use_balance or body.balance_amount is not None:
+            detail = "Combined payment is not offered yet."
+            field = "use_balance" if body.use_balance else "balance_amount"
+            raise InvalidRequest(detail, errors=(FieldError(field, "not_offered", detail),))
+        result = pay_order(
+            PayCommand(
+                order_no=path_number(order_no, ORDER),
+                method=body.method,
+                options=body.options or PayOptions(),
+                cause="api",
+                key_id=self.identity.key_id,
+            )
+        )
+        return json_response(result)

@@ -19,7 +19,10 @@ _RECORDED = re.compile(
 
 @dataclass(frozen=True)
 class StatusUpdate:
-    """One UPDATE that writes a machine's column, and the pairs it could make."""
+    """One UPDATE that writes a machine's column, and the pairs it could make.
+
+    No targets: the state is a parameter, and only the database's trigger can judge it.
+    """
 
     place: str
     targets: frozenset[str]
@@ -47,10 +50,13 @@ def status_updates(machine: Machine) -> Iterator[StatusUpdate]:
             if found is not None:
                 literal = found[1]
                 targets = _STATE.findall(literal) if literal else _CHOSEN.findall(setting)
+                sources = _compared(machine, condition) or _compared(
+                    machine, _locked_before(text[: match.start()])
+                )
                 yield StatusUpdate(
                     place if ":" in place else f"{place}:{line}",
                     frozenset(targets),
-                    frozenset(_compared(machine, condition)),
+                    frozenset(sources),
                 )
 
 
@@ -76,7 +82,21 @@ def _split(text: str) -> tuple[str, str]:
     return (text[:where], text[where:end]) if where is not None else (text[:end], "")
 
 
-def _compared(machine: Machine, condition: str) -> Iterator[str]:
-    pattern = rf"\b{machine.column}\s*(?:=\s*ANY\s*\(|IN\s*\(|=)\s*(?P<states>[^)]*?)(?:\)|\bAND\b|\bOR\b|$)"
-    for match in re.finditer(pattern, condition, re.DOTALL | re.IGNORECASE):
-        yield from _STATE.findall(match["states"])
+def _locked_before(text: str) -> str:
+    """The part of the same statement that chose and locked the rows beforehand, if it did."""
+    statement = re.split(r";|\$\$", text)[-1]
+    return (
+        statement
+        if re.search(r"\bFOR\s+(?:NO\s+KEY\s+)?UPDATE\b", statement, re.IGNORECASE)
+        else ""
+    )
+
+
+def _compared(machine: Machine, condition: str) -> set[str]:
+    operator = r"\s*(?:=\s*ANY\s*\(|IN\s*\(|=)\s*"
+    pattern = rf"\b{machine.column}{operator}(?P<states>[^)]*?)(?:\)|\bAND\b|\bOR\b|$|\n)"
+    return {
+        state
+        for match in re.finditer(pattern, condition, re.IGNORECASE)
+        for state in _STATE.findall(match["states"])
+    }

@@ -61,13 +61,13 @@ def test_rows_are_never_refreshed_in_place(path: Path):
 
 @pytest.mark.parametrize("path", _SERVICES, ids=name_of)
 def test_services_take_typed_keyword_arguments(path: Path):
-    """The functions that a module offers: keyword-only, typed, with a docstring."""
+    """The functions that a module offers: typed, explained, and keyword-only from the second argument on."""
     faults = []
     for function in tree_of(path).body:
         if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
             continue
         arguments = function.args
-        if arguments.posonlyargs or arguments.args or arguments.vararg:
+        if len(arguments.posonlyargs + arguments.args) > 1 or arguments.vararg:
             faults.append(f"{function.name}: positional arguments")
         if (
             any(argument.annotation is None for argument in arguments.kwonlyargs)

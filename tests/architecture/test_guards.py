@@ -60,6 +60,18 @@ def planted_row(owner_address: str, machine: Machine, state: str) -> Iterator[ps
             connection.rollback()
 
 
+def _become_writer(connection: psycopg.Connection, machine: Machine) -> None:
+    """Take the application's rights, or its owner's for a table that only the owner's functions write."""
+    row = connection.execute(
+        "SELECT has_table_privilege(%s, %s, 'UPDATE'), tableowner FROM pg_tables"
+        " WHERE schemaname = 'public' AND tablename = %s",
+        [application_role(), machine.table, machine.table],
+    ).fetchone()
+    assert row is not None
+    writer = application_role() if row[0] else row[1]
+    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(writer)))
+
+
 def _strip_constraints(connection: psycopg.Connection, machine: Machine) -> None:
     constraints = connection.execute(
         "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('c', 'f', 'u', 'x')",

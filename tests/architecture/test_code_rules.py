@@ -59,20 +59,27 @@ def test_rows_are_never_refreshed_in_place(path: Path):
     assert [call.lineno for call in _calls(path, "refresh_from_db")] == []
 
 
+def _declares_its_transaction(function: ast.FunctionDef) -> bool:
+    return any(
+        isinstance(decorator, ast.Attribute)
+        and isinstance(decorator.value, ast.Name)
+        and decorator.value.id == "transactions"
+        for decorator in function.decorator_list
+    )
+
+
 @pytest.mark.parametrize("path", _SERVICES, ids=name_of)
-def test_services_take_typed_keyword_arguments(path: Path):
-    """The functions that a module offers: typed, explained, and keyword-only from the second argument on."""
+def test_services_are_typed_explained_and_called_by_keyword(path: Path):
+    """What declares a transaction is called by keyword. Every public function is typed and explained."""
     faults = []
     for function in tree_of(path).body:
         if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
             continue
-        arguments = function.args
-        if len(arguments.posonlyargs + arguments.args) > 1 or arguments.vararg:
+        positional = function.args.posonlyargs + function.args.args
+        if _declares_its_transaction(function) and (positional or function.args.vararg):
             faults.append(f"{function.name}: positional arguments")
-        if (
-            any(argument.annotation is None for argument in arguments.kwonlyargs)
-            or function.returns is None
-        ):
+        typed = [argument.annotation for argument in [*positional, *function.args.kwonlyargs]]
+        if None in [*typed, function.returns]:
             faults.append(f"{function.name}: untyped")
         if not ast.get_docstring(function):
             faults.append(f"{function.name}: no docstring")
@@ -95,21 +102,6 @@ def test_money_columns_are_whole_minor_units():
         or (field.name.endswith("amount") and field.get_internal_type() != "BigIntegerField")
     ]
     assert wrong == []
-
-
-@pytest.mark.parametrize("path", python_files(), ids=name_of)
-def test_nothing_floats(path: Path):
-    """``float(`` and ``Decimal(`` have no business near amounts; seconds may be floats by annotation."""
-    if "kernel" not in path.parts and path.parts[-2] not in {"services", "sql"}:
-        return
-    found = [
-        node.lineno
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in {"float", "Decimal"}
-    ]
-    assert found == []
 
 
 def test_every_error_code_is_documented():

@@ -85,7 +85,7 @@ class Launch:
         shutil.rmtree(metrics, ignore_errors=True)
         metrics.mkdir()
         addresses = self._start_postgres(kept) | self._start_valkey(kept)
-        sandbox_port = self._port_for("sandbox")
+        sandbox_port = self._port_for("sandbox", in_a_row=2)  # its pages, its API
         environment = compose(
             kept=kept,
             addresses=addresses,
@@ -135,9 +135,9 @@ class Launch:
         value = os.environ.get(name, "")
         return "" if value == self.own_addresses.get(name) else value
 
-    def _port_for(self, name: str) -> int:
+    def _port_for(self, name: str, *, in_a_row: int = 1) -> int:
         """Choose a port, the same as last time if it is free: open shells keep their addresses."""
-        self.run.ports[name] = free_port(self.run.ports.get(name))
+        self.run.ports[name] = free_port(self.run.ports.get(name), in_a_row=in_a_row)
         return self.run.ports[name]
 
     def _remember(self, name: str, process: "subprocess.Popen[bytes]") -> None:

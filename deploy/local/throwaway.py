@@ -55,7 +55,7 @@ def start_servers(state: Path, *, database_home: Path) -> dict[str, str]:
         addresses=addresses
         | {"REDIS_URL": valkey.url, "TEST_ADMIN_DATABASE_URL": admin_url(cluster)},
         port=free_port(),
-        sandbox_port=free_port(),
+        sandbox_port=free_port(in_a_row=2),
         metrics=state / "metrics",
         platform_env="test",
     )

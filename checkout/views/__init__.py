@@ -1,0 +1,1 @@
+"""HTTP edge of checkout: the payer's pages and the merchant calls that pay."""

@@ -1,0 +1,264 @@
+"""The hosted cashier 收银台. Each page asks for the order's truth; what a browser claims proves nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import translation
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from acquiring.contracts import (
+    CashierOrder,
+    OrderAlreadyPaid,
+    OrderClosed,
+    OrderClosing,
+    OrderFailed,
+    PaymentInProgress,
+)
+from checkout.contracts import MethodUnavailable, PayAction, PayResult
+from checkout.devices import detect_terminal
+from checkout.forms import PayForm
+from checkout.presenters import (
+    POLL_STOP,
+    CashierLinks,
+    Stage,
+    failed_try_notice,
+    is_final,
+    page_address,
+    poll_delay_ms,
+    present_action,
+    present_methods,
+    present_order,
+    present_refusal,
+    present_result,
+    stage_of,
+)
+from checkout.services import acceptance, cashier, consult
+from checkout.views.page import (
+    cashier_page,
+    forget_refusal,
+    keep_refusal,
+    protect,
+    read_refusal,
+    render_page,
+    see_other,
+)
+from paymentplatform.kernel.errors import DomainError, PermissionRefused
+
+_METHOD_COOKIE: Final = "cashier_method"
+_METHOD_COOKIE_AGE_S: Final = 180 * 24 * 3600
+_ANSWERABLE: Final = (MethodUnavailable, PermissionRefused)
+"""Refusals that the payer can answer by choosing again; a wrong password is a PermissionRefused."""
+_ENDED: Final = (OrderAlreadyPaid, OrderClosed, OrderClosing, OrderFailed)
+
+
+@require_safe
+@csrf_protect
+@cashier_page
+def show_order(request: HttpRequest, token: str) -> HttpResponse:
+    """GET /cashier/{token}: the ways to pay, or whatever else is true about the order by now."""
+    found = cashier.get_cashier_order(token=token)
+    stage = stage_of(found)
+    if stage == Stage.CLOSING:
+        return _render_closing(request, found)
+    if is_final(found):
+        return _render_result(request, found)
+    if stage == Stage.WAIT and found.order.payment and "change" not in request.GET:
+        return see_other(page_address(found))
+    return _render_choice(request, found)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("payment_password")
+@csrf_protect
+@cashier_page
+def pay_order(request: HttpRequest, token: str) -> HttpResponse:
+    """POST /cashier/{token}/pay: accept the payment once, then send the browser on by GET."""
+    links = CashierLinks(token)
+    if request.method != "POST":
+        return see_other(links.choose)
+    form = PayForm(request.POST)
+    if not form.is_valid():
+        return _ask_again(token, form, form.refused_fields())
+    terminal = detect_terminal(request.headers.get("User-Agent", ""))
+    try:
+        result = acceptance.pay_from_cashier(token=token, terminal=terminal, **form.pay_arguments())
+    except _ENDED:
+        return see_other(links.choose)
+    except PaymentInProgress:
+        live = page_address(cashier.get_cashier_order(token=token))
+        return see_other(f"{live}?notice=in_progress")
+    except DomainError as error:
+        if isinstance(error, _ANSWERABLE) or error.status in {400, 422}:
+            return _ask_again(token, form, [error.code])
+        raise
+    response = see_other(_address_after(result, links))
+    response.set_signed_cookie(
+        _METHOD_COOKIE,
+        form.cleaned_data["method"],
+        max_age=_METHOD_COOKIE_AGE_S,
+        path="/cashier",
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@require_safe
+@cashier_page
+def show_payment(request: HttpRequest, token: str, payment_no: str) -> HttpResponse:
+    """GET /cashier/{token}/payments/{payment_no}: the QR code, the way to the bank, or simply the wait."""
+    found = cashier.get_cashier_order(token=token)
+    result = cashier.get_payment_action(token=token, payment_no=payment_no)
+    payment = found.order.payment
+    if stage_of(found) != Stage.WAIT or payment is None or payment.payment_no != payment_no:
+        return see_other(page_address(found))
+    cashier.bring_inquiry_forward(token=token)
+    return render_page(
+        request,
+        "cashier/wait.html",
+        token=token,
+        here=CashierLinks(token).wait(payment_no),
+        order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
+        action=present_action(result.action, method=payment.method),
+        payment_no=payment_no,
+        out_of_time=found.expires_in_s <= 0,
+        in_progress=request.GET.get("notice") == "in_progress",
+        poll_ms=poll_delay_ms(polls_so_far=0),
+    )
+
+
+@require_safe
+@cashier_page
+def show_result(request: HttpRequest, token: str) -> HttpResponse:
+    """GET /cashier/{token}/result: how the order ended; while it has not, the page that tells the truth."""
+    found = cashier.get_cashier_order(token=token)
+    if not is_final(found):
+        return see_other(page_address(found))
+    return _render_result(request, found)
+
+
+@require_safe
+@cashier_page
+def return_from_channel(request: HttpRequest, token: str) -> HttpResponse:
+    """GET /cashier/{token}/return: the bank sent the payer back. That proves nothing."""
+    cashier.bring_inquiry_forward(token=token)
+    return see_other(page_address(cashier.get_cashier_order(token=token)))
+
+
+@require_safe
+def show_status(request: HttpRequest, token: str) -> HttpResponse:
+    """GET /cashier/{token}/status: what a waiting page asks; ``redirect_url`` once another page is true.
+
+    ``payment_no`` (the payment on the page) and ``polls`` (asked so far) are optional.
+    """
+    try:
+        found = cashier.get_cashier_order(token=token)
+        if not is_final(found):
+            cashier.bring_inquiry_forward(token=token)
+        body = _status_body(found, request)
+        return protect(JsonResponse(body))
+    except DomainError as error:
+        body = {
+            "type": "about:blank",
+            "title": error.title,
+            "status": error.status,
+            "code": error.code,
+        }
+        return protect(
+            JsonResponse(body, status=error.status, content_type="application/problem+json")
+        )
+
+
+def _status_body(found: CashierOrder, request: HttpRequest) -> dict[str, Any]:
+    payment = found.order.payment
+    stage = stage_of(found)
+    action = PayAction(type="none")
+    if stage == Stage.WAIT and payment is not None:
+        token = found.cashier_token
+        action = cashier.get_payment_action(token=token, payment_no=payment.payment_no).action
+    shown = request.GET.get("payment_no")
+    stays = stage in {Stage.WAIT, Stage.CLOSING} and (
+        shown is None or (payment is not None and payment.payment_no == shown)
+    )
+    polls = request.GET.get("polls", "")
+    polls_so_far = int(polls) if polls.isascii() and polls.isdigit() and len(polls) < 6 else 0
+    return {
+        "status": found.order.status,
+        "payment_status": payment.status if payment else None,
+        "action": msgspec.to_builtins(action),
+        "next_poll_ms": POLL_STOP if is_final(found) else poll_delay_ms(polls_so_far=polls_so_far),
+        "redirect_url": None if stays else page_address(found),
+    }
+
+
+def _address_after(result: PayResult, links: CashierLinks) -> str:
+    if result.status == "PAID":
+        return links.result
+    return links.choose if result.status == "FAILED" else links.wait(result.payment_no)
+
+
+def _ask_again(token: str, form: PayForm, reasons: list[str]) -> HttpResponse:
+    """Send the browser back to the choice, where it reads why; ``change`` keeps it there."""
+    response = see_other(CashierLinks(token).change)
+    keep_refusal(response, token=token, reasons=reasons, form=form)
+    return response
+
+
+def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
+    token = found.cashier_token
+    reasons, entered = read_refusal(request, token=token)
+    errors, notice = present_refusal(reasons)
+    offers = consult.list_methods(
+        order=found.order,
+        allowed_methods=found.allowed_methods,
+        terminal=detect_terminal(request.headers.get("User-Agent", "")),
+        locale=translation.get_language() or settings.LANGUAGE_CODE,
+    )
+    rows, others = present_methods(
+        offers,
+        preferred=entered.get("method") or request.get_signed_cookie(_METHOD_COOKIE, default=None),
+    )
+    response = render_page(
+        request,
+        "cashier/choose.html",
+        token=token,
+        order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
+        methods=rows,
+        unavailable=others,
+        entered=entered,
+        errors=errors,
+        notice=notice,
+        failed_try="" if reasons else failed_try_notice(found.order),
+        live_payment=page_address(found) if stage_of(found) == Stage.WAIT else None,
+    )
+    if reasons:
+        forget_refusal(response, token=token)
+    return response
+
+
+def _render_closing(request: HttpRequest, found: CashierOrder) -> HttpResponse:
+    return render_page(
+        request,
+        "cashier/closing.html",
+        token=found.cashier_token,
+        order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
+        poll_ms=poll_delay_ms(polls_so_far=0),
+    )
+
+
+def _render_result(request: HttpRequest, found: CashierOrder) -> HttpResponse:
+    return render_page(
+        request,
+        "cashier/result.html",
+        token=found.cashier_token,
+        here=CashierLinks(found.cashier_token).result,
+        order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
+        result=present_result(found),
+    )

@@ -68,7 +68,7 @@ class Launch:
         install(RUNTIME_LOCK, log=self.logs / "install.log")
         environment = self._start_servers()
         say("Preparing the database …")
-        self._manage("migrate", "--database", "owner", "--no-input", environment=environment)
+        self._manage("migrate", "--no-input", environment=environment)
         demo = self._seed(environment)
         say("Starting the platform …")
         for child in self._children():

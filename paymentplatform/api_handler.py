@@ -19,12 +19,27 @@ from django.urls import get_resolver
 
 from paymentplatform.connections import drop_dead_connections
 from paymentplatform.kernel import context, numbers
-from paymentplatform.kernel.errors import InvalidRequest, PayloadTooLarge
+from paymentplatform.kernel.errors import (
+    DomainError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    PermissionRefused,
+)
 from paymentplatform.kernel.problems import name_error, problem_response
 from paymentplatform.kernel.strictjson import MAX_BODY_BYTES
 from paymentplatform.observation import NO_ROUTE, observe_answer
 
 PREFIXES: Final = ("/api/v1/", "/channels/")
+
+_BARE_REFUSALS: Final[dict[int, type[DomainError]]] = {
+    400: InvalidRequest,
+    403: PermissionRefused,
+    404: NotFound,
+    405: MethodNotAllowed,
+    500: DomainError,
+}
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -87,9 +102,21 @@ class ApiHandler(WSGIHandler):
             match = self._resolver.resolve(request.path_info)
             request.resolver_match = match
             route = match.route
-            return match.func(request, *match.args, **match.kwargs), route
+            response = match.func(request, *match.args, **match.kwargs)
+            return _as_problem(response), route
         except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
             return problem_response(name_error(error)), route
+
+
+def _as_problem(response: HttpResponse) -> HttpResponse:
+    """Turn Django's own bare refusal (a wrong method, mostly) into a problem document."""
+    named = _BARE_REFUSALS.get(response.status_code)
+    if named is None or response.headers["Content-Type"].startswith("application/"):
+        return response
+    problem = problem_response(named())
+    if "Allow" in response:
+        problem["Allow"] = response["Allow"]
+    return problem
 
 
 def limit_body(environ: Environ) -> None:

@@ -73,7 +73,7 @@ def operation(
     """Describe a view's method; its docstring becomes the description.
 
     ``responses`` maps a status to a struct type (JSON), a media type (a file) or None (no content).
-    ``errors`` names what this operation may refuse beyond what every operation may. ``name`` is the operationId.
+    ``errors`` names what it may refuse beyond what every operation may. ``name`` is the operationId.
     """
 
     def attach(method: F) -> F:

@@ -34,6 +34,8 @@ SANDBOX_URL = env.str("SANDBOX_URL", default=outside_production("http://127.0.0.
 SANDBOX_SIGNING_KEY = env.str(
     "SANDBOX_SIGNING_KEY", default=outside_production("demo-only-sandbox-signing-key")
 )
+SANDBOX_API_URL = env.str("SANDBOX_API_URL", default="")
+"""Where the institution's API is; by default the port after that of SANDBOX_URL."""
 
 CHANNEL_PAGE_ORIGINS = env.list(
     "CHANNEL_PAGE_ORIGINS", default=[SANDBOX_URL] if SANDBOX_URL else []

@@ -33,8 +33,8 @@ class Side(StrEnum):
 class KindRule:
     """How one kind of account behaves.
 
-    ``balance_row``: an exact balance with holds, changed by each posting (payers). All other accounts are hot: never
-    updated by a payment, roll-up plus tail. ``floored``: spending may not take it below zero.
+    ``balance_row``: an exact balance with holds, changed by each posting (payers). All other accounts are
+    hot: never updated by a payment, roll-up plus tail. ``floored``: spending stops at zero.
     """
 
     kind: AccountKind
@@ -48,7 +48,9 @@ class KindRule:
 CHART: Final[dict[AccountKind, KindRule]] = {
     rule.kind: rule
     for rule in (
-        KindRule(AccountKind.CHANNEL_RECEIVABLE, "Channel receivable 应收渠道", "channel", Side.DEBIT),
+        KindRule(
+            AccountKind.CHANNEL_RECEIVABLE, "Channel receivable 应收渠道", "channel", Side.DEBIT
+        ),
         KindRule(AccountKind.BANK, "Bank 银行存款", "platform", Side.DEBIT),
         KindRule(AccountKind.CHANNEL_SHORT, "Short at channel 短款挂账", "channel", Side.DEBIT),
         KindRule(
@@ -87,9 +89,7 @@ CHART: Final[dict[AccountKind, KindRule]] = {
             Side.CREDIT,
             floored=True,
         ),
-        KindRule(
-            AccountKind.SUSPENSE, "Suspense 长款挂账", "channel", Side.CREDIT, floored=True
-        ),
+        KindRule(AccountKind.SUSPENSE, "Suspense 长款挂账", "channel", Side.CREDIT, floored=True),
         KindRule(AccountKind.FEE_INCOME, "Fee income 手续费收入", "platform", Side.CREDIT),
         KindRule(AccountKind.CHANNEL_COST, "Channel cost 渠道成本", "channel", Side.DEBIT),
         KindRule(AccountKind.RECONCILIATION_LOSS, "Loss 对账损失", "platform", Side.DEBIT),

@@ -52,11 +52,14 @@ class PostingDraft:
 
 @dataclass(frozen=True, slots=True)
 class JournalDraft:
-    """One business fact 记账凭证, not posted yet. ``(event_type, event_id)`` makes posting it idempotent."""
+    """One business fact 记账凭证, not posted yet. ``(event_type, event_id)`` makes posting it idempotent.
+
+    ``accounting_date`` None is the business day on which it is posted.
+    """
 
     event_type: str
     event_id: str
-    accounting_date: date
+    accounting_date: date | None
     currency: str
     postings: tuple[PostingDraft, ...]
     reverses: str | None = None
@@ -90,7 +93,7 @@ class JournalView:
 
 @dataclass(frozen=True, slots=True)
 class BalanceView:
-    """One account's balance, positive on its normal side; ``held`` and ``available`` differ for payers only."""
+    """One account's balance, positive on its normal side; something is ``held`` for payers only."""
 
     account_code: str
     balance: int

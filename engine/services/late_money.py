@@ -38,11 +38,11 @@ def record_late_money(
     )
     if created:
         ledger.post_journal(
-            ledger.build_late_money_received(
-                event_id=row.late_money_no,
+            draft=ledger.build_late_money_received(
+                late_money_no=row.late_money_no,
                 channel_code=attempt.channel_code,
-                amount=amount,
                 currency=currency,
+                amount=amount,
             )
         )
         open_case(kind="late_money", object_no=row.late_money_no, detail=reason)

@@ -130,13 +130,12 @@ def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
         order_no=payment.order_no, payment_no=payment.payment_no, cause=cause
     )
     ledger.post_journal(
-        ledger.build_payment_paid(
-            event_id=payment.payment_no,
+        draft=ledger.build_payment_paid(
+            payment_no=payment.payment_no,
             merchant_no=payment.merchant_no,
-            channel_code=attempt.channel_code,
-            channel_amount=rows.detail.amount,
-            fee_amount=payment.fee_amount,
             currency=payment.currency,
+            legs=(ledger.ChannelLeg(attempt.channel_code, rows.detail.amount),),
+            fee=payment.fee_amount,
         )
     )
     return Applied("paid")

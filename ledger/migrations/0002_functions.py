@@ -13,7 +13,6 @@ class Migration(migrations.Migration):
         sql_file(__file__, "../sql/roll_up.sql"),
         sql_file(__file__, "../sql/hold.sql"),
         sql_file(__file__, "../sql/post.sql"),
-        sql_file(__file__, "../sql/permissions.sql"),
         # Half-empty pages keep each update of a balance on its page, without touching the index.
         migrations.RunSQL(
             "ALTER TABLE ledger_payer_balance SET (fillfactor = 50);"

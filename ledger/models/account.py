@@ -26,7 +26,9 @@ class Account(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     code = models.TextField(unique=True)
-    kind = models.CharField(max_length=3, choices=[(kind.value, rule.name) for kind, rule in CHART.items()])
+    kind = models.CharField(
+        max_length=3, choices=[(kind.value, rule.name) for kind, rule in CHART.items()]
+    )
     owner = models.TextField()
     currency = models.CharField(max_length=3)
     credit_sign = models.SmallIntegerField()
@@ -91,7 +93,7 @@ class PayerBalance(models.Model):
 
 
 class RollUp(models.Model):
-    """Sum of a hot account's postings below a transaction-id horizon; the tail behind it is summed when asked.
+    """Sum of a hot account's postings below a transaction-id horizon; the tail is summed when asked.
 
     The row is also the lock of everybody who spends from the account.
     """

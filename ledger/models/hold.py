@@ -17,8 +17,8 @@ from paymentplatform.kernel.guards import guard_append_only, guard_machine
 class Hold(FSMModelMixin, models.Model):
     """An amount of a payer's balance set aside for one payment. It has one resolution and no time-out.
 
-    ``ledger_hold``, ``ledger_post`` and ``ledger_release_hold`` move it, under the lock of the payer's balance; the
-    application cannot write the row, so the transition methods here only say what there is.
+    ``ledger_hold``, ``ledger_post`` and ``ledger_release_hold`` move it, under the lock of the payer's
+    balance; the application cannot write the row, so the transition methods only say what there is.
     """
 
     database_access = grants.READ_ONLY

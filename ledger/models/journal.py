@@ -13,7 +13,7 @@ from paymentplatform.kernel.guards import guard_append_only
 
 
 class Journal(models.Model):
-    """One business fact. ``digest`` covers its postings, so that another fact under the same event is noticed."""
+    """One business fact. ``digest`` covers its postings: another fact under the same event is noticed."""
 
     database_access = grants.READ_ONLY
 

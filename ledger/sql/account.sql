@@ -10,7 +10,7 @@ DECLARE
     v_bad text;
 BEGIN
     SELECT c.code INTO v_bad
-      FROM pg_catalog.unnest(p_codes) AS c(code)
+      FROM unnest(p_codes) AS c(code)
      WHERE (c.code ~ '^(A10|A20|A90|L10|L20|L21|L22|L30|L90|I10|X10|X90|E10):[A-Za-z0-9_.-]{1,64}:[A-Z]{3}$')
            IS NOT TRUE
      LIMIT 1;
@@ -21,11 +21,11 @@ BEGIN
     WITH opened AS (
         INSERT INTO public.ledger_account (code, kind, owner, currency, credit_sign)
         SELECT c.code,
-               pg_catalog.split_part(c.code, ':', 1),
-               pg_catalog.split_part(c.code, ':', 2),
-               pg_catalog.split_part(c.code, ':', 3),
-               CASE WHEN pg_catalog.left(c.code, 1) IN ('A', 'X') THEN -1 ELSE 1 END
-          FROM (SELECT DISTINCT u.code FROM pg_catalog.unnest(p_codes) AS u(code)) AS c
+               split_part(c.code, ':', 1),
+               split_part(c.code, ':', 2),
+               split_part(c.code, ':', 3),
+               CASE WHEN left(c.code, 1) IN ('A', 'X') THEN -1 ELSE 1 END
+          FROM (SELECT DISTINCT u.code FROM unnest(p_codes) AS u(code)) AS c
          ORDER BY c.code
         ON CONFLICT (code) DO NOTHING
         RETURNING id, kind
@@ -35,7 +35,7 @@ BEGIN
     )
     -- Horizon 0 and not the opener's own transaction: an older transaction may still post to it.
     INSERT INTO public.ledger_roll_up (account_id, balance, horizon)
-    SELECT o.id, 0, '0'::pg_catalog.xid8 FROM opened AS o WHERE o.kind <> 'L10';
+    SELECT o.id, 0, '0'::xid8 FROM opened AS o WHERE o.kind <> 'L10';
 END;
 $$;
 
@@ -48,9 +48,9 @@ CREATE OR REPLACE FUNCTION public.ledger_account_balance(p_code text) RETURNS bi
                    (SELECT b.balance FROM public.ledger_payer_balance AS b WHERE b.account_id = a.id)
                ELSE
                    (SELECT r.balance + a.credit_sign * (
-                               COALESCE((SELECT pg_catalog.sum(c.amount) FROM public.ledger_posting AS c
+                               COALESCE((SELECT sum(c.amount) FROM public.ledger_posting AS c
                                           WHERE c.credit_account_id = a.id AND c.xact_id >= r.horizon), 0)
-                             - COALESCE((SELECT pg_catalog.sum(d.amount) FROM public.ledger_posting AS d
+                             - COALESCE((SELECT sum(d.amount) FROM public.ledger_posting AS d
                                           WHERE d.debit_account_id = a.id AND d.xact_id >= r.horizon), 0))
                       FROM public.ledger_roll_up AS r WHERE r.account_id = a.id)
                END

@@ -15,13 +15,13 @@ $$;
 -- The same hold again is true and changes nothing; the same number for something else is PC900.
 CREATE OR REPLACE FUNCTION public.ledger_hold(
         p_hold_no text, p_account_code text, p_amount bigint, p_reference text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_account_id bigint;
     v_earlier public.ledger_hold%ROWTYPE;
     v_enough boolean;
 BEGIN
-    IF (p_amount > 0 AND pg_catalog.left(p_account_code, 4) = 'L10:') IS NOT TRUE THEN
+    IF (p_amount > 0 AND left(p_account_code, 4) = 'L10:') IS NOT TRUE THEN
         RAISE EXCEPTION 'a hold needs a payer account and a positive amount' USING ERRCODE = 'PC900';
     END IF;
     SELECT a.id INTO v_account_id FROM public.ledger_account AS a WHERE a.code = p_account_code;
@@ -55,7 +55,7 @@ $$;
 -- Give a hold back to its payer. True when this call released it, false when it was released before;
 -- a captured hold is refused as hold_not_open, an unknown one as hold_not_found.
 CREATE OR REPLACE FUNCTION public.ledger_release_hold(p_hold_no text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_hold public.ledger_hold%ROWTYPE;
 BEGIN

@@ -10,11 +10,11 @@
 CREATE OR REPLACE FUNCTION public.ledger_advance_roll_up(p_account_id bigint) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
-    v_from pg_catalog.xid8;
-    v_to pg_catalog.xid8;
-    v_bound pg_catalog.xid8;
+    v_from xid8;
+    v_to xid8;
+    v_bound xid8;
 BEGIN
-    SELECT r.horizon, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())
+    SELECT r.horizon, pg_snapshot_xmin(pg_current_snapshot())
       INTO v_from, v_to
       FROM public.ledger_roll_up AS r WHERE r.account_id = p_account_id;
     SELECT LEAST(
@@ -29,10 +29,10 @@ BEGIN
     END IF;
     UPDATE public.ledger_roll_up AS r
        SET balance = r.balance + a.credit_sign * (
-               COALESCE((SELECT pg_catalog.sum(c.amount) FROM public.ledger_posting AS c
+               COALESCE((SELECT sum(c.amount) FROM public.ledger_posting AS c
                           WHERE c.credit_account_id = r.account_id
                             AND c.xact_id >= r.horizon AND c.xact_id < v_to), 0)
-             - COALESCE((SELECT pg_catalog.sum(d.amount) FROM public.ledger_posting AS d
+             - COALESCE((SELECT sum(d.amount) FROM public.ledger_posting AS d
                           WHERE d.debit_account_id = r.account_id
                             AND d.xact_id >= r.horizon AND d.xact_id < v_to), 0)),
            horizon = v_to,
@@ -45,7 +45,7 @@ $$;
 -- Roll up at most p_limit accounts that have a tail, those left longest first; the number rolled up.
 -- Rows that somebody spends from at this moment are skipped: it never waits, so it cannot deadlock.
 CREATE OR REPLACE FUNCTION public.ledger_roll_up(p_limit integer) RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_account_id bigint;
     v_count integer := 0;
@@ -55,10 +55,10 @@ BEGIN
           FROM public.ledger_roll_up AS r
          WHERE EXISTS (SELECT 1 FROM public.ledger_posting AS c
                         WHERE c.credit_account_id = r.account_id AND c.xact_id >= r.horizon
-                          AND c.xact_id < pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()))
+                          AND c.xact_id < pg_snapshot_xmin(pg_current_snapshot()))
             OR EXISTS (SELECT 1 FROM public.ledger_posting AS d
                         WHERE d.debit_account_id = r.account_id AND d.xact_id >= r.horizon
-                          AND d.xact_id < pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()))
+                          AND d.xact_id < pg_snapshot_xmin(pg_current_snapshot()))
          ORDER BY r.horizon
          LIMIT p_limit
     LOOP

@@ -1,0 +1,94 @@
+"""The ledger for operators: to look at, never to change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from ledger.models import Account, Hold, Journal
+from ledger.selectors import get_balance, get_journal
+from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.money import format_amount
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    """Accounts with their balances; the balance is summed for one account at a time."""
+
+    list_display = ("code", "kind", "owner", "currency", "opened_at")
+    list_filter = ("kind", "currency")
+    search_fields = ("=code", "=owner")
+    ordering = ("-id",)
+    fields = ("code", "kind", "owner", "currency", "balance", "held", "opened_at")
+    readonly_fields = ("balance", "held")
+
+    @admin.display(description=_("Balance"))
+    def balance(self, account: Account) -> str:
+        """Return the balance for people."""
+        view = get_balance(account_code=account.code)
+        return format_amount(view.balance, account.currency)
+
+    @admin.display(description=_("Held"))
+    def held(self, account: Account) -> str:
+        """Return what open holds keep of it, for people."""
+        return format_amount(get_balance(account_code=account.code).held, account.currency)
+
+
+@admin.register(Journal)
+class JournalAdmin(ReadOnlyAdmin):
+    """Journals with their postings."""
+
+    list_display = ("journal_no", "event_type", "event_id", "accounting_date", "currency")
+    list_filter = ("event_type", "currency", "accounting_date")
+    search_fields = ("=journal_no", "=event_id")
+    ordering = ("-journal_no",)
+    fields = (
+        "journal_no",
+        "event_type",
+        "event_id",
+        "accounting_date",
+        "currency",
+        "postings",
+        "reverses",
+        "reversed_by",
+        "created_at",
+    )
+    readonly_fields = ("postings", "reversed_by")
+
+    @admin.display(description=_("Postings"))
+    def postings(self, journal: Journal) -> SafeString:
+        """Return one line for each posting: from, to, amount."""
+        view = get_journal(journal_no=journal.journal_no)
+        return format_html_join(
+            "",
+            "<div>{} → {} <strong>{}</strong></div>",
+            (
+                (posting.debit, posting.credit, format_amount(posting.amount, posting.currency))
+                for posting in view.postings
+            ),
+        )
+
+    @admin.display(description=_("Reversed by"))
+    def reversed_by(self, journal: Journal) -> str:
+        """Return the number of the journal that undid this one."""
+        return get_journal(journal_no=journal.journal_no).reversed_by or "–"
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    """Holds of payers' money."""
+
+    list_display = ("hold_no", "account", "amount", "status", "reference", "created_at")
+    list_filter = ("status",)
+    search_fields = ("=hold_no", "=reference")
+    ordering = ("-hold_no",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Read the account's code in the same query."""
+        return super().get_queryset(request).select_related("account")

@@ -1,0 +1,83 @@
+"""``manage.py trial_balance``: debits, credits and balances up to a day. 0 balanced, 1 not, 2 wrong use."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from rich.console import Console
+from rich.table import Table
+
+from ledger.chart import CHART
+from ledger.contracts import TrialBalance
+from ledger.selectors import get_trial_balance
+from paymentplatform.kernel.money import format_amount
+
+
+class Command(BaseCommand):
+    """Add up the ledger per currency and kind of account."""
+
+    help = (
+        "Trial balance 试算平衡 per currency and kind of account: exit 0 when balanced, 1 when not."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add ``--date`` and ``--json``."""
+        parser.add_argument(
+            "--date",
+            type=_day,
+            help="accounting date YYYY-MM-DD, included; without it everything posted",
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Print it; exit 1 when debits and credits differ."""
+        trial_balance = get_trial_balance(accounting_date=options["date"])
+        if options["json"]:
+            self.stdout.write(_as_json(trial_balance))
+        else:
+            _show(trial_balance, Console(file=self.stdout))  # type: ignore[arg-type]
+        if not trial_balance.is_balanced:
+            sys.exit(1)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        message = f"{text!r} is not a date like 2026-01-31"
+        raise ArgumentTypeError(message) from error
+
+
+def _as_json(trial_balance: TrialBalance) -> str:
+    day = trial_balance.accounting_date
+    return json.dumps(
+        {
+            "date": day.isoformat() if day else None,
+            "balanced": trial_balance.is_balanced,
+            "rows": [dataclasses.asdict(row) for row in trial_balance.rows],
+        }
+    )
+
+
+def _show(trial_balance: TrialBalance, console: Console) -> None:
+    day = trial_balance.accounting_date
+    table = Table("Currency", "Kind", "Account", title=f"Trial balance up to {day or 'now'}")
+    for heading in ("Accounts", "Debits", "Credits", "Balance"):
+        table.add_column(heading, justify="right")
+    for row in trial_balance.rows:
+        amounts = (row.debits, row.credits, row.balance)
+        table.add_row(
+            row.currency,
+            row.kind,
+            CHART[row.kind].name,
+            str(row.accounts),
+            *(format_amount(amount, row.currency) for amount in amounts),
+        )
+    console.print(table)
+    console.print("balanced" if trial_balance.is_balanced else "NOT BALANCED")

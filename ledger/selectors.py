@@ -1,0 +1,172 @@
+"""Questions to the ledger. Balances are read from the primary in one snapshot, never from a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from django.db import connection, transaction
+
+from ledger.contracts import (
+    AccountKind,
+    BalanceView,
+    Difference,
+    JournalNotFound,
+    JournalView,
+    PostingView,
+    StatementEntry,
+    TrialBalance,
+    TrialBalanceRow,
+)
+from ledger.invariants import INVARIANTS
+from ledger.models import Journal, Posting
+
+_BALANCES = """
+SELECT c.code, ledger_account_balance(c.code), COALESCE(b.held, 0)
+  FROM unnest(%s::text[]) WITH ORDINALITY AS c(code, n)
+  LEFT JOIN ledger_account AS a ON a.code = c.code
+  LEFT JOIN ledger_payer_balance AS b ON b.account_id = a.id
+ ORDER BY c.n
+"""
+
+_STATEMENT = """
+SELECT p.journal_no, p.line_no, j.event_type, j.event_id, j.accounting_date, j.created_at, o.code,
+       a.credit_sign * CASE WHEN p.credit_account_id = a.id THEN p.amount ELSE -p.amount END
+  FROM ledger_account AS a
+  JOIN LATERAL (SELECT * FROM ledger_posting AS c WHERE c.credit_account_id = a.id
+                UNION ALL
+                SELECT * FROM ledger_posting AS d WHERE d.debit_account_id = a.id) AS p ON true
+  JOIN ledger_journal AS j ON j.journal_no = p.journal_no
+  JOIN ledger_account AS o
+    ON o.id = CASE WHEN p.credit_account_id = a.id THEN p.debit_account_id ELSE p.credit_account_id END
+ WHERE a.code = %s AND j.accounting_date BETWEEN %s AND %s
+ ORDER BY p.journal_no, p.line_no
+"""
+
+_TRIAL_BALANCE = """
+WITH move AS (
+    SELECT p.debit_account_id AS account_id, sum(p.amount) AS debits, 0 AS credits
+      FROM ledger_posting AS p
+      JOIN ledger_journal AS j ON j.journal_no = p.journal_no
+     WHERE j.accounting_date <= COALESCE(%(day)s::date, 'infinity')
+     GROUP BY p.debit_account_id
+    UNION ALL
+    SELECT p.credit_account_id, 0, sum(p.amount)
+      FROM ledger_posting AS p
+      JOIN ledger_journal AS j ON j.journal_no = p.journal_no
+     WHERE j.accounting_date <= COALESCE(%(day)s::date, 'infinity')
+     GROUP BY p.credit_account_id
+)
+SELECT a.currency, a.kind, count(DISTINCT a.id), sum(m.debits)::bigint, sum(m.credits)::bigint,
+       (a.credit_sign * (sum(m.credits) - sum(m.debits)))::bigint
+  FROM move AS m
+  JOIN ledger_account AS a ON a.id = m.account_id
+ GROUP BY a.currency, a.kind, a.credit_sign
+ ORDER BY a.currency, a.kind
+"""
+
+
+def get_journal(*, journal_no: str) -> JournalView:
+    """Return one journal with its postings. Raises JournalNotFound."""
+    journal = Journal.objects.filter(journal_no=journal_no).first()
+    if journal is None:
+        raise JournalNotFound
+    return _view(journal)
+
+
+def find_journal(*, event_type: str, event_id: str) -> JournalView | None:
+    """Return the journal of one business fact, None when it was not posted."""
+    journal = Journal.objects.filter(event_type=event_type, event_id=event_id).first()
+    return _view(journal) if journal is not None else None
+
+
+def get_balance(*, account_code: str) -> BalanceView:
+    """Return one account's balance; zero for an account that was never opened."""
+    return list_balances(account_codes=[account_code])[0]
+
+
+def list_balances(*, account_codes: Sequence[str]) -> list[BalanceView]:
+    """Return the balances of these accounts, in their order, out of one snapshot."""
+    return [
+        BalanceView(account_code=code, balance=balance, held=held, available=balance - held)
+        for code, balance, held in _rows(_BALANCES, [list(account_codes)])
+    ]
+
+
+def list_statement_entries(
+    *, account_code: str, from_date: date, to_date: date
+) -> list[StatementEntry]:
+    """Return an account's movements with accounting dates in this range, both ends included, oldest first."""
+    return [StatementEntry(*row) for row in _rows(_STATEMENT, [account_code, from_date, to_date])]
+
+
+def get_trial_balance(*, accounting_date: date | None = None) -> TrialBalance:
+    """Return debits, credits and balance per currency and kind, up to and including this accounting date.
+
+    Reads every posting in one statement, without the session's time limit. Not inside a transaction.
+    """
+    with _one_snapshot():
+        rows = _rows(_TRIAL_BALANCE, {"day": accounting_date})
+    return TrialBalance(
+        accounting_date=accounting_date,
+        rows=tuple(
+            TrialBalanceRow(currency, AccountKind(kind), *figures)
+            for currency, kind, *figures in rows
+        ),
+    )
+
+
+def find_differences() -> list[Difference]:
+    """Return every row that breaks an invariant of the ledger, out of one snapshot. Not in a transaction."""
+    with _one_snapshot():
+        return [
+            Difference(invariant.number, invariant.title, str(subject), str(problem))
+            for invariant in INVARIANTS
+            for subject, problem in _rows(invariant.sql)
+        ]
+
+
+@contextmanager
+def _one_snapshot() -> Iterator[None]:
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        yield
+
+
+def _rows(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def _view(journal: Journal) -> JournalView:
+    postings = (
+        Posting.objects.filter(journal_no=journal.journal_no)
+        .select_related("debit_account", "credit_account")
+        .order_by("line_no")
+    )
+    return JournalView(
+        journal_no=journal.journal_no,
+        event_type=journal.event_type,
+        event_id=journal.event_id,
+        accounting_date=journal.accounting_date,
+        currency=journal.currency,
+        created_at=journal.created_at,
+        reverses=journal.reverses,
+        reversed_by=Journal.objects.filter(reverses=journal.journal_no)
+        .values_list("journal_no", flat=True)
+        .first(),
+        postings=tuple(
+            PostingView(
+                line_no=posting.line_no,
+                debit=posting.debit_account.code,
+                credit=posting.credit_account.code,
+                amount=posting.amount,
+                currency=posting.currency,
+            )
+            for posting in postings
+        ),
+    )

@@ -149,6 +149,8 @@ def test_free_port_prefers_the_last_one_and_avoids_a_taken_one() -> None:
     with socket.create_server(("127.0.0.1", port)):
         assert processes.port_is_taken(port)
         assert processes.free_port(port) != port
+        assert processes.free_port(port - 1, in_a_row=2) != port - 1
+    assert processes.free_port(port, but_not=port) != port
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "8000x", "８０００", "1.5"])

@@ -137,7 +137,9 @@ class Launch:
 
     def _port_for(self, name: str, *, in_a_row: int = 1) -> int:
         """Choose a port, the same as last time if it is free: open shells keep their addresses."""
-        self.run.ports[name] = free_port(self.run.ports.get(name), in_a_row=in_a_row)
+        self.run.ports[name] = free_port(
+            self.run.ports.get(name), in_a_row=in_a_row, but_not=self.port
+        )
         return self.run.ports[name]
 
     def _remember(self, name: str, process: "subprocess.Popen[bytes]") -> None:

@@ -157,16 +157,20 @@ def sweep(mark: str) -> None:
     wait_until_gone(left, seconds=5)
 
 
-def free_port(preferred: int | None = None, *, in_a_row: int = 1) -> int:
-    """Return the preferred loopback port when nobody has it (nor those after it), else some free one.
+def free_port(
+    preferred: int | None = None, *, in_a_row: int = 1, but_not: int | None = None
+) -> int:
+    """Return the preferred loopback port when nobody has it, else some free one.
 
-    Below the range from which the system takes ports for outgoing connections: one of those could
+    `in_a_row` ports in a row are free; `but_not` is spoken for though nobody listens there yet. We stay
+    below the range from which the system takes ports for outgoing connections: one of those could
     otherwise slip in before our server does.
     """
     tries = [random.randint(*OUR_PORTS) for _ in range(100)]  # noqa: S311 (no secret)
-    for port in [preferred, *tries] if preferred else tries:
-        if not any(port_is_taken(port + offset) for offset in range(in_a_row)):
-            return port
+    for first in [preferred, *tries] if preferred else tries:
+        ports = range(first, first + in_a_row)
+        if but_not not in ports and not any(port_is_taken(port) for port in ports):
+            return first
     raise LauncherError("No free port on 127.0.0.1.")
 
 

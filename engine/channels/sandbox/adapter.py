@@ -35,13 +35,12 @@ from engine.channels.base import (
     StatementUnavailable,
 )
 from engine.channels.sandbox import codec
-from engine.channels.sandbox.transport import NeverSent, NoAnswer, fetch
+from engine.channels.sandbox.transport import NeverSent, NoAnswer, fetch, open_client
 
 STATEMENT_TIMEOUT_S: Final = 30.0
 RAW_LIMIT: Final = 4_096
 _ACKNOWLEDGEMENT: Final = (b"success", "text/plain")
 _NOT_SENT_SCENARIO: Final = "not_sent"
-_KEEP_IDLE_S: Final = 30.0
 
 FAILURES: Final[dict[str, tuple[str, bool]]] = {
     "CARD_DECLINED": ("declined", False),
@@ -293,13 +292,7 @@ class SandboxChannel:
         """The connections of this process, shared by its threads (a forked child makes its own)."""
         with self._client_lock:
             if self._client_of is None or self._client_of[0] != os.getpid():
-                client = httpx.Client(
-                    verify=self._api_url.startswith("https:"),
-                    follow_redirects=False,
-                    trust_env=False,
-                    limits=httpx.Limits(keepalive_expiry=_KEEP_IDLE_S),
-                    headers={"User-Agent": "payment-platform", "Content-Type": "application/json"},
-                )
+                client = open_client(secure=self._api_url.startswith("https:"))
                 self._client_of = (os.getpid(), client)
             return self._client_of[1]
 

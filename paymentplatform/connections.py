@@ -6,12 +6,15 @@ A server that ends a connection says so on its socket. Looking there costs a mic
 from __future__ import annotations
 
 import select
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 import structlog
 from django.db import connections
 from psycopg.pq import ConnStatus
+
+MESSAGES_LOOKED_AT: Final = 16
+"""An idle connection with more than that to say is better closed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,10 +36,12 @@ def _has_ended(pgconn: Any) -> bool:
         return True
     poll = select.poll()
     poll.register(pgconn.socket, select.POLLIN)
-    if not poll.poll(0):
-        return False
     try:
-        pgconn.consume_input()
+        # First comes the server's farewell (or a harmless notice), then the end of the stream.
+        for _message in range(MESSAGES_LOOKED_AT):
+            if not poll.poll(0):
+                return bool(pgconn.status != ConnStatus.OK)
+            pgconn.consume_input()
     except psycopg.OperationalError:
         return True
-    return bool(pgconn.status != ConnStatus.OK)
+    return True

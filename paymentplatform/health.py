@@ -45,7 +45,7 @@ class _MigrationCheck:
 
     def _compare(self) -> list[str]:
         if self._in_code is None:
-            loader = MigrationLoader(None, ignore_no_initial=True)
+            loader = MigrationLoader(None)
             self._in_code = frozenset(loader.graph.nodes)
         with connection.cursor() as cursor:
             cursor.execute("SELECT app, name FROM django_migrations")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -44,8 +45,7 @@ def render_line(_logger: Any, _method: str, event: EventDict) -> str:
     try:
         return _encode(event).decode()
     except UnicodeEncodeError:
-        safe = {key: repr(value) for key, value in event.items()}
-        return _encode(safe).decode("utf-8", "backslashreplace")
+        return json.dumps(dict(event), default=repr)
 
 
 class StandardErrorLogger:

@@ -47,8 +47,10 @@ def find_faults(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "WEBHOOK_ALLOW_LOOPBACK must be off: webhooks may not reach this machine."
     if any("sandbox" in channel.lower() for channel in settings["CHANNELS"]):
         yield "CHANNELS must not name the sandbox institution."
-    if settings["SANDBOX_URL"] or settings["SANDBOX_SIGNING_KEY"]:
-        yield "SANDBOX_URL and SANDBOX_SIGNING_KEY must not be set."
+    if any(
+        settings.get(name) for name in ("SANDBOX_URL", "SANDBOX_API_URL", "SANDBOX_SIGNING_KEY")
+    ):
+        yield "SANDBOX_URL, SANDBOX_API_URL and SANDBOX_SIGNING_KEY must not be set."
     if any("paymentplatform.demo" in app for app in settings["INSTALLED_APPS"]):
         yield "the demo shop must not be installed."
 

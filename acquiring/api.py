@@ -4,6 +4,7 @@ from acquiring.authentication import HotMerchantView, MerchantView
 from acquiring.selectors import get_order, get_order_by_cashier_token
 from acquiring.services.closing import close_order, expire_due_orders
 from acquiring.services.merchants import (
+    add_return_origin,
     authenticate_bearer,
     create_merchant,
     issue_credential,
@@ -21,6 +22,7 @@ from acquiring.services.payments import (
 __all__ = [
     "HotMerchantView",
     "MerchantView",
+    "add_return_origin",
     "authenticate_bearer",
     "calculate_fee",
     "close_live_payment",

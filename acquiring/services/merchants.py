@@ -76,6 +76,18 @@ def create_merchant(
     return NewMerchant(merchant.merchant_no, _add_credential(merchant), webhook_secret)
 
 
+@transactions.start
+def add_return_origin(*, merchant_no: str, origin: str) -> None:
+    """Register one more origin for return_url; repeating changes nothing (start). Raises NotFound."""
+    merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
+    if merchant is None:
+        raise NotFound
+    wanted = parse_origin(origin)
+    if wanted not in merchant.return_origins:
+        merchant.return_origins = [*merchant.return_origins, wanted]
+        merchant.save(update_fields=["return_origins"])
+
+
 def parse_origin(origin: str) -> str:
     """Normalise ``scheme://host[:port]``. Raises InvalidRequest for anything else."""
     parts = urlsplit(origin)

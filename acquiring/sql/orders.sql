@@ -9,27 +9,28 @@ $$;
 -- The Order object of the merchant API: the one rendering for answers, lists and webhooks.
 CREATE OR REPLACE FUNCTION acquiring_order_json(o acquiring_trade_order, p_base_url text) RETURNS json
 LANGUAGE sql STABLE AS $$
-    SELECT json_build_object(
-        'order_no', o.order_no,
-        'merchant_order_no', o.merchant_order_no,
-        'status', o.status,
-        'closing', o.closing,
-        'amount', o.amount,
-        'currency', o.currency,
-        'refunded_amount', o.refunded_amount,
-        'refunding_amount', o.refunding_amount,
-        'subject', o.subject,
-        'description', o.description,
-        'cashier_url', p_base_url || '/cashier/' || substr(o.order_no, 5) || o.cashier_secret,
-        'expires_at', platform_rfc3339(o.expires_at),
-        'created_at', platform_rfc3339(o.created_at),
-        'paid_at', platform_rfc3339(o.paid_at),
-        'closed_at', platform_rfc3339(o.closed_at),
-        'close_reason', o.close_reason,
-        'failure_code', o.failure_code,
-        'payment', CASE WHEN o.payment_no IS NOT NULL THEN engine_payment_json(o.payment_no) END,
-        'metadata', o.metadata
-    )
+    SELECT row_to_json(v) FROM (
+        SELECT
+            o.order_no,
+            o.merchant_order_no,
+            o.status,
+            o.closing,
+            o.amount,
+            o.currency,
+            o.refunded_amount,
+            o.refunding_amount,
+            o.subject,
+            o.description,
+            p_base_url || '/cashier/' || substr(o.order_no, 5) || o.cashier_secret AS cashier_url,
+            platform_rfc3339(o.expires_at) AS expires_at,
+            platform_rfc3339(o.created_at) AS created_at,
+            platform_rfc3339(o.paid_at) AS paid_at,
+            platform_rfc3339(o.closed_at) AS closed_at,
+            CASE WHEN o.status = 'CLOSED' OR o.closing THEN o.close_reason END AS close_reason,
+            o.failure_code,
+            CASE WHEN o.payment_no IS NOT NULL THEN engine_payment_json(o.payment_no) END AS payment,
+            o.metadata
+    ) AS v
 $$;
 
 -- The merchant behind a usable key, or no row: revocation takes effect inside the very statement that acts.
@@ -83,10 +84,9 @@ CREATE OR REPLACE FUNCTION acquiring_announce_order(
 LANGUAGE sql AS $$
     SELECT acquiring_record_event(
         p_event_id, p_type, o.merchant_no, o.order_no,
-        json_build_object(
-            'id', p_event_id, 'type', p_type, 'timestamp', platform_rfc3339(platform_now()),
-            'data', acquiring_order_json(o, p_base_url)
-        )::text,
+        (SELECT row_to_json(v)::text FROM (
+            SELECT p_event_id AS id, p_type AS type, platform_rfc3339(platform_now()) AS timestamp,
+                acquiring_order_json(o, p_base_url) AS data) AS v),
         o.notify_url, p_delivery_no
     )
 $$;

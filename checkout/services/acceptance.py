@@ -41,7 +41,7 @@ _READ: Final = HotStatement(
     retry_safe=True,
     sql="""
     SELECT order_no, merchant_no, status, closing, expired, amount, currency, subject, metadata::text,
-        allowed_methods::text, payment_no, return_url, expires_at::text, fee_rate_ppm, cashier_token,
+        allowed_methods::text, payment_no, return_url, platform_rfc3339(expires_at), fee_rate_ppm, cashier_token,
         agreement_no, payer_no, max_per_payment
     FROM checkout_read_payable($1::text, $2::text, $3::text, $4::text)
     """,

@@ -111,6 +111,11 @@ def revoke_agreement(*, agreement_no: str) -> None:
         agreement.save(update_fields=["revoked_at"])
 
 
+def is_payer(*, payer_no: str) -> bool:
+    """Tell whether a wallet of this number exists."""
+    return PayerWallet.objects.filter(payer_no=payer_no).exists()
+
+
 def hash_token(token: str) -> str:
     """SHA-256 is enough for a random 256-bit token: there is nothing to guess."""
     return hashlib.sha256(token.encode()).hexdigest()

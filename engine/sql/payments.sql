@@ -3,22 +3,13 @@
 -- The `payment` member of the merchant's Order object.
 CREATE OR REPLACE FUNCTION engine_payment_json(p_payment_no text) RETURNS json
 LANGUAGE sql STABLE AS $$
-    SELECT json_build_object(
-        'payment_no', p.payment_no,
-        'status', p.status,
-        'method', p.method,
-        'failure_code', p.failure_code,
-        'details', (
-            SELECT json_agg(json_build_object(
-                'detail_no', d.detail_no,
-                'method', d.method,
-                'channel', d.channel_code,
-                'amount', d.amount,
-                'status', d.status,
-                'refunded_amount', d.refunded_amount) ORDER BY d.detail_no)
-            FROM engine_payment_detail d WHERE d.payment_id = p.payment_no)
-    )
-    FROM engine_payment_order p WHERE p.payment_no = p_payment_no
+    SELECT row_to_json(v) FROM (
+        SELECT p.payment_no, p.status, p.method, p.failure_code, (
+            SELECT json_agg(row_to_json(w) ORDER BY w.detail_no) FROM (
+                SELECT d.detail_no, d.method, d.channel_code AS channel, d.amount, d.status, d.refunded_amount
+                FROM engine_payment_detail d WHERE d.payment_id = p.payment_no) AS w) AS details
+        FROM engine_payment_order p WHERE p.payment_no = p_payment_no
+    ) AS v
 $$;
 
 -- A payment from the payer's balance alone: every row in its first state, then moved; the money in one journal.

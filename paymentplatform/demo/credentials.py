@@ -27,8 +27,8 @@ class Credentials:
 def load_credentials() -> Credentials:
     """Return the shop's keys, read anew each time: seeding may come after the start. Raises ShopNotReady."""
     seeded = _read_seeded(Path(settings.DEMO_SHOP_FILE))
-    secret_key = settings.DEMO_SHOP_SECRET_KEY or seeded.get("secret_key", "")
-    webhook_secret = settings.DEMO_SHOP_WEBHOOK_SECRET or seeded.get("webhook_secret", "")
+    secret_key = settings.DEMO_SHOP_SECRET_KEY or seeded.get("shop_secret_key", "")
+    webhook_secret = settings.DEMO_SHOP_WEBHOOK_SECRET or seeded.get("shop_webhook_secret", "")
     if not secret_key or not webhook_secret:
         raise ShopNotReady
     return Credentials(

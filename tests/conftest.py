@@ -7,7 +7,7 @@ The default connection has the application's role, as in production; ``owner_con
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -21,11 +21,13 @@ django.setup()
 
 import psycopg  # noqa: E402
 import pytest  # noqa: E402
+from django.core.management import get_commands  # noqa: E402
 from django.db import connections  # noqa: E402
 from pytest_django.plugin import DjangoDbBlocker  # noqa: E402
 
 from tests.clock import VirtualClock  # noqa: E402
 from tests.databases import fresh_database  # noqa: E402
+from tests.live import LivePlatform, live_platform  # noqa: E402
 from tests.planting import planting  # noqa: E402
 
 
@@ -46,6 +48,26 @@ def unit_database(worker_name: str, django_db_blocker: DjangoDbBlocker) -> Itera
         with django_db_blocker.unblock():
             yield name
             connections.close_all()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``-n 2 --dist loadgroup`` all tests of the live platform go to one worker: one platform is enough."""
+    for item in items:
+        if "platform" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("platform"))
+            item.add_marker(pytest.mark.flow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the ends of the live platform's logs with a test that has failed on it."""
+    report = yield
+    platform = getattr(item, "funcargs", {}).get("running_platform")
+    if report.failed and isinstance(platform, LivePlatform):
+        report.sections.append(("live platform", platform.logs()))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +97,23 @@ def clock(owner_address: str) -> Iterator[VirtualClock]:
     virtual = VirtualClock(owner_address)
     yield virtual
     virtual.restore()
+
+
+@pytest.fixture(scope="session")
+def running_platform(unit_database: str) -> Iterator[LivePlatform]:
+    """The one live platform of this session; its books must be clean when it ends."""
+    with live_platform() as platform:
+        yield platform
+        if "prove" in get_commands():
+            proof = platform.prove()
+            assert proof["code"] == 0, proof
+
+
+@pytest.fixture
+def platform(
+    running_platform: LivePlatform, request: pytest.FixtureRequest
+) -> Iterator[LivePlatform]:
+    """The live platform, whole again after each test: real time, institution up, a worker running."""
+    running_platform.mend()
+    yield running_platform
+    running_platform.mend()

@@ -59,24 +59,15 @@ def test_rows_are_never_refreshed_in_place(path: Path):
     assert [call.lineno for call in _calls(path, "refresh_from_db")] == []
 
 
-def _declares_its_transaction(function: ast.FunctionDef) -> bool:
-    return any(
-        isinstance(decorator, ast.Attribute)
-        and isinstance(decorator.value, ast.Name)
-        and decorator.value.id == "transactions"
-        for decorator in function.decorator_list
-    )
-
-
 @pytest.mark.parametrize("path", _SERVICES, ids=name_of)
 def test_services_are_typed_explained_and_called_by_keyword(path: Path):
-    """What declares a transaction is called by keyword. Every public function is typed and explained."""
+    """The thing itself (a row, a command) may stand first; whatever else there is goes by keyword."""
     faults = []
     for function in tree_of(path).body:
         if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
             continue
         positional = function.args.posonlyargs + function.args.args
-        if _declares_its_transaction(function) and (positional or function.args.vararg):
+        if len(positional) > 2 or function.args.vararg:
             faults.append(f"{function.name}: positional arguments")
         typed = [argument.annotation for argument in [*positional, *function.args.kwonlyargs]]
         if None in [*typed, function.returns]:

@@ -1,0 +1,1 @@
+"""What merchants, payers and channels see, over HTTP, on real processes."""

@@ -1,0 +1,57 @@
+"""A helper process inside the live platform's database: does by command what would cost a start of Django.
+
+Reads one JSON line {"do": name, "with": {…}} from stdin, answers one JSON line {"answer": …} or {"error": …}.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+
+from tests import makers  # noqa: E402
+
+
+def manage(*, arguments: list[str]) -> dict[str, Any]:
+    """Run a management command; returns its exit code and what it wrote to stdout."""
+    output = io.StringIO()
+    code = 0
+    try:
+        call_command(*arguments, stdout=output)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    return {"code": code, "output": output.getvalue()}
+
+
+_DEEDS: dict[str, Callable[..., Any]] = {
+    "manage": manage,
+    "make_merchant": makers.make_merchant,
+    "make_payer": makers.make_payer,
+    "make_payer_token": makers.make_payer_token,
+    "top_up": makers.top_up,
+}
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        task = json.loads(line)
+        try:
+            reply = {"answer": _DEEDS[task["do"]](**task["with"])}
+        except Exception as error:  # noqa: BLE001 - the test gets to see it
+            reply = {"error": repr(error)}
+        answers.write(json.dumps(reply) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

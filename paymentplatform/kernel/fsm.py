@@ -10,9 +10,16 @@ from django_fsm import FSMField, transition
 from paymentplatform.kernel.statemachine import Machine
 
 
-def state_field(machine: Machine) -> FSMField:
+class StateField(FSMField):
+    """A protected status column whose first state the database knows too."""
+
+    db_returning = False
+    """Django would read the default back after an insert and so break the field's protection."""
+
+
+def state_field(machine: Machine) -> StateField:
     """Make the protected status column of a machine: it changes by transition methods only."""
-    return FSMField(
+    return StateField(
         max_length=16,
         default=machine.initial,
         db_default=machine.initial,
@@ -21,6 +28,8 @@ def state_field(machine: Machine) -> FSMField:
     )
 
 
-def move_to(machine: Machine, target: str, *, field: FSMField) -> Callable[[Callable[..., Any]], Any]:
+def move_to(
+    machine: Machine, target: str, *, field: FSMField
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a model method as the transition to ``target`` from exactly the sources of the table."""
-    return transition(field=field, source=list(machine.sources(target)), target=target)
+    return transition(field=field, source=list(machine.sources(target)), target=target)  # type: ignore[no-any-return]

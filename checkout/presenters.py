@@ -27,7 +27,7 @@ POLL_STOP: Final = 0
 """``next_poll_ms`` of an order whose page will not change any more."""
 
 _HIDDEN_REASONS: Final = frozenset(
-    {"not_allowed_by_merchant", "not_allowed", "terminal_unsupported"}
+    {"not_allowed_by_merchant", "not_enabled", "order_not_payable"}
 )
 
 _METHOD_NAMES: Final = {

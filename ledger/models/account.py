@@ -10,7 +10,7 @@ from ledger.chart import CHART, Side
 from ledger.contracts import AccountKind
 from ledger.models.xact_id import XactIdField
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_append_only
 
 _DEBIT_CLASSES = sorted({rule.kind[0] for rule in CHART.values() if rule.normal_side is Side.DEBIT})
@@ -25,7 +25,7 @@ class Account(models.Model):
     database_access = grants.READ_ONLY
 
     id = models.BigAutoField(primary_key=True)
-    code = models.TextField(unique=True)
+    code = NumberField(unique=True)
     kind = models.CharField(
         max_length=3, choices=[(kind.value, rule.name) for kind, rule in CHART.items()]
     )

@@ -9,7 +9,7 @@ from django_fsm import FSMModelMixin
 from ledger.models.account import Account
 from ledger.states import HOLD
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
 from paymentplatform.kernel.guards import guard_append_only, guard_machine
 
@@ -23,7 +23,7 @@ class Hold(FSMModelMixin, models.Model):
 
     database_access = grants.READ_ONLY
 
-    hold_no = models.TextField(primary_key=True)
+    hold_no = NumberField(primary_key=True)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="holds")
     amount = models.BigIntegerField()
     reference = models.TextField()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from ledger.chart import MAX_POSTING
 from ledger.models.account import Account
 from ledger.models.xact_id import CurrentXactId, XactIdField
 from paymentplatform.kernel import grants
-from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.guards import guard_append_only
 
 
@@ -17,7 +18,7 @@ class Journal(models.Model):
 
     database_access = grants.READ_ONLY
 
-    journal_no = models.TextField(primary_key=True)
+    journal_no = NumberField(primary_key=True)
     event_type = models.TextField()
     event_id = models.TextField()
     accounting_date = models.DateField()
@@ -75,7 +76,11 @@ class Posting(models.Model):
     class Meta:
         db_table = "ledger_posting"
         constraints = [
-            models.CheckConstraint(condition=Q(amount__gt=0), name="ledger_posting_positive"),
+            # The upper end keeps the sums of an account far from the end of 64 bits.
+            models.CheckConstraint(
+                condition=Q(amount__gte=1, amount__lte=MAX_POSTING),
+                name="ledger_posting_amount_range",
+            ),
             models.CheckConstraint(
                 condition=~Q(debit_account=F("credit_account")), name="ledger_posting_two_accounts"
             ),

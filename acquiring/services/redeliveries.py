@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Value
+from django.db.models import Exists, OuterRef, TextField, Value
 from django.db.models.functions import Coalesce
 
 from acquiring.contracts import NoDeliveryTarget
@@ -65,10 +65,11 @@ def resend_deliveries(
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('acquiring.resend', 0))")
-    newer = Delivery.objects.annotate(endpoint=Coalesce("endpoint_id", Value(""))).filter(
+    nothing = Value("", output_field=TextField())
+    newer = Delivery.objects.annotate(endpoint=Coalesce("endpoint_id", nothing)).filter(
         event=OuterRef("event"),
         url=OuterRef("url"),
-        endpoint=Coalesce(OuterRef("endpoint_id"), Value("")),
+        endpoint=Coalesce(OuterRef("endpoint_id"), nothing),
         delivery_no__gt=OuterRef("delivery_no"),
     )
     ended = Delivery.objects.filter(~Exists(newer), status=status, url__isnull=False)

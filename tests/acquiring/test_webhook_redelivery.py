@@ -1,0 +1,183 @@
+"""Sending an event once more: by service and by ``manage.py resend_notifications``."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from acquiring.contracts import NoDeliveryTarget
+from acquiring.models import Delivery
+from acquiring.services.merchants import create_merchant
+from acquiring.services.notifications import (
+    DeliveryResult,
+    claim_due_deliveries,
+    deliver_due_notifications,
+    record_results,
+)
+from acquiring.services.redeliveries import redeliver_event, resend_deliveries
+from acquiring.webhook_schedule import Verdict
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.errors import NotFound
+from tests.barrier import run_together
+from tests.webhook_receiver import WebhookReceiver
+
+
+@pytest.fixture(autouse=True)
+def silent_doorbell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is not there: whatever is promised here holds without it."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no Redis")
+
+    monkeypatch.setattr(current_app, "send_task", fail)
+
+
+@pytest.fixture
+def merchant_no() -> str:
+    return create_merchant(name="Redelivery shop").merchant_no
+
+
+def record_event(merchant_no: str, url: str | None) -> str:
+    """Record one event; returns its id."""
+    event_id = numbers.new_number(numbers.EVENT)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT acquiring_record_event(%s, 'order.success', %s, %s, '{}', %s, %s)",
+            [
+                event_id,
+                merchant_no,
+                numbers.new_number(numbers.ORDER),
+                url,
+                numbers.new_number(numbers.DELIVERY),
+            ],
+        )
+    return event_id
+
+
+def end_deliveries(merchant_no: str, verdict: Verdict) -> None:
+    """End every due delivery of this merchant as if it had been tried."""
+    others = Delivery.objects.exclude(merchant_no=merchant_no).values_list("merchant_no", flat=True)
+    claimed = claim_due_deliveries(limit=100, per_merchant=100, busy_merchants=sorted(set(others)))
+    record_results(results=[DeliveryResult(delivery, verdict) for delivery in claimed])
+
+
+def list_statuses(event_id: str) -> list[str]:
+    deliveries = Delivery.objects.filter(event_id=event_id).order_by("created_at", "delivery_no")
+    return list(deliveries.values_list("status", flat=True))
+
+
+def resend(*arguments: str) -> dict[str, Any]:
+    output = StringIO()
+    call_command("resend_notifications", *arguments, "--json", stdout=output)
+    return dict(json.loads(output.getvalue()))
+
+
+DEAD = Verdict("DEAD", "exhausted")
+
+
+def test_redelivery_is_a_new_delivery_of_the_same_event(merchant_no: str) -> None:
+    with WebhookReceiver() as receiver:
+        event_id = record_event(merchant_no, receiver.url("/again"))
+        end_deliveries(merchant_no, DEAD)
+        (delivery_no,) = redeliver_event(event_id=event_id, merchant_no=merchant_no)
+        assert list_statuses(event_id) == ["DEAD", "DUE"]
+        deliver_due_notifications()
+        (request,) = receiver.list_requests("/again")
+    assert request.headers["webhook-id"] == event_id
+    assert Delivery.objects.get(delivery_no=delivery_no).status == "DELIVERED"
+    assert list_statuses(event_id) == ["DEAD", "DELIVERED"]
+
+
+def test_each_target_once_however_often_it_was_redelivered(merchant_no: str) -> None:
+    event_id = record_event(merchant_no, "https://shop.example.com/")
+    for expected in (2, 3, 4):
+        assert len(redeliver_event(event_id=event_id)) == 1
+        assert len(list_statuses(event_id)) == expected
+
+
+def test_foreign_and_unknown_events_are_absent(merchant_no: str) -> None:
+    event_id = record_event(merchant_no, "https://shop.example.com/")
+    with pytest.raises(NotFound):
+        redeliver_event(event_id=event_id, merchant_no="mch_other")
+    with pytest.raises(NotFound):
+        redeliver_event(event_id="evt_unknown")
+    assert list_statuses(event_id) == ["DUE"]
+
+
+def test_event_without_address_cannot_be_redelivered(merchant_no: str) -> None:
+    event_id = record_event(merchant_no, None)
+    with pytest.raises(NoDeliveryTarget):
+        redeliver_event(event_id=event_id)
+    assert list_statuses(event_id) == ["DUE"]
+
+
+def test_command_resends_what_died_and_only_once(merchant_no: str) -> None:
+    dead = [record_event(merchant_no, "https://shop.example.com/") for _ in range(3)]
+    end_deliveries(merchant_no, DEAD)
+    fine = record_event(merchant_no, "https://shop.example.com/")
+    end_deliveries(merchant_no, Verdict("DELIVERED"))
+    arguments = ("--status", "DEAD", "--merchant", merchant_no)
+
+    tried = resend(*arguments, "--dry-run")
+    assert (tried["dry_run"], sorted(tried["resent"])) == (True, sorted(dead))
+    assert [list_statuses(event_id) for event_id in dead] == [["DEAD"]] * 3
+
+    done = resend(*arguments)
+    assert (sorted(done["resent"]), done["failures"]) == (sorted(dead), [])
+    assert [list_statuses(event_id) for event_id in dead] == [["DEAD", "DUE"]] * 3
+    assert list_statuses(fine) == ["DELIVERED"]
+    assert resend(*arguments)["resent"] == []
+
+
+def test_resending_at_once_resends_once(merchant_no: str) -> None:
+    event_id = record_event(merchant_no, "https://shop.example.com/")
+    end_deliveries(merchant_no, DEAD)
+
+    def resend_dead() -> int:
+        return len(resend_deliveries(status="DEAD", merchant_no=merchant_no).resent)
+
+    assert sorted(run_together([resend_dead] * 4)) == [0, 0, 0, 1]
+    assert list_statuses(event_id) == ["DEAD", "DUE"]
+
+
+def test_command_resends_chosen_events_and_reports_the_others(merchant_no: str) -> None:
+    event_id = record_event(merchant_no, "https://shop.example.com/")
+    output = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command(
+            "resend_notifications", "--event", event_id, "--event", "evt_x", "--json", stdout=output
+        )
+    assert ended.value.code == 1
+    assert json.loads(output.getvalue()) == {
+        "dry_run": False,
+        "resent": [event_id],
+        "failures": [{"event_id": "evt_x", "code": "not_found"}],
+    }
+    assert list_statuses(event_id) == ["DUE", "DUE"]
+
+
+def test_command_speaks_to_people_too(merchant_no: str) -> None:
+    event_id = record_event(merchant_no, "https://shop.example.com/")
+    output, complaints = StringIO(), StringIO()
+    call_command("resend_notifications", "--event", event_id, "--dry-run", stdout=output)
+    assert output.getvalue() == "1 new deliveries would be made.\n"
+    with pytest.raises(SystemExit):
+        call_command("resend_notifications", "--event", "evt_x", stdout=output, stderr=complaints)
+    assert "evt_x: not_found" in complaints.getvalue()
+    assert list_statuses(event_id) == ["DUE"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--event", "evt_x", "--status", "DEAD"), ("--status", "DUE"), ("--status", "nonsense")],
+)
+def test_wrong_use_is_exit_code_2(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("resend_notifications", *arguments)
+    assert refused.value.returncode in {1, 2}

@@ -19,6 +19,9 @@ PLATFORM: Final = "platform"
 INTERNAL: Final = "internal"
 """Owner of the refund account for money that never leaves the platform."""
 
+MAX_POSTING: Final = 10**15
+"""Largest amount of one posting, in minor units."""
+
 _OWNER: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 

@@ -233,9 +233,9 @@ BEGIN
     FOR i IN 1 .. v_count LOOP
         v_debit := p_debits[i];
         v_credit := p_credits[i];
-        IF (p_amounts[i] > 0 AND v_debit <> v_credit AND right(v_debit, 4) = v_suffix
+        IF (p_amounts[i] BETWEEN 1 AND 1000000000000000 AND v_debit <> v_credit AND right(v_debit, 4) = v_suffix
                 AND right(v_credit, 4) = v_suffix) IS NOT TRUE THEN
-            RAISE EXCEPTION 'posting % is not a positive amount between two % accounts', i, p_currency
+            RAISE EXCEPTION 'posting % is not a possible amount between two % accounts', i, p_currency
                 USING ERRCODE = 'PC900';
         END IF;
         IF left(v_debit, 3) = 'L10' THEN

@@ -1,0 +1,1 @@
+"""The ledger: units, properties, races, planted violations."""

@@ -21,6 +21,8 @@ from paymentplatform.kernel.transactions import forbid_transaction
 REFUSED_SQLSTATE = "PC400"
 """Our SQL functions raise this with a domain error code as MESSAGE; the statement then changed nothing."""
 
+_NOT_PREPARED = "26000"
+
 observers: list[Callable[[str], None]] = []
 """Called with the statement's name on every round trip; tests count with it."""
 
@@ -61,9 +63,17 @@ class HotStatement:
     def _run(self, encoded: list[bytes | None]) -> list[list[bytes | None]]:
         pgconn = self._ready_connection()
         result = pgconn.exec_prepared(self.name.encode(), encoded)
+        if _sqlstate(result) == _NOT_PREPARED:
+            # psycopg sends DEALLOCATE ALL after every rollback; nothing has been executed yet.
+            _prepared.pop(connection.connection, None)
+            pgconn = self._ready_connection()
+            result = pgconn.exec_prepared(self.name.encode(), encoded)
         if result.status == ExecStatus.TUPLES_OK:
             columns = range(result.nfields)
-            return [[result.get_value(row, column) for column in columns] for row in range(result.ntuples)]
+            return [
+                [result.get_value(row, column) for column in columns]
+                for row in range(result.ntuples)
+            ]
         raise _error_of(result)
 
     def _ready_connection(self) -> Any:
@@ -87,10 +97,16 @@ def _encode(value: str | bytes | int | None) -> bytes | None:
     return str(value).encode()
 
 
+def _sqlstate(result: Any) -> str:
+    if result.status == ExecStatus.TUPLES_OK:
+        return ""
+    return (result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
+
+
 def _error_of(result: Any) -> Exception:
     """Turn a failed result into the domain error it names, or psycopg's own exception."""
     from_field = psycopg.pq.DiagnosticField
-    sqlstate = (result.error_field(from_field.SQLSTATE) or b"").decode()
+    sqlstate = _sqlstate(result)
     message = (result.error_field(from_field.MESSAGE_PRIMARY) or result.error_message or b"").decode()
     if sqlstate == REFUSED_SQLSTATE:
         detail = (result.error_field(from_field.MESSAGE_DETAIL) or b"").decode()

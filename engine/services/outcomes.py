@@ -225,7 +225,7 @@ def _keep_waiting(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied
     if cause == Cause.INQUIRY:
         attempt.query_count += 1
         attempt.lease_token = attempt.leased_until = None
-        if attempt.query_count == len(settings.INQUIRY_SCHEDULE_S):
+        if attempt.query_count == len(settings.INQUIRY_SCHEDULE_S) - 1:
             open_case(
                 kind="inquiry_schedule_spent",
                 object_no=attempt.attempt_no,

@@ -25,8 +25,11 @@ _SANDBOX_CHANNELS = [
     "engine.channels.sandbox.adapter.SANDBOX2",
 ]
 CHANNELS = env.list("CHANNELS", default=[] if in_production else _SANDBOX_CHANNELS)
-CHANNEL_CALL_SLOTS = env.int("CHANNEL_CALL_SLOTS", default=16)
-"""How many channel calls one process has under way at most."""
+CHANNEL_CALL_SLOTS = env.int("CHANNEL_CALL_SLOTS", default=1)
+"""Request threads of one web process that may wait for channels at once: half of its threads (2 by default).
+
+The others leave their attempt to a worker and answer PAYING, so that a silent institution cannot stop the API.
+"""
 
 SANDBOX_URL = env.str("SANDBOX_URL", default=outside_production("http://127.0.0.1:8100")).rstrip(
     "/"
@@ -46,8 +49,11 @@ ORDER_MAX_TRIES = tunable_int("ORDER_MAX_TRIES", 5)
 SWEEP_BATCH = tunable_int("SWEEP_BATCH", 500)
 NOT_FOUND_GRACE_S = tunable_int("NOT_FOUND_GRACE_S", 30)
 INQUIRY_SCHEDULE_S = tunable_ints(
-    "INQUIRY_SCHEDULE_S", (3, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+    "INQUIRY_SCHEDULE_S",
+    (3, 5, 10, 15, 30, 60, 120, 300, 600, 1800, *(3600,) * 24, 86_400),
 )
+"""Seconds between inquiries; the last one repeats for ever, and reaching it opens a Case for people."""
+
 WEBHOOK_LADDER_S = tunable_ints(
     "WEBHOOK_LADDER_S", (0, 15, 30, 180, 600, 1200, 1800, 3600, 7200, 21600, 54000)
 )

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
-from engine.views import receive_notification
+from engine.views import ReceiveNotification
 
-urlpatterns = [path("<str:channel_code>/notify", receive_notification, name="channel-notify")]
+urlpatterns = [
+    path("<str:channel_code>/notify", ReceiveNotification.as_view(), name="channel-notify")
+]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from engine.services.callbacks import receive_callback
+from paymentplatform.kernel.rest import ApiView
 
 
-@csrf_exempt
-@require_POST
-def receive_notification(request: HttpRequest, channel_code: str) -> HttpResponse:
-    """Take in a channel's callback. Signed by the channel, hence no CSRF token."""
-    body, content_type = receive_callback(
-        channel_code=channel_code, headers=dict(request.headers), body=request.body
-    )
-    return HttpResponse(body, content_type=content_type)
+class ReceiveNotification(ApiView):
+    """Takes in a channel's callback. The channel proves itself by its signature: no credential, no CSRF token."""
+
+    schema = None
+
+    def post(self, request: HttpRequest, channel_code: str) -> HttpResponse:
+        """Answer in the channel's own words; a refusal is a problem document, as everywhere."""
+        body, content_type = receive_callback(
+            channel_code=channel_code, headers=dict(request.headers), body=request.body
+        )
+        return HttpResponse(body, content_type=content_type)

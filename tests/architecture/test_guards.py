@@ -19,8 +19,8 @@ every_guarded_machine = pytest.mark.parametrize(
 )
 
 _OTHER_VALUES = {
-    "text": "'changed'",
-    "character varying": "'changed'",
+    "text": "'new'",
+    "character varying": "'new'",
     "bigint": "42",
     "integer": "42",
     "date": "DATE '2001-01-01'",
@@ -52,9 +52,7 @@ def planted_row(owner_address: str, machine: Machine, state: str) -> Iterator[ps
             )
             _write(connection, machine, "ALTER TABLE {table} ENABLE TRIGGER USER")
             if address:
-                connection.execute(
-                    sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(application_role()))
-                )
+                _become_writer(connection, machine)
             yield connection
         finally:
             connection.rollback()

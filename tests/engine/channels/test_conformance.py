@@ -1,6 +1,6 @@
 """What every channel adapter must do, whatever institution is behind it: run over all registered channels.
 
-A channel is played by its real counterpart over HTTP. A new adapter brings its counterpart to ``conftest.build_channels``.
+A channel is played by its real counterpart over HTTP; a new adapter adds its own to ``conftest.build_channels``.
 """
 
 from __future__ import annotations

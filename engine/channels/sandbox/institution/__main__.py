@@ -10,7 +10,6 @@ import argparse
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from engine.channels.sandbox import codec
@@ -22,6 +21,8 @@ from engine.channels.sandbox.institution.faults import Faults
 from engine.channels.sandbox.institution.outbox import Outbox
 from engine.channels.sandbox.institution.payer import PAGES, PayerDesk
 from engine.channels.sandbox.institution.server import Door, Request, Response
+
+_ENDINGS = (signal.SIGTERM, signal.SIGINT)
 
 
 def read_arguments() -> argparse.Namespace:
@@ -44,9 +45,8 @@ def main() -> int:
         sys.stderr.write("SANDBOX_SIGNING_KEY is missing\n")
         return 2
     sys.setswitchinterval(0.001)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked in every thread and taken by this one: a signal that another thread receives wakes nobody.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     arguments.book.parent.mkdir(parents=True, exist_ok=True)
     book = Book(arguments.book)
     outbox = Outbox(book=book, secret=secret)
@@ -59,7 +59,7 @@ def main() -> int:
         door.open()
     sys.stdout.write(f"institution ready on http://{arguments.host}:{arguments.port}\n")
     sys.stdout.flush()
-    stop.wait()
+    signal.sigwait(_ENDINGS)
     for door in doors:
         door.close()
     outbox.stop()

@@ -61,7 +61,9 @@ class ApiHandler(WSGIHandler):
             value = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
             self._headers.append(("Strict-Transport-Security", value))
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(  # type: ignore[override]
+        self, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
         """Answer one request."""
         started_ns = time.perf_counter_ns()
         request_id = numbers.new_number(numbers.REQUEST)

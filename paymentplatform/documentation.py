@@ -31,7 +31,7 @@ class SwaggerView(SpectacularSwaggerSplitView):
 @require_safe
 def list_error_codes(request: HttpRequest) -> HttpResponse:
     """Show every code an answer may carry, what it means and what to do."""
-    classes = {DomainError.code: DomainError, **all_error_classes()}
+    classes: dict[str, type[DomainError]] = {DomainError.code: DomainError, **all_error_classes()}
     rows = format_html_join(
         "\n",
         '<tr id="{}"><td><code>{}</code></td><td>{}</td><td><code>{}</code></td><td>{}</td></tr>',

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from paymentplatform.kernel import context, numbers
 from paymentplatform.observation import NO_ROUTE, observe_answer
@@ -58,7 +59,7 @@ class ContentSecurityPolicy(CSPMiddleware):
     """The strict policy everywhere, with the exceptions that the admin's widgets need."""
 
     def get_policy_parts(
-        self, request: HttpRequest, response: HttpResponse, report_only: bool = False
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
     ) -> PolicyParts:
         """Replace some directives under /admin/."""
         parts = super().get_policy_parts(request, response, report_only)

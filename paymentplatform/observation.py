@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 import structlog
+from prometheus_client import Counter, Histogram
 
 from paymentplatform.kernel import context
 from paymentplatform.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -15,7 +16,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _QUIET: Final = frozenset({"healthz", "readyz", "metrics"})
 
 _log = structlog.get_logger("paymentplatform.requests")
-_counters: dict[tuple[str, str, int], tuple[HTTP_REQUESTS.__class__, HTTP_SECONDS.__class__]] = {}
+_counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
 
 def observe_answer(*, method: str, path: str, route: str, status: int, started_ns: int) -> None:

@@ -27,7 +27,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
 
 @admin.register(User)
-class OperatorAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+class OperatorAdmin(DjangoUserAdmin, ModelAdmin):
     """Operators' accounts, in the look of the rest."""
 
     form = UserChangeForm
@@ -36,5 +36,5 @@ class OperatorAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Group)
-class OperatorGroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class OperatorGroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Groups of permissions."""

@@ -107,5 +107,3 @@ def _seed_admin(previous: Mapping[str, Any]) -> dict[str, str]:
             user.set_password(password)
             user.save(update_fields=["password"])
     return {"admin_user": ADMIN, "admin_password": password}
-
-

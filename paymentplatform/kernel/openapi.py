@@ -209,7 +209,9 @@ class StructSchema(AutoSchema):
 
     def _register(self, components: dict[str, Any]) -> None:
         for name, schema in components.items():
-            component = ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, object=name)
+            component = ResolvedComponent(  # type: ignore[no-untyped-call]
+                name, ResolvedComponent.SCHEMA, schema, object=name
+            )
             self.registry.register_on_missing(component)
 
 

@@ -47,7 +47,7 @@ class ApiView(APIView):
         """
         return None
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer the request; no exception leaves."""
         try:
             method = (request.method or "").lower()
@@ -92,7 +92,7 @@ def bearer_secret(request: HttpRequest) -> str:
     scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not secret or len(secret) > _MAX_SECRET_CHARACTERS:
         raise Unauthenticated
-    return secret
+    return str(secret)
 
 
 def path_number(value: str, prefix: str) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -237,7 +237,7 @@ def _find_path(value: Any, path: str, is_wanted: Callable[[Any], bool]) -> str |
 
 
 @cache
-def _nullable_plan(struct: type) -> tuple[tuple[str, ...], tuple[tuple[str, type], ...]]:
+def _nullable_plan(struct: Hashable) -> tuple[tuple[str, ...], tuple[tuple[str, type], ...]]:
     """Return the fields whose null means their default, and the nested structs to look into."""
     hints = typing.get_type_hints(struct, include_extras=True)
     droppable, nested = [], []
@@ -277,9 +277,9 @@ def _struct_in(kind: Any) -> Any:
 
 
 @cache
-def _query_kinds(struct: type) -> dict[str, type]:
+def _query_kinds(struct: Hashable) -> dict[str, type]:
     hints = typing.get_type_hints(struct, include_extras=True)
-    kinds = {}
+    kinds: dict[str, type] = {}
     for field in msgspec.structs.fields(struct):  # type: ignore[arg-type]
         members = [m for m in _members(hints[field.name]) if isinstance(m, type)]
         plain = [m for m in members if m in (int, bool)]

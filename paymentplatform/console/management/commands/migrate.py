@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import connections
 
@@ -16,7 +16,7 @@ UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('paymentplatform migrate', 
 class Command(DjangoCommand):
     """Django's command with our defaults."""
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         """Let ``--database`` default to the owner."""
         super().add_arguments(parser)
         parser.set_defaults(database="owner" if "owner" in settings.DATABASES else "default")

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(_as_json(trial_balance))
         else:
-            _show(trial_balance, Console(file=self.stdout))  # type: ignore[arg-type]
+            _show(trial_balance, Console(file=self.stdout, emoji=False, highlight=False))  # type: ignore[arg-type]
         if not trial_balance.is_balanced:
             sys.exit(1)
 

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(_as_json(differences))
         else:
-            _show(differences, Console(file=self.stdout))  # type: ignore[arg-type]
+            _show(differences, Console(file=self.stdout, emoji=False, highlight=False))  # type: ignore[arg-type]
         if differences:
             sys.exit(1)
 
@@ -64,4 +64,6 @@ def _show(differences: list[Difference], console: Console) -> None:
         table.add_row(str(invariant.number), invariant.title, str(rows) if rows else "holds")
     console.print(table)
     for found in differences:
-        console.print(f"{found.invariant}: {found.subject}: {found.problem}", markup=False)
+        console.print(
+            f"{found.invariant}: {found.subject}: {found.problem}", markup=False, soft_wrap=True
+        )

@@ -7,8 +7,10 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from engine.channels.base import Channel, Outcome
+from engine.channels.sandbox.institution.book import Book
 from tests.engine.channels.conftest import Requests, build_channels, make_request, reference
 from tests.engine.channels.receiver import Receiver
 from tests.institution_process import InstitutionProcess, free_port_pair
@@ -94,6 +96,15 @@ def test_killed_after_the_charge_it_notifies_when_it_is_back(own_institution: In
         assert charge["status"] == "SUCCEEDED"
     finally:
         receiver.close()
+
+
+def test_the_book_is_durable(tmp_path: Path):
+    """kill -9 cannot prove this (the kernel keeps what was written): a power cut needs these settings."""
+    book = Book(tmp_path / "book.sqlite3")
+    with book.write() as turn:
+        assert turn.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        assert turn.execute("PRAGMA synchronous").fetchone()[0] == 2
+    book.close()
 
 
 def test_a_close_survives_kill_and_so_does_the_charge_that_follows_it(

@@ -14,20 +14,25 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
-from deploy.local import environment, files, processes
+from deploy.local import checks, environment, files, processes, throwaway, venv
 from deploy.local.accounts import account_for
+from deploy.local.checks import Check
 from deploy.local.children import degraded_parts, platform_children
-from deploy.local.errors import LauncherError, tail
-from deploy.local.launch import chosen_port
+from deploy.local.errors import LauncherError, Stopped, tail
+from deploy.local.launch import addresses_of_ours, chosen_port
 from deploy.local.paths import system_folder
+from deploy.local.signals import ending_signals
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = {
@@ -195,6 +200,74 @@ def test_postgres_never_runs_as_root(tmp_path: Path) -> None:
     assert (account.user_id is None) == (os.geteuid() != 0)
 
 
+def test_own_addresses_from_a_sourced_file_do_not_count_as_the_users(tmp_path: Path) -> None:
+    told = {"DATABASE_URL": "postgresql://a:b@127.0.0.1:15001/platform", "REDIS_URL": "redis://h/0"}
+    files.write_environment(tmp_path / "env", told)
+    files.write_json(tmp_path / "run.json", {"ports": {"postgres": 15001}})
+    assert addresses_of_ours(tmp_path) == {"DATABASE_URL": told["DATABASE_URL"]}
+
+
+@pytest.mark.parametrize(
+    ("codes", "tests", "expected"), [((0, 0), 0, 0), ((1, 0), 0, 1), ((0, 0), 5, 5), ((1, 1), 1, 1)]
+)
+def test_every_check_runs_and_any_failure_counts(
+    codes: tuple[int, ...], tests: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+    made = [Check(str(code), lambda _told, code=code: ran.append(code) or code) for code in codes]
+    monkeypatch.setattr(checks, "CHECKS", made)
+    monkeypatch.setattr(checks, "call", lambda command, _told: ran.append(len(command)) or tests)
+    assert checks.run_on({}, []) == expected
+    assert len(ran) == len(codes) + 1
+    assert checks.run_on({}, ["tests/test_launcher.py"]) == tests
+    assert len(ran) == len(codes) + 2
+
+
+def test_an_interrupted_command_may_clean_up(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, time\npathlib.Path('started').touch()\n"
+        "try: time.sleep(60)\nfinally: pathlib.Path('cleaned').touch()"
+    )
+
+    def interrupt() -> None:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt).start()
+    there = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(tmp_path)]
+    with ending_signals(), pytest.raises(Stopped):
+        checks.call([*there, sys.executable, "-c", script], dict(os.environ))
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_nothing_is_installed_while_the_lock_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "some.txt"
+    lock.write_text("", encoding="utf-8")
+    called: list[list[str]] = []
+    monkeypatch.setattr(venv, "VENV", tmp_path)
+    monkeypatch.setattr(venv, "_is_usable", lambda: True)
+    monkeypatch.setattr(venv, "_call", lambda command, **_rest: called.append(command))
+    (tmp_path / "pyvenv.cfg").touch()
+    assert venv.install(lock, log=tmp_path / "log")
+    assert not venv.install(lock, log=tmp_path / "log")
+    lock.write_text("# changed", encoding="utf-8")
+    assert venv.install(lock, log=tmp_path / "log")
+    assert ["--require-hashes" in command for command in called] == [True, True]
+
+
+def test_without_ensurepip_the_systems_pip_fills_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venv, "VENV", tmp_path)
+    assert "--python" in venv.find_pip()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(LauncherError, match="apt-get install python3-venv"):
+        venv.find_pip()
+
+
 # The real thing
 
 
@@ -212,16 +285,15 @@ class Checkout:
             env=self._environment(port),
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=150,
             check=False,
         )
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start `run.py` in the background."""
+    def start(self, **extra: str) -> subprocess.Popen[bytes]:
+        """Start `run.py` in the background, with additions to its environment."""
+        told = self._environment(None) | extra
         with (self.folder / "screen.txt").open("ab") as screen:
-            return subprocess.Popen(
-                self._line(), env=self._environment(None), stdout=screen, stderr=screen
-            )
+            return subprocess.Popen(self._line(), env=told, stdout=screen, stderr=screen)
 
     def _line(self, *arguments: str) -> list[str]:
         return [sys.executable, str(self.folder / "run.py"), *arguments]
@@ -237,7 +309,7 @@ class Checkout:
         records = [processes.Record(**child) for child in known.get("children", [])]
         return {record.name: record for record in records}
 
-    def wait_for_ready(self, seconds: float = 60.0) -> None:
+    def wait_for_ready(self, seconds: float = 120.0) -> None:
         """Wait until the launcher says that all is ready."""
         deadline = time.monotonic() + seconds
         while files.read_json(self.folder / ".run/run.json").get("phase") != "ready":
@@ -252,7 +324,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     """A checkout of the stand-in, in a folder with a space; whatever happens, nothing stays running."""
-    folder = tmp_path / "a b"
+    folder = tmp_path / "stand in"
     for name, text in STAND_IN.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -265,6 +337,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     made.command("reset")
 
 
+@pytest.mark.timeout(400)
 def test_whole_life(checkout: Checkout) -> None:
     """Start, report, status, a taken port, a killed launcher, a restart, stop: one story."""
     launcher = checkout.start()
@@ -300,21 +373,53 @@ def test_whole_life(checkout: Checkout) -> None:
 
     second = checkout.children()
     assert checkout.command("stop").returncode == 0
-    assert launcher.wait(timeout=30) == 0
+    assert launcher.wait(timeout=60) == 0
     assert not any(child.is_alive() for child in second.values())
     assert not processes.port_is_taken(checkout.port)
     assert checkout.command("stop").returncode == 0
 
 
+@pytest.mark.timeout(300)
 def test_a_dead_child_ends_everything_and_shows_its_log(checkout: Checkout) -> None:
     launcher = checkout.start()
     checkout.wait_for_ready()
     children = checkout.children()
     os.kill(children["beat"].pid, signal.SIGKILL)
-    assert launcher.wait(timeout=40) == 1
+    assert launcher.wait(timeout=60) == 1
     assert "beat ended unexpectedly (signal 9)" in checkout.screen()
-    assert "beat: Starting" in checkout.screen()
+    assert "celery beat" in checkout.screen()
     assert not any(child.is_alive() for child in children.values())
+
+
+@pytest.mark.timeout(300)
+def test_servers_of_the_user_are_used_and_left_alone(checkout: Checkout) -> None:
+    with throwaway.servers() as told:
+        launcher = checkout.start(**{name: told[name] for name in environment.ADDRESSES})
+        checkout.wait_for_ready()
+        assert set(checkout.children()) == {"sandbox", "web", "worker", "beat"}
+        used = files.read_environment(checkout.folder / ".run/env")
+        assert {used[name] == told[name] for name in environment.ADDRESSES} == {True}
+        launcher.terminate()
+        assert launcher.wait(timeout=60) == 0
+        with psycopg.connect(told["DATABASE_URL"]) as database:
+            assert database.execute("SELECT current_user").fetchone() == ("platform_app",)
+
+
+def test_throw_away_servers_have_two_roles_and_vanish() -> None:
+    with throwaway.servers() as told:
+        with psycopg.connect(told["MIGRATION_DATABASE_URL"], autocommit=True) as owner:
+            owner.execute("CREATE DATABASE another")
+            owner.execute("CREATE TABLE public.thing (id integer)")
+            row = owner.execute("SELECT current_setting('is_superuser')").fetchone()
+            assert row == ("off",)
+        with psycopg.connect(told["DATABASE_URL"], autocommit=True) as application:
+            for refused in ("CREATE TABLE public.other (id integer)", "DROP TABLE public.thing"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    application.execute(refused)
+    folder = Path(told["PROMETHEUS_MULTIPROC_DIR"]).parent
+    assert not folder.exists()
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        assert not processes.port_is_taken(urlsplit(told[name]).port or 0)
 
 
 def test_taken_port_is_a_clear_error(checkout: Checkout) -> None:

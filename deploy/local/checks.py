@@ -38,12 +38,13 @@ def run_tests(arguments: list[str]) -> int:
     chosen = [argument for argument in arguments if argument != "--long"]
     extra = {"RUN_LONG": "1"} if "--long" in arguments else {}
     if os.environ.get("TEST_REUSE") == "1":
-        return _run(lasting_servers() | extra, ["--reuse-db", *chosen])
+        return run_on(lasting_servers() | extra, ["--reuse-db", *chosen])
     with servers() as environment:
-        return _run(environment | extra, chosen)
+        return run_on(environment | extra, chosen)
 
 
-def _run(environment: Environment, pytest_arguments: list[str]) -> int:
+def run_on(environment: Environment, pytest_arguments: list[str]) -> int:
+    """Run on servers that stand already; without arguments everything, else only those tests."""
     inherited = dict(os.environ) | environment
     pytest = [str(PYTHON), "-m", "pytest", *pytest_arguments]
     if pytest_arguments:

@@ -36,7 +36,7 @@ class Launch:
         self.logs = state / "logs"
         self.port = port
         self.run = Run.load(state)
-        self.own_addresses = _addresses_of_ours(state)
+        self.own_addresses = addresses_of_ours(state)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def until_stopped(self) -> int:
@@ -238,7 +238,7 @@ def _how_it_ended(code: int) -> str:
     return f"exit {code}" if code >= 0 else f"signal {-code}"
 
 
-def _addresses_of_ours(state: Path) -> dict[str, str]:
+def addresses_of_ours(state: Path) -> dict[str, str]:
     """Return the addresses of servers that a launcher started here before."""
     ports = read_json(state / "run.json").get("ports", {}).values()
     known = read_environment(state / "env")

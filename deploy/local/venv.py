@@ -36,7 +36,14 @@ def install(lock: Path, *, log: Path) -> bool:
         if stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
             return False
         say(f"Installing what {lock.name} lists (once; about a minute) …")
-        command = [*_pip(), "install", "--quiet", "--require-hashes", "--requirement", str(lock)]
+        command = [
+            *find_pip(),
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--requirement",
+            str(lock),
+        ]
         _call(command, log=log, failure="Installing the requirements failed.")
         stamp.write_text(wanted, encoding="ascii")
     return True
@@ -59,7 +66,7 @@ def _make(log: Path) -> None:
     _call(command, log=log, failure="Making the virtual environment failed.")
 
 
-def _pip() -> list[str]:
+def find_pip() -> list[str]:
     """Return the pip to use: the environment's, else the system's pointed at the environment.
 
     The second works on a system that marks its Python as externally managed, because nothing of the

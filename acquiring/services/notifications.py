@@ -36,7 +36,7 @@ READ_LIMIT: Final = 64 * 1024
 RUN_S = 10.0
 """How long one run goes on claiming; what it has begun by then, it finishes."""
 
-WINDOW_FACTOR: Final = 20
+WINDOW_FACTOR: Final = 4
 _BUSY_WAIT_S: Final = 0.02
 _IDLE_WAIT_S: Final = 0.25
 
@@ -103,7 +103,7 @@ def claim_due_deliveries(
             [
                 limit,
                 per_merchant,
-                limit * WINDOW_FACTOR,
+                limit * (WINDOW_FACTOR if per_merchant < limit else 1),
                 LEASE_S,
                 busy_merchants or [],
                 with_slow,

@@ -24,33 +24,48 @@ CREATE OR REPLACE FUNCTION acquiring_claim_deliveries(
 ) RETURNS TABLE (
     delivery_no text, event_id text, merchant_no text, url text, tries smallint, timed_out boolean, payload text
 )
-LANGUAGE sql AS $$
-    WITH head AS MATERIALIZED (
-        SELECT h.delivery_no, h.merchant_no, h.due_at
-        FROM acquiring_delivery h
-        WHERE h.due_at <= platform_now()
-          AND (h.leased_until IS NULL OR h.leased_until <= platform_now())
-          AND h.merchant_no <> ALL (p_busy)
-          AND (p_with_slow OR h.last_error <> 'timeout')
-        ORDER BY h.due_at
-        LIMIT p_window
-    ), placed AS (
-        SELECT h.delivery_no, h.due_at,
-            row_number() OVER (PARTITION BY h.merchant_no ORDER BY h.due_at) AS place
-        FROM head h
-    ), wanted AS MATERIALIZED (
-        SELECT p.delivery_no FROM placed p WHERE p.place <= p_per_merchant ORDER BY p.due_at LIMIT p_limit
-    ), locked AS MATERIALIZED (
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_now timestamptz := platform_now();
+    v_wanted text[];
+    v_locked text[];
+BEGIN
+    v_wanted := ARRAY (
+        SELECT p.delivery_no
+        FROM (
+            SELECT h.delivery_no, h.due_at,
+                row_number() OVER (PARTITION BY h.merchant_no ORDER BY h.due_at) AS place
+            FROM (
+                SELECT d.delivery_no, d.merchant_no, d.due_at
+                FROM acquiring_delivery d
+                WHERE d.due_at <= v_now
+                  AND (d.leased_until IS NULL OR d.leased_until <= v_now)
+                  AND d.merchant_no <> ALL (p_busy)
+                  AND (p_with_slow OR d.last_error <> 'timeout')
+                ORDER BY d.due_at
+                LIMIT p_window
+            ) AS h
+        ) AS p
+        WHERE p.place <= p_per_merchant
+        ORDER BY p.due_at
+        LIMIT p_limit
+    );
+    -- Arrays keep the plan on the primary key, however large the table and however old its statistics.
+    v_locked := ARRAY (
         SELECT d.delivery_no
-        FROM acquiring_delivery d JOIN wanted w ON w.delivery_no = d.delivery_no
-        WHERE d.due_at <= platform_now() AND (d.leased_until IS NULL OR d.leased_until <= platform_now())
-        FOR UPDATE OF d SKIP LOCKED
-    )
+        FROM acquiring_delivery d
+        WHERE d.delivery_no = ANY (v_wanted)
+          AND d.due_at <= v_now AND (d.leased_until IS NULL OR d.leased_until <= v_now)
+        FOR UPDATE SKIP LOCKED
+    );
+    RETURN QUERY
     UPDATE acquiring_delivery d
-    SET lease_token = p_token, leased_until = platform_now() + make_interval(secs => p_lease_s)
-    FROM locked l, acquiring_merchant_event e
-    WHERE d.delivery_no = l.delivery_no AND e.event_id = d.event_id
-    RETURNING d.delivery_no, d.event_id, d.merchant_no, d.url, d.tries, d.last_error = 'timeout', e.payload
+    SET lease_token = p_token, leased_until = v_now + make_interval(secs => p_lease_s)
+    FROM acquiring_merchant_event e
+    WHERE d.delivery_no = ANY (v_locked) AND e.event_id = d.event_id
+    RETURNING d.delivery_no, d.event_id, d.merchant_no, d.url, d.tries, d.last_error = 'timeout', e.payload;
+END
 $$;
 
 -- Write down how tries ended and give the rows back: only where the lease is still the caller's (fencing).
@@ -61,7 +76,9 @@ CREATE OR REPLACE FUNCTION acquiring_record_tries(
     p_counts boolean[], p_status_codes integer[], p_errors text[], p_durations_ms integer[], p_actor text
 ) RETURNS SETOF text
 LANGUAGE sql AS $$
-    WITH result AS (
+    WITH clock AS MATERIALIZED (
+        SELECT platform_now() AS now
+    ), result AS (
         SELECT * FROM unnest(
             p_delivery_nos, p_tokens, p_statuses, p_reasons, p_waits_s,
             p_counts, p_status_codes, p_errors, p_durations_ms
@@ -70,14 +87,14 @@ LANGUAGE sql AS $$
         UPDATE acquiring_delivery d SET
             status = r.status,
             reason = r.reason,
-            due_at = CASE WHEN r.status = 'DUE' THEN platform_now() + make_interval(secs => r.wait_s) END,
-            delivered_at = CASE WHEN r.status = 'DELIVERED' THEN platform_now() END,
+            due_at = CASE WHEN r.status = 'DUE' THEN c.now + make_interval(secs => r.wait_s) END,
+            delivered_at = CASE WHEN r.status = 'DELIVERED' THEN c.now END,
             tries = d.tries + r.counts::int,
             last_status_code = CASE WHEN r.counts THEN r.status_code ELSE d.last_status_code END,
             last_error = CASE WHEN r.counts THEN r.error ELSE d.last_error END,
             lease_token = NULL,
             leased_until = NULL
-        FROM result r
+        FROM result r, clock c
         WHERE d.delivery_no = r.delivery_no AND d.lease_token = r.token AND d.status = 'DUE'
         RETURNING d.delivery_no, d.tries, d.status, r.counts, r.status_code, r.error, r.reason, r.duration_ms
     ), tried AS (

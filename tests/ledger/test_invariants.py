@@ -102,8 +102,10 @@ PLANTED = [
         4,
         "which does not exist",
         [
-            "UPDATE ledger_hold SET status = 'CAPTURED', journal_no = 'jnl_0', resolved_at = now()"
-            + " WHERE hold_no = '{hold}'"
+            (
+                "UPDATE ledger_hold SET status = 'CAPTURED', journal_no = 'jnl_0', resolved_at = now()"
+                " WHERE hold_no = '{hold}'"
+            )
         ],
     ),
     (

@@ -14,12 +14,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
 
-from tests.environment import ROOT, application_role, database_url, owner_url
+from tests.environment import ROOT, application_role, database_url, home_url, owner_url
 
 _SHAPING = (
     "*/migrations/*.py",
@@ -54,8 +53,7 @@ def shape() -> str:
 @contextmanager
 def fresh_database(base: str) -> Iterator[str]:
     """Make a database like ``platform_unit_gw0`` and keep it ours until the block ends."""
-    home = urlsplit(os.environ["MIGRATION_DATABASE_URL"]).path.lstrip("/")
-    with psycopg.connect(owner_url(home), autocommit=True) as keeper:
+    with psycopg.connect(home_url(), autocommit=True) as keeper:
         name = _take_name(keeper, base)
         with _one_at_a_time(keeper):
             template = _find_or_build_template(keeper)

@@ -24,8 +24,15 @@ def load() -> None:
             message = f"No DATABASE_URL, and no {folder}/env: start with `python3 run.py test-env`."
             raise SystemExit(message)
         os.environ.update(found)
+    home = urlsplit(os.environ["MIGRATION_DATABASE_URL"]).path.lstrip("/")
+    os.environ.setdefault("TEST_HOME_DATABASE", home)
     os.environ.setdefault("PLATFORM_ENV", "test")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paymentplatform.settings")
+
+
+def home_url() -> str:
+    """Return the owner's address of the database where all test runs of a server meet (for their locks)."""
+    return owner_url(os.environ["TEST_HOME_DATABASE"])
 
 
 def database_url(name: str, *, variable: str = "DATABASE_URL") -> str:

@@ -32,6 +32,7 @@ from deploy.local.processes import MARK, end, free_port, record_of, sweep
 from tests import environment
 from tests.clock import VirtualClock
 from tests.databases import fresh_database
+from tests.makers import order_body
 from tests.waiting import wait_until
 from tests.webhook_receiver import Received, WebhookReceiver
 
@@ -88,6 +89,15 @@ class LivePlatform:
         with psycopg.connect(environment.owner_url(self.database), row_factory=dict_row) as owner:
             owner.read_only = True
             return owner.execute(query, parameters).fetchall()
+
+    def balance(self, account_code: str) -> int:
+        """The balance of a ledger account in minor units."""
+        (row,) = self.sql("SELECT ledger_account_balance(%s) AS balance", account_code)
+        return int(row["balance"])
+
+    def charges(self, order_no: str) -> list[str]:
+        """The states of the institution's charges for an order, oldest first."""
+        return [charge["status"] for charge in self.book(order_no)["charges"]]
 
     def book(self, order_no: str) -> dict[str, list[dict[str, Any]]]:
         """What the institution has in its own book about an order: the truth outside."""
@@ -235,6 +245,23 @@ class LiveMerchant:
             "make_payer_token", payer_no=payer_no, merchant_no=self.merchant_no, **limits
         )
 
+    def create(self, **changes: Any) -> dict[str, Any]:
+        """Create an order of 10.00 CNY, unless told otherwise, with webhooks; returns the Order."""
+        answer = self.api.post("orders", json=order_body(notify_url=self.notify_url, **changes))
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def try_pay(self, order_no: str, method: str = "QR_CODE", **options: str) -> httpx.Response:
+        """Ask for a payment; returns whatever the API answers."""
+        body = {"method": method} | ({"options": options} if options else {})
+        return self.api.post(f"orders/{order_no}/pay", json=body)
+
+    def pay(self, order_no: str, method: str = "QR_CODE", **options: str) -> dict[str, Any]:
+        """Start a payment that must be accepted; returns the Pay object."""
+        answer = self.try_pay(order_no, method, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def order(self, order_no: str) -> dict[str, Any]:
         """The order as the API shows it."""
         answer = self.api.get(f"orders/{order_no}")
@@ -252,16 +279,24 @@ class LiveMerchant:
 
         return wait_until(look, timeout_s, what=f"{order_no} {status}")
 
+    def balance(self, currency: str = "CNY") -> int:
+        """What the ledger holds for this merchant, pending."""
+        return self.platform.balance(f"L20:{self.merchant_no}:{currency}")
+
     def webhooks(self) -> list[Received]:
         """Every webhook that has arrived for this merchant."""
         return self.platform.receiver.list_requests(f"/{self.merchant_no}")
+
+    def events(self, event_type: str | None = None) -> list[dict[str, Any]]:
+        """The verified bodies of the webhooks that have arrived, of one type or all."""
+        bodies = [received.verify(self.webhook_secret) for received in self.webhooks()]
+        return [body for body in bodies if event_type in {None, body["type"]}]
 
     def wait_for_webhook(self, event_type: str, *, timeout_s: float = 20.0) -> dict[str, Any]:
         """Wait for an event of this type; returns its verified body."""
 
         def look() -> dict[str, Any] | None:
-            bodies = (received.verify(self.webhook_secret) for received in self.webhooks())
-            return next((body for body in bodies if body["type"] == event_type), None)
+            return next(iter(self.events(event_type)), None)
 
         return wait_until(look, timeout_s, what=f"{event_type} for {self.merchant_no}")
 
@@ -340,6 +375,7 @@ def _environment(database: str, state: Path) -> dict[str, str]:
         "BASE_URL": f"http://127.0.0.1:{port}",
         "SANDBOX_URL": f"http://127.0.0.1:{free_port(in_a_row=2, but_not=port)}",
         "PROMETHEUS_MULTIPROC_DIR": str(state / "metrics"),
+        "DEMO_SHOP_FILE": str(state / "demo.json"),
         "PYTHONPATH": str(environment.ROOT),
         MARK: str(state),
         **_SHORTER_SCHEDULES,

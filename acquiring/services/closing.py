@@ -126,7 +126,7 @@ def _close_expired_payment(payment_no: str) -> None:
     """Run the procedure in a pool thread; a failure leaves the order due again."""
     try:
         engine.close_payment(payment_no=payment_no, cause=engine.Cause.EXPIRY)
-    except Exception:
+    except Exception:  # noqa: BLE001 - one bad order must not stop the sweep
         _log.exception("expiry_close_failed", payment_no=payment_no)
     finally:
         connections.close_all()

@@ -21,7 +21,7 @@ from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
 
-SECRET_PREFIX = "sk_"
+SECRET_PREFIX = "sk_"  # noqa: S105 - the form of a secret, not one
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import msgspec
 from django.conf import settings
 
 from acquiring.contracts import CreateOrder, MerchantIdentity
-from paymentplatform.kernel.errors import FieldError, InvalidRequest
 from paymentplatform.kernel.destinations import check_url
+from paymentplatform.kernel.errors import FieldError, InvalidRequest
 from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
 
 DEFAULT_EXPIRES_IN_S = 900

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from acquiring.contracts import PayableOrder
 from acquiring.services.order_moves import DELIVERY_TASK, begin_payment
 from engine import api as engine
@@ -48,5 +46,3 @@ def close_live_payment(*, payment_no: str) -> engine.PaymentProgress:
 def ring_deliveries() -> None:
     """Wake the deliverer after a hot-path commit."""
     jobs.ring_now(DELIVERY_TASK)
-
-

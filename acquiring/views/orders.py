@@ -153,6 +153,4 @@ def _parse_time(field: str, text: str | None) -> datetime | None:
 
 
 def _fault(field: str, detail: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{field} is not valid.", errors=(FieldError(field, "format", detail),)
-    )
+    return InvalidRequest(f"{field} is not valid.", errors=(FieldError(field, "format", detail),))

@@ -19,7 +19,7 @@ from paymentplatform.kernel.sqlcalls import call_function
 
 MAX_WRONG_TRIES: Final = 5
 LOCK_S: Final = 3 * 3600
-TOKEN_PREFIX: Final = "pt_"
+TOKEN_PREFIX: Final = "pt_"  # noqa: S105 - the form of a token, not one
 
 _hasher = PasswordHasher()
 _NOBODY: Final = _hasher.hash(secrets.token_urlsafe(16))
@@ -48,12 +48,13 @@ def create_wallet(*, display_name: str, password: str) -> str:
     """Open a wallet and return its payer_no (start). Raises InvalidRequest for a password under 6 characters."""
     if len(password) < 6:
         raise InvalidRequest("A payment password has at least 6 characters.")
-    wallet = PayerWallet.objects.create(
-        payer_no=numbers.new_number(numbers.PAYER),
+    payer_no = numbers.new_number(numbers.PAYER)
+    PayerWallet.objects.create(
+        payer_no=payer_no,
         display_name=display_name,
         password_hash=_hasher.hash(password),
     )
-    return wallet.payer_no
+    return payer_no
 
 
 @transactions.forbid
@@ -101,9 +102,7 @@ def create_agreement(
 @transactions.start
 def revoke_agreement(*, agreement_no: str) -> None:
     """End a consent at once; repeating changes nothing (start). Raises NotFound."""
-    agreement = (
-        PayerAgreement.objects.select_for_update().filter(agreement_no=agreement_no).first()
-    )
+    agreement = PayerAgreement.objects.select_for_update().filter(agreement_no=agreement_no).first()
     if agreement is None:
         raise NotFound
     if agreement.revoked_at is None:

@@ -56,8 +56,6 @@ def receive_callback(
     return channel.acknowledge()
 
 
-def _note(
-    stored: ChannelCallback, result: str, note: str, attempt_no: str | None = None
-) -> None:
+def _note(stored: ChannelCallback, result: str, note: str, attempt_no: str | None = None) -> None:
     stored.result, stored.note, stored.attempt_no = result, note[:500], attempt_no
     stored.save(update_fields=["result", "note", "attempt_no"])

@@ -6,6 +6,7 @@ about and, when that leads nowhere, closed. Nothing is ever submitted twice or f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -13,10 +14,10 @@ import structlog
 from django.conf import settings
 from django.db import connection, connections
 
-from engine.channels.base import Capability, ChannelAnswer, Outcome
+from engine.channels.base import AttemptReference, Capability, ChannelAnswer, Outcome
 from engine.channels.registry import get_channel
 from engine.contracts import Cause
-from engine.models import ChannelAttempt, PaymentOrder
+from engine.models import PaymentOrder
 from engine.selectors import get_attempt
 from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
 from engine.services.submission import build_reference, submit_attempt
@@ -57,12 +58,13 @@ def _handle_due(attempt_no: str) -> None:
     try:
         attempt = get_attempt(attempt_no=attempt_no)
         if attempt.submit_claimed_at is None:
-            while attempt_no is not None:
-                applied = submit_attempt(attempt_no=attempt_no)
-                attempt_no = applied.failover_attempt_no if applied else None
+            unsent: str | None = attempt_no
+            while unsent is not None:
+                applied = submit_attempt(attempt_no=unsent)
+                unsent = applied.failover_attempt_no if applied else None
         else:
             query_attempt(attempt_no=attempt_no)
-    except Exception:
+    except Exception:  # noqa: BLE001 - one bad attempt must not stop the janitor
         _log.exception("inquiry_failed", attempt_no=attempt_no)
     finally:
         connections.close_all()
@@ -92,11 +94,13 @@ def query_attempt(*, attempt_no: str, cause: Cause = Cause.INQUIRY) -> Applied:
     return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=cause)
 
 
-def _call(method: object, reference: object) -> ChannelAnswer:
+def _call(
+    method: Callable[[AttemptReference], ChannelAnswer], reference: AttemptReference
+) -> ChannelAnswer:
     try:
-        return method(reference)  # type: ignore[operator]
-    except Exception:
-        _log.exception("adapter_raised")
+        return method(reference)
+    except Exception:  # noqa: BLE001 - a bug in an adapter is no answer
+        _log.exception("adapter_raised", attempt_no=reference.request_no)
         return ChannelAnswer(outcome=Outcome.UNKNOWN)
 
 

@@ -24,6 +24,8 @@ from paymentplatform.kernel import jobs, transactions
 from paymentplatform.kernel.clock import database_now
 
 QUERY_TASK = "engine.query_due_attempts"
+PAYMENT_CLOSED = "payment_closed"
+"""Failure code of a payment that was closed before anything was taken; it is no try of the payer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
     if answer.outcome == Outcome.CLOSED:
         apply_move(rows.attempt, "mark_closed", cause=cause)
         return _fail_payment(
-            rows, failure_code="payment_closed", counts_as_try=False, cause=cause, effect="closed"
+            rows, failure_code=PAYMENT_CLOSED, counts_as_try=False, cause=cause, effect="closed"
         )
     return _keep_waiting(rows, answer, cause)
 
@@ -193,7 +195,11 @@ def _apply_decline(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
         jobs.ring(QUERY_TASK)
         return Applied("failed_over", following.attempt_no)
     return _fail_payment(
-        rows, failure_code=failure_code, counts_as_try=True, cause=cause, effect="failed"
+        rows,
+        failure_code=failure_code,
+        counts_as_try=failure_code != PAYMENT_CLOSED,
+        cause=cause,
+        effect="failed",
     )
 
 
@@ -233,7 +239,9 @@ def _keep_waiting(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied
             )
     step = min(attempt.query_count, len(settings.INQUIRY_SCHEDULE_S) - 1)
     attempt.next_query_at = database_now() + timedelta(seconds=settings.INQUIRY_SCHEDULE_S[step])
-    attempt.save(update_fields=["action", "query_count", "next_query_at", "lease_token", "leased_until"])
+    attempt.save(
+        update_fields=["action", "query_count", "next_query_at", "lease_token", "leased_until"]
+    )
     target = "PENDING" if answer.outcome == Outcome.PENDING else "UNKNOWN"
     if attempt.status != target:
         apply_move(attempt, f"mark_{target.lower()}", cause=cause)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -14,9 +14,17 @@ from engine.channels.registry import get_channel
 from engine.contracts import Cause, PaymentProgress
 from engine.models import ChannelAttempt, PaymentOrder
 from engine.selectors import find_live_attempt, get_payment_progress
-from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
+from engine.services.outcomes import (
+    PAYMENT_CLOSED,
+    QUERY_TASK,
+    Applied,
+    apply_attempt_outcome,
+)
 from paymentplatform.kernel import jobs, transactions
 from paymentplatform.kernel.database import PlatformNow
+
+EXPIRES_EARLIER = timedelta(seconds=10)
+"""The channel stops taking money this much before our own deadline, so that the two rarely cross."""
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +63,7 @@ def submit_attempt(*, attempt_no: str) -> Applied | None:
     attempt = ChannelAttempt.objects.get(attempt_no=attempt_no)
     payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
     if payment.closing:
-        answer = ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code="payment_closed")
+        answer = ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code=PAYMENT_CLOSED)
     else:
         answer = _call_pay(attempt, payment)
     return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.SYNC_ANSWER)
@@ -71,7 +79,7 @@ def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
         amount=attempt.amount,
         currency=attempt.currency,
         subject=context["subject"],
-        expires_at=datetime.fromisoformat(context["expires_at"]),
+        expires_at=datetime.fromisoformat(context["expires_at"]) - EXPIRES_EARLIER,
         notify_url=f"{settings.BASE_URL}/channels/{attempt.channel_code}/notify",
         return_url=context["return_url"],
         options=context["options"],
@@ -79,9 +87,11 @@ def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
     )
     try:
         return get_channel(attempt.channel_code).pay(request)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # A bug in an adapter must not be taken for an answer: the request may have left.
-        _log.exception("adapter_raised", channel=attempt.channel_code, attempt_no=attempt.attempt_no)
+        _log.exception(
+            "adapter_raised", channel=attempt.channel_code, attempt_no=attempt.attempt_no
+        )
         return ChannelAnswer(outcome=Outcome.UNKNOWN)
 
 

@@ -11,5 +11,5 @@ def database_now() -> datetime:
     """Return ``platform_now()``: the transaction's time, plus the offset that only tests and demo can set."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT platform_now()")
-        (now,) = cursor.fetchone()
+        now: datetime = cursor.fetchone()[0]
     return now

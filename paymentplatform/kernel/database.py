@@ -15,7 +15,7 @@ class PlatformNow(Func):
     output_field = DateTimeField()
 
 
-class NumberField(TextField):
+class NumberField(TextField):  # type: ignore[type-arg]
     """A column for public numbers (``kernel.numbers``), as primary key, unique key or reference.
 
     Written as ``pg_catalog.text`` so that Django does not add its second index for LIKE searches, which nobody

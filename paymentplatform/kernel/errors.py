@@ -41,12 +41,13 @@ class DomainError(Exception):
     title: ClassVar[str] = "Internal error"
     action: ClassVar[Action] = Action.QUERY
 
-    _by_code: ClassVar[dict[str, type[DomainError]]] = {}
+    declared: ClassVar[dict[str, type[DomainError]]] = {}
+    """Every class by its code."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if "code" in cls.__dict__:
-            known = DomainError._by_code.setdefault(cls.code, cls)
+            known = DomainError.declared.setdefault(cls.code, cls)
             if known.__qualname__ != cls.__qualname__:
                 message = f"error code {cls.code!r} is declared twice: {known!r}, {cls!r}"
                 raise TypeError(message)
@@ -156,9 +157,9 @@ class Unavailable(DomainError):
 
 def error_for_code(code: str, detail: str = "") -> DomainError:
     """Build the named error for a ``code`` raised inside the database; an unknown code becomes a Conflict."""
-    return DomainError._by_code.get(code, Conflict)(detail)
+    return DomainError.declared.get(code, Conflict)(detail)
 
 
 def all_error_classes() -> dict[str, type[DomainError]]:
     """Every declared code with its class, for the documentation and its test."""
-    return dict(sorted(DomainError._by_code.items()))
+    return dict(sorted(DomainError.declared.items()))

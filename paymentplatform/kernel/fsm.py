@@ -19,17 +19,21 @@ class StateField(FSMField):
 
 def state_field(machine: Machine) -> StateField:
     """Make the protected status column of a machine: it changes by transition methods only."""
-    return StateField(
+    field: StateField = StateField(
         max_length=16,
         default=machine.initial,
         db_default=machine.initial,
         protected=True,
         choices=[(state, state) for state in machine.states],
     )
+    return field
 
 
 def move_to(
     machine: Machine, target: str, *, field: FSMField
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorate a model method as the transition to ``target`` from exactly the sources of the table."""
-    return transition(field=field, source=list(machine.sources(target)), target=target)  # type: ignore[no-any-return]
+    decorate: Callable[[Callable[..., Any]], Callable[..., Any]] = transition(
+        field=field, source=list(machine.sources(target)), target=target
+    )
+    return decorate

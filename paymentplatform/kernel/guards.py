@@ -29,7 +29,7 @@ def guard_machine(machine: Machine) -> list[pgtrigger.Trigger]:
         pgtrigger.Trigger(
             name="legal_move",
             when=pgtrigger.Before,
-            operation=pgtrigger.UpdateOf(machine.column),
+            operation=pgtrigger.UpdateOf(machine.column),  # type: ignore[no-untyped-call]
             func=(
                 f"IF NEW.{machine.column} = OLD.{machine.column} OR {pairs} THEN RETURN NEW; END IF; "
                 f"RAISE EXCEPTION '{illegal}', OLD.{machine.column}, NEW.{machine.column} USING ERRCODE = 'PC900';"
@@ -48,7 +48,7 @@ def freeze_columns(*columns: str) -> pgtrigger.Trigger:
     return pgtrigger.Trigger(
         name="frozen_identity",
         when=pgtrigger.Before,
-        operation=pgtrigger.UpdateOf(*columns),
+        operation=pgtrigger.UpdateOf(*columns),  # type: ignore[no-untyped-call]
         func=(
             f"IF {changed} THEN RAISE EXCEPTION 'identity columns of % never change', TG_TABLE_NAME "
             "USING ERRCODE = 'PC900'; END IF; RETURN NEW;"

@@ -50,7 +50,10 @@ class HotStatement:
         try:
             return self._run(encoded)
         except psycopg.OperationalError as error:
-            if connection.connection is None or connection.connection.pgconn.status == ConnStatus.OK:
+            if (
+                connection.connection is None
+                or connection.connection.pgconn.status == ConnStatus.OK
+            ):
                 raise Unavailable from error
             connection.close()
             if not self.retry_safe:
@@ -107,7 +110,9 @@ def _error_of(result: Any) -> Exception:
     """Turn a failed result into the domain error it names, or psycopg's own exception."""
     from_field = psycopg.pq.DiagnosticField
     sqlstate = _sqlstate(result)
-    message = (result.error_field(from_field.MESSAGE_PRIMARY) or result.error_message or b"").decode()
+    message = (
+        result.error_field(from_field.MESSAGE_PRIMARY) or result.error_message or b""
+    ).decode()
     if sqlstate == REFUSED_SQLSTATE:
         detail = (result.error_field(from_field.MESSAGE_DETAIL) or b"").decode()
         return error_for_code(message, detail)

@@ -34,7 +34,9 @@ class _Doorbell:
         with self._lock:
             if self._pid != os.getpid():
                 self._pid, self._rung = os.getpid(), threading.Event()
-                threading.Thread(target=self._work, args=(self._rung,), name="doorbell", daemon=True).start()
+                threading.Thread(
+                    target=self._work, args=(self._rung,), name="doorbell", daemon=True
+                ).start()
             self._wanted.add(task_name)
         self._rung.set()
 

@@ -52,12 +52,14 @@ class ApiView(APIView):
         try:
             method = (request.method or "").lower()
             if method == "options":
-                return self._describe(HttpResponse(status=204))
+                response = HttpResponse(status=204)
+                del response["Content-Type"]
+                return self._describe(response)
             handler = self._find_handler(method)
             if handler is None:
                 return self._describe(problem_response(MethodNotAllowed()))
             self.identity = self.authenticate(request)
-            response: HttpResponse = handler(request, *args, **kwargs)
+            response = handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
             response = problem_response(name_error(error))
         if method == "head":

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from paymentplatform.kernel.hotsql import refusal_of
 
 
-def call_function(name: str, *parameters: object) -> Any:
+def call_function(name: str, *parameters: Any) -> Any:
     """Return the value of ``SELECT name(parameters…)``.
 
     ``name`` is a constant of ours, never input. A refusal inside the function arrives as its named DomainError.
@@ -17,7 +17,7 @@ def call_function(name: str, *parameters: object) -> Any:
     places = ", ".join(["%s"] * len(parameters))
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {name}({places})", parameters)  # noqa: S608 - constant name
+            cursor.execute(f"SELECT {name}({places})", parameters)
             return cursor.fetchone()[0]
     except DatabaseError as error:
         refusal = refusal_of(error)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
@@ -71,6 +72,18 @@ def forbid(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return outside_transaction
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """Let every query of the block see the same moment, write nothing and take as long as it needs.
+
+    Opens the outermost transaction: REPEATABLE READ, READ ONLY.
+    """
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        yield
 
 
 def forbid_transaction(what: str) -> None:

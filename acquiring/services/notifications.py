@@ -110,7 +110,7 @@ def claim_due_deliveries(
                 token,
             ],
         )
-        return [ClaimedDelivery(*row, token=token) for row in cursor.fetchall()]
+        return [ClaimedDelivery(*row, token) for row in cursor.fetchall()]
 
 
 @transactions.forbid

@@ -7,7 +7,7 @@
 CREATE OR REPLACE FUNCTION public.ledger_open_accounts(p_codes text[]) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
-    v_bad text;
+    v_bad pg_catalog.text;
 BEGIN
     SELECT c.code INTO v_bad
       FROM unnest(p_codes) AS c(code)
@@ -35,7 +35,7 @@ BEGIN
     )
     -- Horizon 0 and not the opener's own transaction: an older transaction may still post to it.
     INSERT INTO public.ledger_roll_up (account_id, balance, horizon)
-    SELECT o.id, 0, '0'::xid8 FROM opened AS o WHERE o.kind <> 'L10';
+    SELECT o.id, 0, '0'::pg_catalog.xid8 FROM opened AS o WHERE o.kind <> 'L10';
 END;
 $$;
 

@@ -10,9 +10,9 @@
 CREATE OR REPLACE FUNCTION public.ledger_advance_roll_up(p_account_id bigint) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
-    v_from xid8;
-    v_to xid8;
-    v_bound xid8;
+    v_from pg_catalog.xid8;
+    v_to pg_catalog.xid8;
+    v_bound pg_catalog.xid8;
 BEGIN
     SELECT r.horizon, pg_snapshot_xmin(pg_current_snapshot())
       INTO v_from, v_to

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from ledger.models import Journal, Posting
 from paymentplatform.kernel import grants
+from tests.environment import database_url
 from tests.ledger.books import DAY, Books, fresh, query
 
 INTO_POSTING = (
@@ -91,24 +92,32 @@ class TestApplicationRole:
             "42601",
         }
 
-    def test_shadows_nothing_with_temporary_objects(self, books):
-        """Tables, types and a search_path of the caller mean nothing behind the door."""
-        with transaction.atomic():
-            for statement in (
-                "CREATE TEMP TABLE ledger_payer_balance (account_id bigint, balance bigint, held bigint)",
-                "CREATE TEMP TABLE ledger_account (id bigint, code text)",
-                "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (false)",
-                "CREATE DOMAIN pg_temp.uuid AS pg_catalog.uuid CHECK (false)",
-                "SET LOCAL search_path = pg_temp, public",
+    def test_shadows_nothing_with_temporary_objects(self, books, unit_database):
+        """Tables, types and a search_path of the caller mean nothing behind the doors."""
+        types = ("text", "uuid", "xid8", "date", "int8", "bool", "int4", "record")
+        with psycopg.connect(database_url(unit_database)) as session:  # nothing compiled yet
+            session.execute("SET search_path = pg_temp, public, pg_catalog")
+            for table in TABLES:
+                session.execute(f"CREATE TEMP TABLE {table} (x pg_catalog.int4)")
+            for name in types:
+                session.execute(f"CREATE TYPE pg_temp.{name} AS ENUM ('shadow')")
+            call = "SELECT public.ledger_post(%s, 'test', %s, %s, 'CNY', %s, %s, '{7}', %s, %s)::pg_catalog.text"
+            new = Books()
+            hold_no = fresh("hld")
+            session.execute("SELECT public.ledger_hold(%s, %s, 7, 'x')", [hold_no, books.payer])
+            for debit, credit, spend, hold in (
+                (books.payer, books.pending, None, None),
+                (books.payer, new.pending, None, None),
+                (books.payer, books.pending, None, [hold_no]),
+                (books.pending, new.payer, [True], None),
             ):
-                with connection.cursor() as cursor:
-                    cursor.execute(statement)
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT public.ledger_post(%s, 'test', %s, %s, 'CNY', %s, %s, %s::bigint[])",
-                    [fresh("jnl"), fresh(), DAY, [books.payer], [books.pending], [7]],
-                )
-            transaction.set_rollback(True)
+                posted = session.execute(
+                    call, [fresh("jnl"), fresh(), DAY, [debit], [credit], spend, hold]
+                ).fetchone()
+                assert posted is not None
+                assert posted[0] is not None
+            session.execute("SELECT public.ledger_roll_up(5)")
+            session.rollback()
 
     def test_models_declare_it(self):
         for model in apps.get_app_config("ledger").get_models():

@@ -1,7 +1,8 @@
 """Acquiring's door: what checkout and the composition root may call."""
 
 from acquiring.authentication import HotMerchantView, MerchantView
-from acquiring.selectors import get_order, get_order_by_cashier_token
+from acquiring.invariants import INVARIANTS
+from acquiring.selectors import explain_absence, get_order, get_order_by_cashier_token
 from acquiring.services.closing import close_order, expire_due_orders
 from acquiring.services.merchants import (
     add_return_origin,
@@ -20,6 +21,7 @@ from acquiring.services.payments import (
 )
 
 __all__ = [
+    "INVARIANTS",
     "HotMerchantView",
     "MerchantView",
     "add_return_origin",
@@ -29,6 +31,7 @@ __all__ = [
     "close_order",
     "create_merchant",
     "expire_due_orders",
+    "explain_absence",
     "get_order",
     "get_order_by_cashier_token",
     "issue_credential",

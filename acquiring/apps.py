@@ -11,7 +11,7 @@ class AcquiringConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug acquiring into the engine's one port."""
-        from acquiring.services.payment_owner import OrderPaymentOwner  # noqa: PLC0415
-        from engine.ports import register_payment_owner  # noqa: PLC0415
+        from acquiring.services.payment_owner import OrderPaymentOwner
+        from engine.ports import register_payment_owner
 
         register_payment_owner(OrderPaymentOwner())

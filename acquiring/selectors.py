@@ -13,7 +13,7 @@ from django.db import connection
 from acquiring.contracts import CashierOrder, MerchantIdentity, OrderStatus, OrderView
 from acquiring.models import Merchant, TradeOrder
 from engine import api as engine
-from paymentplatform.kernel.errors import NotFound
+from paymentplatform.kernel.errors import DomainError, NotFound, Unauthenticated
 from paymentplatform.kernel.hotsql import HotStatement
 from paymentplatform.kernel.numbers import ORDER, is_number
 
@@ -27,6 +27,10 @@ _GET: Final = HotStatement(
     FROM acquiring_caller($1::text) c
     JOIN acquiring_trade_order o ON o.order_no = $2::text AND o.merchant_no = c.merchant_no
     """,
+)
+
+_CALLER: Final = HotStatement(
+    name="caller", retry_safe=True, sql="SELECT merchant_no FROM acquiring_caller($1::text)"
 )
 
 _GET_WITH_METHODS: Final = HotStatement(
@@ -58,15 +62,20 @@ def get_order_json(*, merchant: MerchantIdentity, order_no: str) -> bytes:
         raise NotFound
     rows = _GET.execute([merchant.key_id, order_no, settings.BASE_URL])
     if not rows:
-        raise NotFound
+        raise explain_absence(key_id=merchant.key_id)
     return rows[0][0] or b""
+
+
+def explain_absence(*, key_id: str) -> DomainError:
+    """Tell why a statement that checks the key itself found nothing: a key revoked meanwhile, or no such order."""
+    return NotFound() if _CALLER.execute([key_id]) else Unauthenticated()
 
 
 def get_order(*, merchant: MerchantIdentity, order_no: str) -> tuple[OrderView, list[str] | None]:
     """Return one Order and the methods its merchant allows (None: all). Raises NotFound."""
     rows = _GET_WITH_METHODS.execute([merchant.key_id, order_no, settings.BASE_URL])
     if not rows:
-        raise NotFound
+        raise explain_absence(key_id=merchant.key_id)
     body, methods = rows[0]
     allowed = msgspec.json.decode(methods) if methods else None
     return msgspec.json.decode(body or b"", type=OrderView), allowed

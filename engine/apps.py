@@ -11,4 +11,4 @@ class EngineConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the checks."""
-        from engine import checks  # noqa: F401, PLC0415
+        from engine import checks  # noqa: F401

@@ -160,6 +160,8 @@ def _read_payable(command: PayCommand) -> tuple[PayableOrder, _Agreement | None]
         ]
     )
     if not rows:
+        if command.key_id is not None:
+            raise acquiring.explain_absence(key_id=command.key_id)
         raise NotFound
     texts = [value.decode() if value is not None else None for value in rows[0]]
     names = PayableOrder.__struct_fields__

@@ -23,12 +23,13 @@ from acquiring.services.merchants import (
     revoke_credential,
 )
 from acquiring.services.orders import create_order
+from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
 from tests.barrier import run_together
 from tests.clock import VirtualClock
 from tests.makers import make_merchant, make_payer, make_payer_token
 from tests.roundtrips import counting_round_trips
-from tests.trading import make_identity, make_trade, rows
+from tests.trading import Trade, make_identity, make_trade, rows
 
 
 def body(**changes: Any) -> CreateOrder:
@@ -142,6 +143,11 @@ class TestCreateOrder:
         with pytest.raises(Unauthenticated):
             create_order(body=body(), merchant=merchant)
         assert count_orders(merchant.merchant_no) == 0
+        for order_no in (make_trade().order_no, numbers.new_number(numbers.ORDER)):
+            with pytest.raises(Unauthenticated):
+                get_order_json(merchant=merchant, order_no=order_no)
+            with pytest.raises(Unauthenticated):
+                Trade(merchant, order_no).pay()
         still_good = authenticate_bearer(secret=spare.secret)
         assert create_order(body=body(), merchant=still_good)[0]
 
@@ -213,7 +219,10 @@ class TestCloseOrder:
         run_together(
             [
                 lambda: close_order(
-                    order_no=trade.order_no, merchant_no=None, reason=CloseReason.OPERATOR, cause="x"
+                    order_no=trade.order_no,
+                    merchant_no=None,
+                    reason=CloseReason.OPERATOR,
+                    cause="x",
                 )
             ]
             * 8

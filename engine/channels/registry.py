@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from engine.channels.base import Capability, Channel
+from paymentplatform.kernel.transactions import forbid_transaction
+
+NETWORK_CALLS: Final = frozenset(
+    {"pay", "query", "close", "refund", "query_refund", "fetch_statement"}
+)
+"""What makes an adapter wait for its institution."""
 
 
 class ChannelFactory(Protocol):
@@ -31,6 +37,18 @@ class UnknownChannel(LookupError):
     """No channel of this code is configured."""
 
 
+class GuardedChannel:
+    """A channel as the platform gets it: no call that waits for an institution starts inside a transaction."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> Any:
+        if name in NETWORK_CALLS:
+            forbid_transaction(f"{self._channel.code}.{name}")
+        return getattr(self._channel, name)
+
+
 @cache
 def _channels() -> dict[str, Channel]:
     channels: dict[str, Channel] = {}
@@ -41,7 +59,7 @@ def _channels() -> dict[str, Channel]:
         if channel.code in channels:
             message = f"two channels have the code {channel.code!r}"
             raise ValueError(message)
-        channels[channel.code] = channel
+        channels[channel.code] = cast("Channel", GuardedChannel(channel))
     return channels
 
 

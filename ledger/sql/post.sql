@@ -1,7 +1,7 @@
 -- Posting journals 记账: the one door through which money moves.
 --
--- ledger_post is SECURITY DEFINER without "SET search_path", which costs 10 to 15 % of a call in a transaction of its
--- own. It is safe because nothing that the caller can create has a name that is looked up here: tables, our functions
+-- ledger_post is SECURITY DEFINER without "SET search_path", which every call would put in place and take away again.
+-- It is safe because nothing that the caller can create has a name that is looked up here: tables, our functions
 -- and all types that are no keywords carry their schema; operators and functions are never looked up in pg_temp, and
 -- in other schemas the application may create nothing. The rarer doors set the path. What stands behind the doors
 -- is SECURITY INVOKER: called by the application itself it can write nothing.

@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -121,7 +121,7 @@ def decode_query(request: HttpRequest, into: type[T]) -> T:
         pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=50)
     except ValueError:
         raise _invalid("", "malformed", "The query string is not well-formed.") from None
-    kinds = _query_kinds(into)
+    kinds = _query_kinds(cast(Hashable, into))
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
     for name, text in pairs:

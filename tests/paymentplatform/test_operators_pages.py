@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -142,3 +144,9 @@ def test_the_console_itself_opens(operator: User, line: AuditLog) -> None:
         f"/admin/console/auditlog/{line.pk}/change/",
     ):
         assert client.get(target).status_code == 200, target
+
+
+@pytest.mark.parametrize("password", ["short-1a", "password1234", "928374650192"])
+def test_a_weak_password_of_an_operator_is_refused(password: str):
+    with pytest.raises(ValidationError):
+        validate_password(password)

@@ -1,5 +1,6 @@
 """Checkout's door: for the composition root and the operators' console only; no app stands above."""
 
+from checkout.invariants import INVARIANTS
 from checkout.services.wallets import (
     create_agreement,
     create_wallet,
@@ -7,4 +8,4 @@ from checkout.services.wallets import (
     revoke_agreement,
 )
 
-__all__ = ["create_agreement", "create_wallet", "is_payer", "revoke_agreement"]
+__all__ = ["INVARIANTS", "create_agreement", "create_wallet", "is_payer", "revoke_agreement"]

@@ -2,6 +2,7 @@
 
 from engine.channels.registry import list_channels
 from engine.contracts import Cause, NewPayment, NoChannel, PaymentProgress, PaymentStatus
+from engine.invariants import INVARIANTS
 from engine.selectors import get_payment_progress, has_late_money
 from engine.services.acceptance import create_payment
 from engine.services.closing import close_payment
@@ -9,6 +10,7 @@ from engine.services.inquiries import bring_inquiry_forward
 from engine.services.submission import submit_payment
 
 __all__ = [
+    "INVARIANTS",
     "Cause",
     "NewPayment",
     "NoChannel",

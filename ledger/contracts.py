@@ -143,29 +143,6 @@ class TrialBalance:
         return not any(totals.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """A promise as a query: it returns the offending rows as (subject, problem), and none when it holds.
-
-    ``always`` says that it holds in any snapshot; the others only when nothing is in flight.
-    """
-
-    number: int
-    title: str
-    sql: str
-    always: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One row that breaks an invariant."""
-
-    invariant: int
-    title: str
-    subject: str
-    problem: str
-
-
 class InsufficientBalance(Conflict):
     """A payer, or an account that is spent from, has less than the journal takes. Nothing was written."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ledger.contracts import Invariant
+from paymentplatform.kernel.invariants import Invariant
 
 _JOURNALS_HAVE_POSTINGS: Final = """
 SELECT j.journal_no AS subject, 'has no posting' AS problem

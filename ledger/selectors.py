@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from ledger.contracts import (
     AccountKind,
     BalanceView,
-    Difference,
     JournalNotFound,
     JournalView,
     PostingView,
@@ -22,6 +20,8 @@ from ledger.contracts import (
 )
 from ledger.invariants import INVARIANTS
 from ledger.models import Journal, Posting
+from paymentplatform.kernel.invariants import Difference
+from paymentplatform.kernel.transactions import one_snapshot
 
 _BALANCES = """
 SELECT c.code, ledger_account_balance(c.code), COALESCE(b.held, 0)
@@ -107,7 +107,7 @@ def get_trial_balance(*, accounting_date: date | None = None) -> TrialBalance:
 
     Reads every posting in one statement, without the session's time limit. Not inside a transaction.
     """
-    with _one_snapshot():
+    with one_snapshot():
         rows = _rows(_TRIAL_BALANCE, {"day": accounting_date})
     return TrialBalance(
         accounting_date=accounting_date,
@@ -120,20 +120,12 @@ def get_trial_balance(*, accounting_date: date | None = None) -> TrialBalance:
 
 def find_differences() -> list[Difference]:
     """Return every row that breaks an invariant of the ledger, out of one snapshot. Not in a transaction."""
-    with _one_snapshot():
+    with one_snapshot():
         return [
             Difference(invariant.number, invariant.title, str(subject), str(problem))
             for invariant in INVARIANTS
             for subject, problem in _rows(invariant.sql)
         ]
-
-
-@contextmanager
-def _one_snapshot() -> Iterator[None]:
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        yield
 
 
 def _rows(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:

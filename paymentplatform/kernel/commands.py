@@ -25,6 +25,7 @@ from paymentplatform.kernel.errors import DomainError, InvalidRequest
 FINE: Final = 0
 FAILED: Final = 1
 WRONG_USE: Final = 2
+PIPE_WIDTH: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,11 @@ class OperatorCommand(BaseCommand):
         if options["json"]:
             self.stdout.write(as_json(report.document))
         else:
-            console = Console(file=cast(TextIO, self.stdout), highlight=False)
+            console = Console(
+                file=cast(TextIO, self.stdout),
+                highlight=False,
+                width=None if self.stdout.isatty() else PIPE_WIDTH,
+            )
             (report.show or _show_lines(report.document))(console)
         if report.code != FINE:
             sys.exit(report.code)
@@ -89,11 +94,17 @@ def as_json(document: dict[str, Any]) -> str:
 
 
 def build_table(*headings: str, rows: list[tuple[Any, ...]], title: str | None = None) -> Table:
-    """Make a table for people; nothing in it is taken for markup, columns of integers are set to the right."""
+    """Make a table for people: nothing is taken for markup, numbers are never broken, integers stand right."""
     table = Table(title=title, title_justify="left")
     for n, heading in enumerate(headings):
         is_number = bool(rows) and all(type(row[n]) is int for row in rows)
-        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+        is_text = any(" " in str(row[n]) for row in rows)
+        table.add_column(
+            heading,
+            justify="right" if is_number else "left",
+            overflow="fold",
+            no_wrap=not is_text,
+        )
     for row in rows:
         table.add_row(*(_escape(str(cell)) for cell in row))
     return table

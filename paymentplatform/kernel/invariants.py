@@ -20,7 +20,8 @@ class Invariant:
     """A promise as a query without parameters: (subject, problem) of each row that breaks it, none when it holds.
 
     ``always`` says that it holds in any snapshot. The others are quiet ones: their query returns a third column,
-    whether the row is younger than IN_FLIGHT_S; such a row is shown and is no violation.
+    since when the row has been so (null: that does not excuse it). One younger than IN_FLIGHT_S is shown and
+    is no violation.
     """
 
     number: int

@@ -12,8 +12,9 @@ import pytest
 from django.core.management import call_command
 
 from ledger import api
-from ledger.contracts import AccountKind, Difference, TrialBalance, TrialBalanceRow
+from ledger.contracts import AccountKind, TrialBalance, TrialBalanceRow
 from ledger.management.commands import trial_balance, verify_ledger
+from paymentplatform.kernel.invariants import Difference
 from tests.environment import ROOT
 from tests.ledger.books import DAY, Books
 

@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand
 from rich.console import Console
 from rich.table import Table
 
-from ledger.contracts import Difference
 from ledger.invariants import INVARIANTS
 from ledger.selectors import find_differences
+from paymentplatform.kernel.invariants import Difference
 
 
 class Command(BaseCommand):

@@ -1,0 +1,139 @@
+"""What the engine promises about its own tables, as queries that return the rows which break it. Pure: texts only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.states import MACHINES
+from paymentplatform.kernel.invariants import Invariant, build_history_query
+
+_ONE_LIVE: Final = """
+SELECT p.order_no AS subject, 'has ' || count(*) || ' live payments' AS problem
+  FROM engine_payment_order AS p
+ WHERE p.status IN ('INIT', 'PAYING')
+ GROUP BY p.order_no HAVING count(*) > 1
+UNION ALL
+SELECT a.detail_id, 'has ' || count(*) || ' live attempts'
+  FROM engine_channel_attempt AS a
+ WHERE a.status IN ('CREATED', 'SENT', 'PENDING', 'UNKNOWN')
+ GROUP BY a.detail_id HAVING count(*) > 1
+UNION ALL
+SELECT a.attempt_no, 'is ' || a.status || ' although its payment is ' || p.status
+  FROM engine_channel_attempt AS a
+  JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
+ WHERE a.status IN ('CREATED', 'SENT', 'PENDING', 'UNKNOWN') AND p.status IN ('PAID', 'FAILED')
+"""
+
+_PAID_IS_DONE: Final = """
+SELECT p.payment_no AS subject,
+       'is ' || p.status || ' with ' || p.amount || ' ' || p.currency || ', DONE details add up to '
+       || COALESCE(sum(d.amount) FILTER (WHERE d.status = 'DONE'), 0) AS problem
+  FROM engine_payment_order AS p
+  LEFT JOIN engine_payment_detail AS d ON d.payment_id = p.payment_no AND d.currency = p.currency
+ GROUP BY p.payment_no
+HAVING COALESCE(sum(d.amount) FILTER (WHERE d.status = 'DONE'), 0)
+       <> CASE p.status WHEN 'PAID' THEN p.amount ELSE 0 END
+"""
+
+_SUCCESS_HAS_ONE_USE: Final = """
+SELECT a.attempt_no AS subject,
+       'succeeded: its detail is ' || d.status || ', late money '
+       || CASE WHEN l.late_money_no IS NULL THEN 'none' ELSE l.late_money_no END AS problem,
+       COALESCE(m.at, a.created_at) AS since
+  FROM engine_channel_attempt AS a
+  JOIN engine_payment_detail AS d ON d.detail_no = a.detail_id
+  LEFT JOIN engine_late_money AS l
+    ON l.channel_code = a.channel_code AND l.channel_trade_no = a.channel_trade_no
+  LEFT JOIN LATERAL (SELECT max(t.at) AS at FROM engine_transition AS t
+                      WHERE t.object_no = a.attempt_no) AS m ON true
+ WHERE a.status = 'SUCCEEDED' AND (d.status = 'DONE') = (l.late_money_no IS NOT NULL)
+UNION ALL
+SELECT d.detail_no, 'is DONE with ' || d.amount || ', successes of ' || COALESCE(d.channel_code, '–') || ' add up to '
+       || COALESCE(sum(a.amount), 0),
+       COALESCE(max(m.at), d.created_at)
+  FROM engine_payment_detail AS d
+  LEFT JOIN engine_channel_attempt AS a
+    ON a.detail_id = d.detail_no AND a.status = 'SUCCEEDED' AND a.channel_code = d.channel_code
+   AND a.currency = d.currency
+  LEFT JOIN LATERAL (SELECT max(t.at) AS at FROM engine_transition AS t
+                      WHERE t.object_no = d.detail_no) AS m ON true
+ WHERE d.status = 'DONE' AND d.channel_code IS NOT NULL
+ GROUP BY d.detail_no
+HAVING COALESCE(sum(a.amount), 0) <> d.amount
+UNION ALL
+SELECT l.late_money_no, 'came for attempt ' || l.attempt_no || ', which does not exist', l.created_at
+  FROM engine_late_money AS l
+ WHERE NOT EXISTS (SELECT 1 FROM engine_channel_attempt AS a
+                    WHERE a.attempt_no = l.attempt_no AND a.channel_code = l.channel_code)
+"""
+
+_NO_DUPLICATES: Final = """
+SELECT p.payment_no AS subject, 'exists ' || count(*) || ' times' AS problem
+  FROM engine_payment_order AS p GROUP BY p.payment_no HAVING count(*) > 1
+UNION ALL
+SELECT a.attempt_no, 'exists ' || count(*) || ' times'
+  FROM engine_channel_attempt AS a GROUP BY a.attempt_no HAVING count(*) > 1
+UNION ALL
+SELECT a.channel_code || ' ' || a.channel_trade_no, 'is the success of ' || count(*) || ' attempts'
+  FROM engine_channel_attempt AS a
+ WHERE a.status = 'SUCCEEDED'
+ GROUP BY a.channel_code, a.channel_trade_no HAVING count(*) > 1
+UNION ALL
+SELECT l.channel_code || ' ' || l.channel_trade_no, 'is late money ' || count(*) || ' times'
+  FROM engine_late_money AS l GROUP BY l.channel_code, l.channel_trade_no HAVING count(*) > 1
+UNION ALL
+SELECT c.object_no, 'has ' || count(*) || ' unresolved cases ' || c.kind
+  FROM engine_case AS c WHERE c.resolved_at IS NULL GROUP BY c.object_no, c.kind HAVING count(*) > 1
+"""
+
+_NOTHING_STUCK: Final = """
+SELECT s.object_no AS subject, s.problem, s.since AS since
+  FROM (
+    SELECT p.payment_no AS object_no, p.payment_no, 'is ' || p.status || ', and no attempt is due' AS problem,
+           p.created_at AS since
+      FROM engine_payment_order AS p
+     WHERE p.status IN ('INIT', 'PAYING')
+       AND NOT EXISTS (SELECT 1 FROM engine_channel_attempt AS a
+                        WHERE a.payment_no = p.payment_no AND a.next_query_at IS NOT NULL)
+    UNION ALL
+    SELECT d.detail_no, d.payment_id, 'is ' || d.status || ' although its payment is ' || p.status, d.created_at
+      FROM engine_payment_detail AS d
+      JOIN engine_payment_order AS p ON p.payment_no = d.payment_id
+     WHERE d.status IN ('INIT', 'HELD') AND p.status IN ('PAID', 'FAILED')
+    UNION ALL
+    SELECT a.attempt_no, a.payment_no, 'is ' || a.status || ', and nobody will ask about it', a.created_at
+      FROM engine_channel_attempt AS a
+     WHERE a.status IN ('CREATED', 'SENT', 'PENDING', 'UNKNOWN') AND a.next_query_at IS NULL
+    UNION ALL
+    SELECT l.late_money_no, l.late_money_no, 'is ' || l.status || ', and nothing is due', l.created_at
+      FROM engine_late_money AS l
+     WHERE l.status IN ('OPEN', 'REFUNDING') AND l.due_at IS NULL
+  ) AS s
+ WHERE NOT EXISTS (
+    SELECT 1 FROM engine_case AS c
+     WHERE c.status <> 'RESOLVED'
+       AND (c.object_no IN (s.object_no, s.payment_no)
+            OR c.object_no IN (SELECT a.attempt_no FROM engine_channel_attempt AS a
+                                WHERE a.payment_no = s.payment_no)))
+"""
+
+INVARIANTS: Final[tuple[Invariant, ...]] = (
+    Invariant(6, "At most one live payment per order, one live attempt per detail", _ONE_LIVE),
+    Invariant(7, "A payment is PAID exactly when its DONE details are its amount", _PAID_IS_DONE),
+    Invariant(
+        10,
+        "Payments: no event leaves a terminal state, the last one is the state",
+        build_history_query(MACHINES, history="engine_transition"),
+    ),
+    Invariant(
+        11,
+        "Every success of a channel is one DONE detail or one late money",
+        _SUCCESS_HAS_ONE_USE,
+        always=False,
+    ),
+    Invariant(14, "Payments: no duplicate numbers, channel trade numbers, cases", _NO_DUPLICATES),
+    Invariant(
+        15, "Payments: nothing stuck without a due time or a case", _NOTHING_STUCK, always=False
+    ),
+)
+"""The engine's part of the promised invariants, by their public numbers."""

@@ -1,0 +1,168 @@
+"""What holds BETWEEN the apps, as queries that return the rows which break it. Pure: texts only.
+
+The top floor is the only place whose SQL may name the tables of several apps, and it only ever reads them: whether
+order, payment, journal and channel agree is a question none of them can ask alone. What holds inside one app is in
+``<app>/invariants.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from paymentplatform.kernel.invariants import Invariant
+
+_SUCCESS_IS_PAID: Final = """
+SELECT o.order_no AS subject,
+       'is ' || o.status || ', and has ' || count(p.payment_no) || ' payments PAID over '
+       || o.amount || ' ' || o.currency AS problem
+  FROM acquiring_trade_order AS o
+  LEFT JOIN engine_payment_order AS p
+    ON p.order_no = o.order_no AND p.status = 'PAID' AND p.amount = o.amount AND p.currency = o.currency
+   AND p.merchant_no = o.merchant_no AND p.payment_no = o.payment_no
+ GROUP BY o.order_no
+HAVING count(p.payment_no) <> CASE o.status WHEN 'SUCCESS' THEN 1 ELSE 0 END
+UNION ALL
+SELECT p.payment_no, 'is PAID over ' || p.amount || ' ' || p.currency || ' for ' || p.order_no || ', which is '
+       || CASE WHEN o.order_no IS NULL THEN 'nowhere'
+               ELSE o.status || ' over ' || o.amount || ' ' || o.currency END
+  FROM engine_payment_order AS p
+  LEFT JOIN acquiring_trade_order AS o ON o.order_no = p.order_no
+ WHERE p.status = 'PAID'
+   AND (o.status = 'SUCCESS' AND o.amount = p.amount AND o.currency = p.currency
+        AND o.merchant_no = p.merchant_no AND o.payment_no = p.payment_no) IS NOT TRUE
+"""
+
+_PAID_IS_POSTED: Final = """
+WITH owed AS (
+    SELECT d.payment_id AS payment_no,
+           COALESCE('A10:' || d.channel_code, 'L10:' || p.payer_no, 'nobody') || ':' || p.currency AS debit,
+           'L20:' || p.merchant_no || ':' || p.currency AS credit,
+           sum(d.amount) AS amount
+      FROM engine_payment_order AS p
+      JOIN engine_payment_detail AS d ON d.payment_id = p.payment_no AND d.status = 'DONE'
+     WHERE p.status = 'PAID'
+     GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT p.payment_no, 'L20:' || p.merchant_no || ':' || p.currency, 'I10:platform:' || p.currency, p.fee_amount
+      FROM engine_payment_order AS p
+     WHERE p.status = 'PAID' AND p.fee_amount > 0
+), posted AS (
+    SELECT j.event_id AS payment_no, d.code AS debit, c.code AS credit, sum(l.amount) AS amount
+      FROM ledger_journal AS j
+      JOIN ledger_posting AS l ON l.journal_no = j.journal_no
+      JOIN ledger_account AS d ON d.id = l.debit_account_id
+      JOIN ledger_account AS c ON c.id = l.credit_account_id
+     WHERE j.event_type = 'payment_paid'
+     GROUP BY 1, 2, 3
+)
+SELECT payment_no AS subject,
+       debit || ' to ' || credit || ': paid ' || COALESCE(o.amount, 0) || ', posted ' || COALESCE(l.amount, 0)
+       AS problem
+  FROM owed AS o FULL JOIN posted AS l USING (payment_no, debit, credit)
+ WHERE o.amount IS DISTINCT FROM l.amount
+UNION ALL
+SELECT j.event_id, 'is posted by ' || j.journal_no || ', which ' || r.journal_no || ' has undone'
+  FROM ledger_journal AS j
+  JOIN ledger_journal AS r ON r.reverses = j.journal_no
+ WHERE j.event_type = 'payment_paid'
+"""
+
+_REFUNDED_AGREES: Final = """
+SELECT o.order_no AS subject,
+       'says ' || o.refunded_amount || ' were refunded, its payment says ' || COALESCE(sum(d.refunded_amount), 0)
+       AS problem
+  FROM acquiring_trade_order AS o
+  LEFT JOIN engine_payment_order AS p ON p.payment_no = o.payment_no AND p.status = 'PAID'
+  LEFT JOIN engine_payment_detail AS d ON d.payment_id = p.payment_no
+ GROUP BY o.order_no
+HAVING o.refunded_amount <> COALESCE(sum(d.refunded_amount), 0)
+"""
+
+_CHANNEL_OWES_SUCCESSES: Final = """
+WITH taken AS (
+    SELECT s.channel_code, s.currency, sum(s.amount) AS total
+      FROM (SELECT a.channel_code, a.currency, a.amount
+              FROM engine_channel_attempt AS a
+             WHERE a.status = 'SUCCEEDED'
+               AND NOT EXISTS (SELECT 1 FROM engine_late_money AS l
+                                WHERE l.channel_code = a.channel_code
+                                  AND l.channel_trade_no = a.channel_trade_no)
+            UNION ALL
+            SELECT l.channel_code, l.currency, l.amount
+              FROM engine_late_money AS l WHERE l.status <> 'REFUNDED') AS s
+     GROUP BY s.channel_code, s.currency
+), booked AS (
+    SELECT a.owner AS channel_code, a.currency, sum(m.amount) AS total
+      FROM (SELECT p.debit_account_id AS account_id, p.amount FROM ledger_posting AS p
+            UNION ALL
+            SELECT p.credit_account_id, -p.amount FROM ledger_posting AS p) AS m
+      JOIN ledger_account AS a ON a.id = m.account_id AND a.kind = 'A10'
+     GROUP BY a.owner, a.currency
+)
+SELECT 'A10:' || channel_code || ':' || currency AS subject,
+       'is ' || COALESCE(b.total, 0) || ', successes of the channel are ' || COALESCE(t.total, 0) AS problem,
+       NULL::timestamptz AS since
+  FROM taken AS t FULL JOIN booked AS b USING (channel_code, currency)
+ WHERE COALESCE(t.total, 0) <> COALESCE(b.total, 0)
+"""
+
+_SUSPENSE_IS_LATE_MONEY: Final = """
+WITH waiting AS (
+    SELECT l.channel_code, l.currency, sum(l.amount) AS total
+      FROM engine_late_money AS l WHERE l.status = 'OPEN' GROUP BY l.channel_code, l.currency
+), booked AS (
+    SELECT a.owner AS channel_code, a.currency, sum(m.amount) AS total
+      FROM (SELECT p.credit_account_id AS account_id, p.amount FROM ledger_posting AS p
+            UNION ALL
+            SELECT p.debit_account_id, -p.amount FROM ledger_posting AS p) AS m
+      JOIN ledger_account AS a ON a.id = m.account_id AND a.kind = 'L90'
+     GROUP BY a.owner, a.currency
+)
+SELECT 'L90:' || channel_code || ':' || currency AS subject,
+       'is ' || COALESCE(b.total, 0) || ', open late money is ' || COALESCE(w.total, 0) AS problem,
+       NULL::timestamptz AS since
+  FROM waiting AS w FULL JOIN booked AS b USING (channel_code, currency)
+ WHERE COALESCE(w.total, 0) <> COALESCE(b.total, 0)
+"""
+
+_NOTHING_STUCK: Final = """
+SELECT o.order_no AS subject,
+       'is PAYING, and its payment ' || COALESCE(o.payment_no, '–') || ' is ' || COALESCE(p.status, 'nowhere')
+       AS problem,
+       o.created_at AS since
+  FROM acquiring_trade_order AS o
+  LEFT JOIN engine_payment_order AS p ON p.payment_no = o.payment_no AND p.order_no = o.order_no
+ WHERE o.status = 'PAYING' AND (p.status IN ('INIT', 'PAYING')) IS NOT TRUE
+UNION ALL
+SELECT p.payment_no, 'is ' || p.status || ', and its order ' || p.order_no || ' is ' || COALESCE(o.status, 'nowhere'),
+       p.created_at
+  FROM engine_payment_order AS p
+  LEFT JOIN acquiring_trade_order AS o ON o.order_no = p.order_no AND o.payment_no = p.payment_no
+ WHERE p.status IN ('INIT', 'PAYING') AND (o.status = 'PAYING') IS NOT TRUE
+UNION ALL
+SELECT h.hold_no, 'is OPEN for ' || h.reference || ', which no live payment uses', h.created_at
+  FROM ledger_hold AS h
+ WHERE h.status = 'OPEN'
+   AND NOT EXISTS (SELECT 1 FROM engine_payment_detail AS d
+                     JOIN engine_payment_order AS p ON p.payment_no = d.payment_id
+                    WHERE d.hold_no = h.hold_no AND p.status IN ('INIT', 'PAYING'))
+"""
+
+INVARIANTS: Final[tuple[Invariant, ...]] = (
+    Invariant(
+        5, "An order is SUCCESS exactly when one payment of its amount is PAID", _SUCCESS_IS_PAID
+    ),
+    Invariant(7, "A payment is PAID exactly when its journal has the same sums", _PAID_IS_POSTED),
+    Invariant(8, "Orders and payments agree on what was refunded", _REFUNDED_AGREES),
+    Invariant(
+        12,
+        "What a channel owes us is what it took for us",
+        _CHANNEL_OWES_SUCCESSES,
+        always=False,
+    ),
+    Invariant(13, "Suspense is the open late money", _SUSPENSE_IS_LATE_MONEY, always=False),
+    Invariant(
+        15, "Orders, payments and holds wait only for each other", _NOTHING_STUCK, always=False
+    ),
+)
+"""The console's part of the promised invariants, by their public numbers."""

@@ -1,0 +1,1 @@
+"""The operators' floor: proofs, reconciliation, commands, pages."""

@@ -1,0 +1,539 @@
+"""Each promise about the platform is broken on purpose, and the query that guards it says so.
+
+The ledger's own promises are broken in ``tests/ledger/test_invariants.py``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from acquiring import api as acquiring
+from checkout import api as checkout
+from engine import api as engine
+from ledger import api as ledger
+from paymentplatform.console import selectors
+from paymentplatform.console.invariants import INVARIANTS as CONSOLE
+from paymentplatform.kernel.invariants import Invariant
+from tests.console import trades
+from tests.live import LivePlatform
+from tests.makers import order_body
+from tests.waiting import wait_until
+
+OLD = "interval '2 minutes'"
+ORDER = "UPDATE acquiring_trade_order SET {change} WHERE order_no = '{order}'"
+PAYMENT = "UPDATE engine_payment_order SET {change} WHERE payment_no = '{payment}'"
+LIVE_CHECK = "ALTER TABLE engine_payment_order DROP CONSTRAINT engine_payment_live_until_terminal"
+DUE_CHECK = "ALTER TABLE acquiring_trade_order DROP CONSTRAINT acquiring_order_due_until_terminal"
+AGED = [
+    f"UPDATE acquiring_trade_order SET created_at = created_at - {OLD}",
+    f"UPDATE engine_payment_order SET created_at = created_at - {OLD}",
+    f"UPDATE engine_payment_detail SET created_at = created_at - {OLD}",
+    f"UPDATE engine_channel_attempt SET created_at = created_at - {OLD}",
+    f"UPDATE engine_late_money SET created_at = created_at - {OLD}",
+    f"UPDATE acquiring_delivery SET created_at = created_at - {OLD}",
+    f"UPDATE engine_transition SET at = at - {OLD}",
+]
+
+
+def order(change: str, *, of: str = "paid") -> str:
+    return f"UPDATE acquiring_trade_order SET {change} WHERE order_no = '{{{of}.order}}'"
+
+
+def payment(change: str, *, of: str = "paid") -> str:
+    return f"UPDATE engine_payment_order SET {change} WHERE payment_no = '{{{of}.payment}}'"
+
+
+def detail(change: str, *, of: str = "paid") -> str:
+    return f"UPDATE engine_payment_detail SET {change} WHERE payment_id = '{{{of}.payment}}'"
+
+
+def attempt(change: str, *, of: str = "charged") -> str:
+    return f"UPDATE engine_channel_attempt SET {change} WHERE attempt_no = '{{{of}.attempt}}'"
+
+
+def late(change: str) -> str:
+    return f"UPDATE engine_late_money SET {change} WHERE attempt_no = '{{late.attempt}}'"
+
+
+def event(change: str, *, of: str = "paid") -> str:
+    return f"UPDATE acquiring_merchant_event SET {change} WHERE object_no = '{{{of}.order}}'"
+
+
+def history(app: str, machine: str, object_no: str, source: str, target: str) -> str:
+    return (
+        f"INSERT INTO {app}_transition (machine, object_no, from_status, to_status, cause, actor, request_id) "
+        f"VALUES ('{machine}', '{object_no}', '{source}', '{target}', 'test', 'test', '')"
+    )
+
+
+def copy(table: str, condition: str, **changes: str) -> str:
+    """Insert a second row like the first one, under a key of its own."""
+    values = ", ".join(f"'{name}', {value}" for name, value in changes.items())
+    return (
+        f"INSERT INTO {table} SELECT (jsonb_populate_record(r, jsonb_build_object({values}))).* "
+        f"FROM {table} r WHERE {condition}"
+    )
+
+
+def dropped(table: str, *constraints: str) -> list[str]:
+    return [f"ALTER TABLE {table} DROP CONSTRAINT {name} CASCADE" for name in constraints]
+
+
+SECOND_PAYMENT = copy(
+    "engine_payment_order",
+    "r.payment_no = '{waiting.payment}'",
+    payment_no="'{waiting.payment}x'",
+    live_order_no="NULL",
+)
+SECOND_ATTEMPT = copy(
+    "engine_channel_attempt",
+    "r.attempt_no = '{charged.attempt}'",
+    attempt_no="'{charged.attempt}x'",
+    channel_trade_no="'{charged.trade_no}x'",
+)
+
+PLANTED: list[tuple[str, str, str, list[str]]] = [
+    # -- 5
+    ("console 5", "{paid.order}", "is INIT, and has 1", [order("status = 'INIT', due_at = now()")]),
+    ("console 5", "{paid.order}", "has 0 payments PAID", [order("amount = amount + 1")]),
+    ("console 5", "{paid.order}", "has 0 payments PAID", [payment("currency = 'USD'")]),
+    ("console 5", "{paid.order}", "has 0 payments PAID", [order("payment_no = 'pay_x'")]),
+    ("console 5", "{paid.payment}", "which is nowhere", [payment("order_no = 'ord_x'")]),
+    (
+        "console 5",
+        "{failed.payment}",
+        "which is INIT",
+        [payment("status = 'PAID'", of="failed")],
+    ),
+    # -- 6
+    ("engine 6", "{waiting.order}", "has 2 live payments", [LIVE_CHECK, SECOND_PAYMENT]),
+    (
+        "engine 6",
+        "{detail}",
+        "has 2 live attempts",
+        [
+            *dropped("engine_channel_attempt", "engine_attempt_live_until_terminal"),
+            SECOND_ATTEMPT,
+            "UPDATE engine_channel_attempt SET status = 'UNKNOWN' WHERE payment_no = '{charged.payment}'",
+        ],
+    ),
+    (
+        "engine 6",
+        "{waiting.attempt}",
+        "although its payment is FAILED",
+        [payment("status = 'FAILED', live_order_no = NULL", of="waiting")],
+    ),
+    # -- 7
+    ("engine 7", "{paid.payment}", "DONE details add up to 0", [detail("status = 'HELD'")]),
+    ("engine 7", "{paid.payment}", "DONE details add up to 999", [detail("amount = 999")]),
+    ("engine 7", "{failed.payment}", "is FAILED", [detail("status = 'DONE'", of="failed")]),
+    ("console 7", "{paid.payment}", "paid 1000, posted 0", [payment("payer_no = 'pyr_x'")]),
+    ("console 7", "{paid.payment}", "paid 7, posted 6", [payment("fee_amount = 7")]),
+    (
+        "console 7",
+        "{charged.payment}",
+        "paid 0, posted 1000",
+        [payment("status = 'FAILED'", of="charged")],
+    ),
+    (
+        "console 7",
+        "{paid.payment}",
+        "has undone",
+        [
+            (
+                "INSERT INTO ledger_journal (journal_no, event_type, event_id, accounting_date, currency, reverses, "
+                "digest) SELECT journal_no || 'x', 'reversal', event_id, accounting_date, currency, journal_no, digest "
+                "FROM ledger_journal WHERE event_id = '{paid.payment}'"
+            )
+        ],
+    ),
+    # -- 8
+    ("acquiring 8", "{idle.order}", "refunded 5", [order("refunded_amount = 5", of="idle")]),
+    (
+        "acquiring 8",
+        "{paid.order}",
+        "on the way 1001",
+        [
+            *dropped("acquiring_trade_order", "acquiring_order_refund_within_paid"),
+            order("refunding_amount = 1001"),
+        ],
+    ),
+    ("console 8", "{paid.order}", "its payment says 3", [detail("refunded_amount = 3")]),
+    # -- 9
+    ("acquiring 9", "{paid.order}", "has 0 such events", [event("object_no = 'ord_x'")]),
+    ("acquiring 9", "{closed.order}", "has 0 such", [event("type = 'order.failed'", of="closed")]),
+    ("acquiring 9", "{event}", "which never happened", [event("type = 'order.closed'")]),
+    ("acquiring 9", "{event}", "does not show", [event("payload = 'nonsense'")]),
+    ("acquiring 9", "{event}", "does not show", [event("payload = replace(payload, '1000', '1')")]),
+    ("acquiring 9", "{event}", "does not show", [order("paid_at = paid_at + interval '1 s'")]),
+    (
+        "acquiring 9",
+        "{event}",
+        "has no delivery",
+        ["DELETE FROM acquiring_delivery WHERE event_id = '{event}'"],
+    ),
+    # -- 10
+    (
+        "acquiring 10",
+        "{paid.order}",
+        "left SUCCESS",
+        [history("acquiring", "trade_order", "{paid.order}", "SUCCESS", "CLOSED")],
+    ),
+    ("acquiring 10", "{paid.order}", "last event says SUCCESS", [order("status = 'CLOSED'")]),
+    (
+        "acquiring 10",
+        "{idle.order}",
+        "moved from PAYING while it was INIT",
+        [history("acquiring", "trade_order", "{idle.order}", "PAYING", "CLOSED")],
+    ),
+    (
+        "acquiring 10",
+        "{idle.order}",
+        "made the move INIT to SUCCESS",
+        [history("acquiring", "trade_order", "{idle.order}", "INIT", "SUCCESS")],
+    ),
+    (
+        "engine 10",
+        "{paid.payment}",
+        "left PAID",
+        [history("engine", "payment_order", "{paid.payment}", "PAID", "FAILED")],
+    ),
+    ("engine 10", "{detail}", "last event says DONE", [detail("status = 'FAILED'", of="charged")]),
+    # -- 11
+    (
+        "engine 11",
+        "{charged.attempt}",
+        "late money none",
+        [detail("status = 'RELEASED'", of="charged")],
+    ),
+    (
+        "engine 11",
+        "{charged.attempt}",
+        "its detail is DONE, late money ltm_",
+        [late("channel_trade_no = '{charged.trade_no}'")],
+    ),
+    ("engine 11", "{detail}", "add up to 2000", [SECOND_ATTEMPT]),
+    ("engine 11", "{detail}", "add up to 0", [attempt("channel_code = 'sandbox2'")]),
+    ("engine 11", "{late_no}", "which does not exist", [late("attempt_no = 'att_x'")]),
+    # -- 12, 13
+    ("console 12", "A10:sandbox:CNY", "successes", [attempt("amount = amount + 1")]),
+    (
+        "console 12",
+        "A10:other:CNY",
+        "successes of the channel are 1000",
+        [late("channel_code = 'other'")],
+    ),
+    ("console 13", "L90:sandbox:CNY", "open late money", [late("amount = amount - 1")]),
+    ("console 13", "L90:sandbox:CNY", "open late money", [late("status = 'HONOURED'")]),
+    # -- 14
+    (
+        "acquiring 14",
+        "{paid.merchant[merchant_no]} twice",
+        "of 2 orders",
+        [
+            *dropped("acquiring_trade_order", "acquiring_order_merchant_number"),
+            order("merchant_order_no = 'twice'"),
+            copy(
+                "acquiring_trade_order", "r.order_no = '{paid.order}'", order_no="'{paid.order}x'"
+            ),
+        ],
+    ),
+    (
+        "acquiring 14",
+        "{paid.order}",
+        "has 2 events order.success",
+        [
+            "DROP INDEX acquiring_event_one_result",
+            copy("acquiring_merchant_event", "r.event_id = '{event}'", event_id="'{event}x'"),
+        ],
+    ),
+    (
+        "acquiring 14",
+        "{paid.merchant[key_id]}",
+        "1 other keys",
+        [
+            *dropped("acquiring_credential", "acquiring_credential_secret_hash_key"),
+            copy("acquiring_credential", "r.key_id = '{paid.merchant[key_id]}'", key_id="'key_z'"),
+        ],
+    ),
+    (
+        "engine 14",
+        "sandbox {charged.trade_no}",
+        "of 2 attempts",
+        [
+            "DROP INDEX engine_attempt_trade_number",
+            SECOND_ATTEMPT,
+            (
+                "UPDATE engine_channel_attempt SET channel_trade_no = '{charged.trade_no}' "
+                "WHERE payment_no = '{charged.payment}'"
+            ),
+        ],
+    ),
+    (
+        "engine 14",
+        "sandbox {late.trade_no}",
+        "2 times",
+        [
+            *dropped("engine_late_money", "engine_late_money_trade_number"),
+            copy(
+                "engine_late_money", "r.late_money_no = '{late_no}'", late_money_no="'{late_no}x'"
+            ),
+        ],
+    ),
+    (
+        "engine 14",
+        "{late_no}",
+        "2 unresolved cases",
+        [
+            "DROP INDEX engine_case_one_unresolved",
+            copy("engine_case", "r.object_no = '{late_no}'", case_no="'cas_x'"),
+        ],
+    ),
+    (
+        "checkout 14",
+        "{agreement}",
+        "1 other agreements",
+        [
+            *dropped("checkout_payer_agreement", "checkout_payer_agreement_token_hash_key"),
+            copy(
+                "checkout_payer_agreement",
+                "r.agreement_no = '{agreement}'",
+                agreement_no="'{agreement}x'",
+            ),
+        ],
+    ),
+    # -- 15
+    (
+        "acquiring 15",
+        "{idle.order}",
+        "nothing is due",
+        [DUE_CHECK, order("due_at = NULL", of="idle")],
+    ),
+    (
+        "acquiring 15",
+        "{delivery}",
+        "no try is due",
+        [
+            *dropped("acquiring_delivery", "acquiring_delivery_due_until_ended"),
+            "UPDATE acquiring_delivery SET due_at = NULL WHERE event_id = '{event}'",
+        ],
+    ),
+    (
+        "engine 15",
+        "{waiting.payment}",
+        "no attempt is due",
+        [attempt("status = 'FAILED', live_detail_no = NULL, next_query_at = NULL", of="waiting")],
+    ),
+    (
+        "engine 15",
+        "{waiting.attempt}",
+        "nobody will ask",
+        [
+            *dropped("engine_channel_attempt", "engine_attempt_live_until_terminal"),
+            attempt("next_query_at = NULL", of="waiting"),
+        ],
+    ),
+    ("engine 15", "{failed_detail}", "is INIT although", [detail("status = 'INIT'", of="failed")]),
+    (
+        "engine 15",
+        "{late_no}",
+        "is OPEN, and nothing is due",
+        ["DELETE FROM engine_case WHERE object_no = '{late_no}'"],
+    ),
+    (
+        "console 15",
+        "{waiting.order}",
+        "is PAYING, and its payment",
+        [payment("status = 'FAILED', live_order_no = NULL", of="waiting")],
+    ),
+    (
+        "console 15",
+        "{waiting.payment}",
+        "and its order",
+        [order("status = 'INIT'", of="waiting")],
+    ),
+    (
+        "console 15",
+        "hld_{paid.payment}",
+        "which no live payment uses",
+        [
+            (
+                "INSERT INTO ledger_hold (hold_no, account_id, amount, reference, status, created_at) "
+                "SELECT 'hld_{paid.payment}', id, 1, '{paid.payment}', 'OPEN', now() - interval '2 minutes' "
+                "FROM ledger_account WHERE code = 'L10:{paid.payer}:CNY'"
+            )
+        ],
+    ),
+]
+
+BY_NAME: dict[str, Invariant] = {
+    f"{app} {invariant.number}": invariant
+    for app, invariants in (
+        ("engine", engine.INVARIANTS),
+        ("acquiring", acquiring.INVARIANTS),
+        ("checkout", checkout.INVARIANTS),
+        ("console", CONSOLE),
+    )
+    for invariant in invariants
+}
+
+
+@pytest.fixture(scope="module")
+def names(unit_database: str) -> dict[str, Any]:
+    """One trade of every kind; the planted statements break it and are forgotten."""
+    made: dict[str, Any] = {
+        "idle": trades.placed(),
+        "paid": trades.paid_by_balance(),
+        "waiting": trades.paying(),
+        "charged": trades.paid_by_channel(),
+        "failed": trades.answered(trades.paying(), trades.Outcome.FAILED),
+        "closed": trades.closed(),
+        "late": trades.paid_too_late(),
+    }
+    event_of = trades.MerchantEvent.objects.get(object_no=made["paid"].order)
+    agreement = checkout.create_agreement(
+        payer_no=made["paid"].payer,
+        merchant_no=made["paid"].merchant["merchant_no"],
+        currency="CNY",
+        max_per_payment=1,
+        max_per_day=1,
+    )
+    return made | {
+        "event": event_of.event_id,
+        "delivery": event_of.deliveries.get().delivery_no,
+        "detail": trades.ChannelAttempt.objects.get(pk=made["charged"].attempt).detail_id,
+        "failed_detail": trades.ChannelAttempt.objects.get(pk=made["failed"].attempt).detail_id,
+        "late_no": trades.LateMoney.objects.get(attempt_no=made["late"].attempt).late_money_no,
+        "agreement": agreement.agreement_no,
+    }
+
+
+def violations(connection: Any, name: str) -> dict[str, list[tuple[str, bool]]]:
+    found: dict[str, list[tuple[str, bool]]] = {}
+    now = connection.execute("SELECT platform_now()").fetchone()[0]
+    for subject, problem, *since in connection.execute(BY_NAME[name].sql):
+        assert len(since) == (0 if BY_NAME[name].always else 1)
+        in_flight = any(at is not None and at > now - timedelta(seconds=60) for at in since)
+        found.setdefault(subject, []).append((problem, in_flight))
+    return found
+
+
+@pytest.mark.parametrize(
+    "planting",
+    PLANTED,
+    ids=[f"{name}: {problem}" for name, _, problem, _ in PLANTED],
+)
+def test_a_planted_violation_is_found(planted, names, planting):
+    name, subject, problem, statements = planting
+    with planted(*(text.format(**names) for text in [*statements, *AGED])) as connection:
+        found = violations(connection, name).get(subject.format(**names), [])
+    assert any(problem in text and not in_flight for text, in_flight in found), found
+
+
+def test_every_invariant_has_a_planted_violation():
+    assert {name for name, _, _, _ in PLANTED} == set(BY_NAME)
+    everywhere = {invariant.number for invariant in selectors.ALL_INVARIANTS}
+    assert everywhere == set(range(1, 16))
+    assert len(selectors.ALL_INVARIANTS) == len(BY_NAME) + len(ledger.INVARIANTS)
+
+
+def test_trades_in_order_are_no_violation(names):
+    ours = {
+        number
+        for value in names.values()
+        for number in (value.numbers if isinstance(value, trades.Trade) else {value})
+    }
+    proof = selectors.prove_invariants()
+    assert [row for row in (*proof.violations, *proof.in_flight) if row.subject in ours] == []
+    for number in [trade.order for trade in names.values() if isinstance(trade, trades.Trade)]:
+        assert selectors.find_order_differences(order_no=number) == []
+
+
+def test_a_young_row_is_in_flight_and_no_violation(planted, names):
+    statements = [
+        DUE_CHECK,
+        order("due_at = NULL, created_at = platform_now() - interval '50 s'", of="idle"),
+    ]
+    with planted(*(text.format(**names) for text in statements)) as connection:
+        (row,) = violations(connection, "acquiring 15")[names["idle"].order]
+    assert row == ("is INIT, and nothing is due", True)
+
+
+def test_one_event_row_of_a_machine_does_not_speak_for_another(planted, names):
+    """Histories are told apart by machine: a case may carry the number of an attempt in its own row."""
+    statement = history("engine", "case", "{paid.payment}", "", "OPEN").format(**names)
+    with planted(statement) as connection:
+        assert names["paid"].payment not in violations(connection, "engine 10")
+
+
+class TestCommand:
+    def run(self, *arguments: str) -> tuple[int, str]:
+        out = io.StringIO()
+        try:
+            call_command("prove", *arguments, stdout=out)
+        except SystemExit as end:
+            return int(end.code or 0), out.getvalue()
+        return 0, out.getvalue()
+
+    def test_violations_end_with_1(self, monkeypatch):
+        broken = (
+            Invariant(98, "Broken", "SELECT 'ord_[x]' AS subject, 'is wrong' AS problem"),
+            Invariant(99, "Young", "SELECT 'pay_x', 'is young', platform_now()", always=False),
+        )
+        monkeypatch.setattr(selectors, "ALL_INVARIANTS", broken)
+        code, text = self.run("--json")
+        document = json.loads(text)
+        assert (code, document["ok"]) == (1, False)
+        assert document["differences"] == [
+            {"invariant": 98, "title": "Broken", "subject": "ord_[x]", "problem": "is wrong"}
+        ]
+        assert [row["subject"] for row in document["in_flight"]] == ["pay_x"]
+        code, text = self.run()
+        assert code == 1
+        assert "98: ord_[x]: is wrong" in text
+        assert "99: in flight: pay_x: is young" in text
+
+    def test_rows_in_flight_alone_end_with_0(self, monkeypatch):
+        young = Invariant(99, "Young", "SELECT 'pay_x', 'is young', platform_now()", always=False)
+        monkeypatch.setattr(selectors, "ALL_INVARIANTS", (young,))
+        code, text = self.run("--json")
+        assert (code, json.loads(text)["ok"]) == (0, True)
+
+    def test_nothing_can_be_written_while_proving(self, monkeypatch):
+        write = Invariant(
+            99,
+            "Writes",
+            "INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id) "
+            "VALUES ('x', 'x', '', '', '', '', '') RETURNING object_no, cause",
+        )
+        monkeypatch.setattr(selectors, "ALL_INVARIANTS", (write,))
+        with pytest.raises(Exception, match="read-only transaction"):
+            self.run("--json")
+
+
+def test_the_books_of_a_running_platform_are_in_order(platform: LivePlatform):
+    merchant, payer = platform.merchant(), platform.payer(balance=50_00)
+    methods = {
+        "BALANCE": {"payer_token": merchant.payer_token(payer)},
+        "QR_CODE": {},
+    }
+    for method, options in methods.items():
+        made = merchant.api.post("orders", json=order_body(notify_url=merchant.notify_url)).json()
+        paid = merchant.api.post(
+            f"orders/{made['order_no']}/pay", json={"method": method, "options": options}
+        ).json()
+        if paid["status"] == "PAYING":
+            platform.confirm(paid["payment_no"])
+        merchant.wait_for_status(made["order_no"], "SUCCESS")
+        code, output = platform.manage("reconcile_orders", "--json", "--order", made["order_no"])
+        assert (code, json.loads(output)["differences"]) == (0, [])
+    wait_until(lambda: len(merchant.webhooks()) == len(methods), what="both webhooks")
+    proof = platform.prove()
+    assert (proof["code"], proof["differences"]) == (0, [])
+    assert {row["number"] for row in proof["invariants"]} == set(range(1, 16))

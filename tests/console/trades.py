@@ -1,0 +1,138 @@
+"""Whole trades, made through the same services as everybody's, without a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from acquiring import api as acquiring
+from acquiring.contracts import CloseReason, CreateOrder, Method
+from acquiring.models import MerchantEvent
+from acquiring.services.merchants import authenticate_bearer
+from acquiring.services.orders import create_order
+from checkout.contracts import PayOptions
+from checkout.services.acceptance import PayCommand, pay_order
+from engine import api as engine
+from engine.channels.base import ChannelAnswer, Outcome
+from engine.models import ChannelAttempt, LateMoney
+from engine.services.outcomes import apply_attempt_outcome
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.clock import database_now
+from tests.makers import make_merchant, make_payer, order_body
+
+__all__ = ["ChannelAttempt", "LateMoney", "MerchantEvent", "Outcome"]
+
+AMOUNT = 10_00
+FEE = 6
+CHANNEL = "sandbox"
+
+
+@dataclass(frozen=True)
+class Trade:
+    """The numbers of one order and of what belongs to it."""
+
+    merchant: dict[str, str]
+    order: str
+    payment: str = ""
+    attempt: str = ""
+    payer: str = ""
+    trade_no: str = ""
+
+    @property
+    def numbers(self) -> set[str]:
+        """Everything that names this trade."""
+        return {
+            value
+            for value in (self.order, self.payment, self.attempt, self.payer, self.trade_no)
+            if value
+        }
+
+
+def placed(*, merchant: dict[str, str] | None = None, **changes: object) -> Trade:
+    """An order that nobody has paid."""
+    merchant = merchant or make_merchant()
+    body = msgspec.convert(order_body(amount=AMOUNT, **changes), CreateOrder)
+    identity = authenticate_bearer(secret=merchant["secret_key"])
+    _, answer = create_order(body=body, merchant=identity)
+    return Trade(merchant, msgspec.json.decode(answer)["order_no"])
+
+
+def paid_by_balance(**changes: object) -> Trade:
+    """SUCCESS, out of a payer's balance."""
+    trade = placed(**changes)
+    payer = make_payer()
+    result = pay_order(
+        PayCommand(
+            order_no=trade.order,
+            method=Method.BALANCE,
+            options=PayOptions(),
+            cause="cashier",
+            merchant_no=trade.merchant["merchant_no"],
+            payer_no=payer,
+        )
+    )
+    assert result.status == "PAID"
+    return Trade(trade.merchant, trade.order, result.payment_no, payer=payer)
+
+
+def paying(**changes: object) -> Trade:
+    """PAYING through a channel that has not answered; nothing was sent."""
+    trade = placed(**changes)
+    payment_no = numbers.new_number(numbers.PAYMENT)
+    acquiring.start_payment(
+        new=engine.NewPayment(
+            payment_no=payment_no,
+            order_no=trade.order,
+            merchant_no=trade.merchant["merchant_no"],
+            method="QR_CODE",
+            amount=AMOUNT,
+            currency="CNY",
+            fee_amount=FEE,
+            options_digest="x",
+            candidates=(CHANNEL,),
+            subject="Tea",
+            expires_at=database_now() + timedelta(minutes=15),
+            return_url="",
+        ),
+        cause="api",
+    )
+    attempt = ChannelAttempt.objects.get(payment_no=payment_no)
+    return Trade(trade.merchant, trade.order, payment_no, attempt.attempt_no)
+
+
+def answered(
+    trade: Trade, outcome: Outcome, *, trade_no: str | None = None, amount: int = AMOUNT
+) -> Trade:
+    """The channel's answer goes through the funnel."""
+    succeeded = outcome == Outcome.SUCCEEDED
+    trade_no = trade_no or (numbers.new_number("trd") if succeeded else "")
+    answer = ChannelAnswer(
+        outcome=outcome,
+        channel_trade_no=trade_no or None,
+        amount=amount if succeeded else None,
+        currency="CNY" if succeeded else None,
+    )
+    apply_attempt_outcome(attempt_no=trade.attempt, answer=answer, cause=engine.Cause.INQUIRY)
+    return Trade(trade.merchant, trade.order, trade.payment, trade.attempt, "", trade_no)
+
+
+def paid_by_channel(**changes: object) -> Trade:
+    """SUCCESS, collected by the channel."""
+    return answered(paying(**changes), Outcome.SUCCEEDED)
+
+
+def closed(**changes: object) -> Trade:
+    """CLOSED by its merchant before anybody paid."""
+    trade = placed(**changes)
+    acquiring.close_order(
+        order_no=trade.order, merchant_no=None, reason=CloseReason.MERCHANT, cause="api"
+    )
+    return trade
+
+
+def paid_too_late(**changes: object) -> Trade:
+    """The payment failed, and the channel's success came afterwards: late money."""
+    failed = answered(paying(**changes), Outcome.FAILED)
+    return answered(failed, Outcome.SUCCEEDED)

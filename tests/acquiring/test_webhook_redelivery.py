@@ -136,14 +136,15 @@ def test_command_resends_what_died_and_only_once(merchant_no: str) -> None:
 
 
 def test_resending_at_once_resends_once(merchant_no: str) -> None:
-    event_id = record_event(merchant_no, "https://shop.example.com/")
-    end_deliveries(merchant_no, DEAD)
-
     def resend_dead() -> int:
         return len(resend_deliveries(status="DEAD", merchant_no=merchant_no).resent)
 
-    assert sorted(run_together([resend_dead] * 4)) == [0, 0, 0, 1]
-    assert list_statuses(event_id) == ["DEAD", "DUE"]
+    for _round in range(8):
+        event_id = record_event(merchant_no, "https://shop.example.com/")
+        end_deliveries(merchant_no, DEAD)
+        assert sorted(run_together([resend_dead] * 6)) == [0, 0, 0, 0, 0, 1]
+        assert list_statuses(event_id) == ["DEAD", "DUE"]
+        end_deliveries(merchant_no, Verdict("DELIVERED"))
 
 
 def test_command_resends_chosen_events_and_reports_the_others(merchant_no: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
@@ -28,16 +29,36 @@ class SwaggerView(SpectacularSwaggerSplitView):
     """Swagger UI without anything from another server, and without script inside the page."""
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorEntry:
+    """One code as the documentation tells it."""
+
+    code: str
+    status: int
+    title: str
+    action: str
+    floor: str
+    meaning: str
+
+
+def list_errors() -> list[ErrorEntry]:
+    """Return every code an answer may carry, by name; also that of what nobody expected."""
+    classes: dict[str, type[DomainError]] = {DomainError.code: DomainError, **all_error_classes()}
+    return [
+        ErrorEntry(code, kind.status, kind.title, kind.action, _floor(kind), _meaning(kind))
+        for code, kind in sorted(classes.items())
+    ]
+
+
 @require_safe
 def list_error_codes(request: HttpRequest) -> HttpResponse:
     """Show every code an answer may carry, what it means and what to do."""
-    classes: dict[str, type[DomainError]] = {DomainError.code: DomainError, **all_error_classes()}
     rows = format_html_join(
         "\n",
         '<tr id="{}"><td><code>{}</code></td><td>{}</td><td><code>{}</code></td><td>{}</td></tr>',
         (
-            (code, code, kind.status, kind.action, _meaning(kind))
-            for code, kind in sorted(classes.items())
+            (error.code, error.code, error.status, error.action, error.meaning)
+            for error in list_errors()
         ),
     )
     page = format_html(
@@ -52,6 +73,10 @@ def list_error_codes(request: HttpRequest) -> HttpResponse:
         rows,
     )
     return HttpResponse(page)
+
+
+def _floor(kind: type[DomainError]) -> str:
+    return kind.__module__.removeprefix("paymentplatform.").partition(".")[0]
 
 
 def _meaning(kind: type[DomainError]) -> str:

@@ -1,0 +1,1 @@
+"""What of ``docs/`` is made from the code, so that it cannot lie: errors, machines, tables, the API's schema."""

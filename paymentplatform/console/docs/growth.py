@@ -1,0 +1,40 @@
+"""How fast each table grows and how long its rows are kept: the one thing that models cannot say. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_FOR_EVER: Final = "for ever"
+_NO_CLEAN_UP: Final = "no clean-up yet"
+_SMALL: Final = "with merchants and payers, not with payments"
+
+GROWTH: Final[dict[str, tuple[str, str]]] = {
+    "checkout_payer_wallet": ("1 per payer", _FOR_EVER),
+    "checkout_payer_agreement": ("1 per consent", _FOR_EVER),
+    "acquiring_merchant": (_SMALL, _FOR_EVER),
+    "acquiring_credential": (_SMALL, _FOR_EVER),
+    "acquiring_fee_contract": (_SMALL, _FOR_EVER),
+    "acquiring_trade_order": ("1 per order", _FOR_EVER),
+    "acquiring_transition": ("3 per order paid at the first try, 2 per unpaid one", _FOR_EVER),
+    "acquiring_merchant_event": ("1 per order that has ended", _FOR_EVER),
+    "acquiring_delivery": ("1 per event, 1 more per redelivery", _NO_CLEAN_UP),
+    "acquiring_delivery_try": ("1 per try; 11 at most for each delivery", _NO_CLEAN_UP),
+    "engine_payment_order": ("1 per try to pay", _FOR_EVER),
+    "engine_payment_detail": ("1 per payment", _FOR_EVER),
+    "engine_channel_attempt": ("1 per payment through a channel, 1 more per fail-over", _FOR_EVER),
+    "engine_channel_callback": ("1 per callback, repeats and forgeries too", _NO_CLEAN_UP),
+    "engine_transition": ("3 per balance payment, 6 per QR payment", _FOR_EVER),
+    "engine_late_money": ("rarely", _FOR_EVER),
+    "engine_case": ("rarely", _FOR_EVER),
+    "ledger_account": (_SMALL, _FOR_EVER),
+    "ledger_payer_balance": ("1 per payer and currency", _FOR_EVER),
+    "ledger_roll_up": (_SMALL, _FOR_EVER),
+    "ledger_journal": ("1 per payment, top-up or late money", _FOR_EVER),
+    "ledger_posting": ("2 per payment with a fee, else 1", _FOR_EVER),
+    "ledger_hold": ("none yet: no payment uses a hold today", _FOR_EVER),
+    "ledger_transition": ("2 per hold", _FOR_EVER),
+    "console_audit_log": ("1 per act of an operator", _FOR_EVER),
+    "demo_order": ("1 per sale of the demo shop", "until `run.py reset`"),
+    "demo_received_webhook": ("1 per sale of the demo shop", "until `run.py reset`"),
+}
+"""Table: (how it grows, how long its rows stay)."""

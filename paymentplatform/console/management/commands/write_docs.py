@@ -1,0 +1,28 @@
+"""``manage.py write_docs``: bring into ``docs/`` what is made from the code."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from paymentplatform.console.docs.writing import write_docs
+from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report
+from paymentplatform.settings.environment import PROJECT_DIR
+
+
+class Command(OperatorCommand):
+    """Write errors, schema, diagrams and tables. 0 fine, 1 with ``--check`` when something was stale, 2 wrong use."""
+
+    help = "Write docs/errors.md, docs/openapi.yaml and the made sections of other pages from the code."
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add ``--check`` and ``--folder``."""
+        parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when stale")
+        parser.add_argument("--folder", type=Path, default=PROJECT_DIR / "docs")
+
+    def perform(self, options: dict[str, Any]) -> Report:
+        """Write, or look what would change."""
+        stale = write_docs(folder=options["folder"], dry_run=options["check"])
+        word = "stale" if options["check"] else "written"
+        return Report(document={word: stale}, code=FAILED if options["check"] and stale else FINE)

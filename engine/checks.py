@@ -15,4 +15,6 @@ def check_payment_owner(**_: Any) -> list[CheckMessage]:
     count = len(registered_owners())
     if count == 1:
         return []
-    return [Error(f"{count} payment owners are registered; there must be exactly one", id="engine.E001")]
+    return [
+        Error(f"{count} payment owners are registered; there must be exactly one", id="engine.E001")
+    ]

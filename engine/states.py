@@ -8,7 +8,15 @@ PAYMENT_ORDER = Machine(
     key="payment_no",
     initial="INIT",
     moves=(("INIT", "PAYING"), ("INIT", "FAILED"), ("PAYING", "PAID"), ("PAYING", "FAILED")),
-    frozen=("payment_no", "order_no", "merchant_no", "amount", "currency", "fee_amount", "created_at"),
+    frozen=(
+        "payment_no",
+        "order_no",
+        "merchant_no",
+        "amount",
+        "currency",
+        "fee_amount",
+        "created_at",
+    ),
 )
 
 PAYMENT_DETAIL = Machine(
@@ -35,8 +43,17 @@ CHANNEL_ATTEMPT = Machine(
     key="attempt_no",
     initial="CREATED",
     moves=(
-        *((source, target) for source in _LIVE_ATTEMPT for target in _AFTER_SENDING if source != target),
-        *((source, target) for source in _LIVE_ATTEMPT for target in ("SUCCEEDED", "FAILED", "CLOSED")),
+        *(
+            (source, target)
+            for source in _LIVE_ATTEMPT
+            for target in _AFTER_SENDING
+            if source != target
+        ),
+        *(
+            (source, target)
+            for source in _LIVE_ATTEMPT
+            for target in ("SUCCEEDED", "FAILED", "CLOSED")
+        ),
     ),
     frozen=("attempt_no", "detail_id", "channel_code", "amount", "currency", "created_at"),
 )
@@ -52,7 +69,14 @@ LATE_MONEY = Machine(
         ("OPEN", "HONOURED"),
         ("REFUNDING", "OPEN"),  # its refund failed
     ),
-    frozen=("late_money_no", "channel_code", "channel_trade_no", "amount", "currency", "created_at"),
+    frozen=(
+        "late_money_no",
+        "channel_code",
+        "channel_trade_no",
+        "amount",
+        "currency",
+        "created_at",
+    ),
 )
 
 CASE = Machine(

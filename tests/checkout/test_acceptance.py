@@ -82,9 +82,7 @@ class TestBalancePayment:
         answers = run_together([lambda: trade.pay(Method.BALANCE, payer_token=token)] * 8)
         paid = [answer for answer in answers if not isinstance(answer, Exception)]
         assert len(paid) == 1
-        assert all(
-            isinstance(answer, OrderAlreadyPaid) for answer in answers if answer not in paid
-        )
+        assert all(isinstance(answer, OrderAlreadyPaid) for answer in answers if answer not in paid)
         assert balance_of(f"L10:{payer_no}:CNY") == 90_00
         assert len(trade.payments()) == 1
 

@@ -18,11 +18,15 @@ PLENTY = 1_000_000_00
 
 
 def make_merchant(
-    *, fee_rate_ppm: int = 6_000, max_tries: int | None = None, return_origin: str = RETURN_ORIGIN
+    *,
+    fee_rate_ppm: int = 6_000,
+    max_tries: int | None = None,
+    return_origin: str = RETURN_ORIGIN,
+    name: str | None = None,
 ) -> dict[str, str]:
     """Make a merchant; returns merchant_no, key_id, secret_key and webhook_secret."""
     made = create_merchant(
-        name=f"Shop {secrets.token_hex(4)}",
+        name=name or f"Shop {secrets.token_hex(4)}",
         return_origins=(return_origin,),
         fee_rate_ppm=fee_rate_ppm,
         max_tries=max_tries,

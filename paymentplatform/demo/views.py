@@ -75,7 +75,7 @@ def buy_product(request: HttpRequest) -> HttpResponse:
         try:
             answer = merchant_api.create_order(order=order, description=str(product.text))
         except (merchant_api.MerchantApiFailed, ShopNotReady) as error:
-            return _render(request, "demo/trouble.html", status=503, detail=str(error))
+            return _render(request, "demo/trouble.html", status=503, detail=repr(error))
         order.order_no, order.cashier_url = answer["order_no"], answer["cashier_url"]
         order.save(update_fields=["order_no", "cashier_url"])
     return HttpResponseRedirect(order.cashier_url, status=303)

@@ -13,7 +13,7 @@ from acquiring.contracts import CloseReason, OrderAlreadyPaid, OrderFailed
 from acquiring.selectors import lock_order
 from acquiring.services.order_moves import DELIVERY_TASK, close_idle_order
 from engine import api as engine
-from paymentplatform.kernel import context, jobs, numbers, transactions
+from paymentplatform.kernel import context, jobs, metrics, numbers, transactions
 from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.sqlcalls import call_function
 
@@ -119,6 +119,7 @@ def expire_due_orders(*, batch_size: int | None = None) -> int:
     if payments:
         with ThreadPoolExecutor(max_workers=min(PARALLEL_CLOSES, len(payments))) as pool:
             list(pool.map(_close_expired_payment, payments))
+    metrics.SWEPT_ROWS.labels("acquiring.expire_due_orders").inc(int(closed) + len(payments))
     return int(closed) + len(payments)
 
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import Q
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 
 from acquiring.contracts import MerchantIdentity
 from acquiring.models import Credential, FeeContract, Merchant
@@ -124,12 +125,57 @@ def _add_credential(merchant: Merchant, lifetime_s: int | None = None) -> Issued
 @transactions.start
 def revoke_credential(*, key_id: str) -> None:
     """Make a key useless at once; repeating changes nothing (start). Raises NotFound."""
-    credential = Credential.objects.select_for_update().filter(key_id=key_id).first()
+    _revoke(Credential.objects.all(), key_id)
+
+
+def _revoke(among: QuerySet[Credential], key_id: str) -> None:
+    credential = among.select_for_update().filter(key_id=key_id).first()
     if credential is None:
-        raise NotFound
+        raise NotFound(f"There is no such key {key_id}.")
     if credential.revoked_at is None:
         credential.revoked_at = database_now()
         credential.save(update_fields=["revoked_at"])
+
+
+@transactions.start
+def rotate_credential(*, merchant_no: str, revoke_key_id: str | None = None) -> IssuedCredential:
+    """Add a key and, when told to, revoke one of this merchant's in the same moment (start).
+
+    Without ``revoke_key_id`` the old keys go on working while the merchant changes over. Raises NotFound for an
+    unknown merchant, and for a key that is not this merchant's; then nothing was added.
+    """
+    merchant = Merchant.objects.filter(merchant_no=merchant_no).first()
+    if merchant is None:
+        raise NotFound(f"There is no merchant {merchant_no}.")
+    if revoke_key_id is not None:
+        _revoke(Credential.objects.filter(merchant=merchant), revoke_key_id)
+    return _add_credential(merchant)
+
+
+@transactions.start
+def change_merchant(
+    *,
+    merchant_no: str,
+    name: str,
+    return_origins: tuple[str, ...],
+    late_money_policy: str,
+    status: str,
+) -> None:
+    """Change what operators may change of a merchant (start). Raises NotFound, InvalidRequest.
+
+    A DISABLED merchant's keys are refused at once; payments under way end as they would have.
+    """
+    merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
+    if merchant is None:
+        raise NotFound
+    merchant.name = name.strip()
+    merchant.return_origins = [parse_origin(origin) for origin in return_origins]
+    merchant.late_money_policy, merchant.status = late_money_policy, status
+    try:
+        merchant.full_clean(exclude=["webhook_secrets"])
+    except ValidationError as error:
+        raise InvalidRequest("; ".join(error.messages)) from error
+    merchant.save(update_fields=["name", "return_origins", "late_money_policy", "status"])
 
 
 @transactions.start

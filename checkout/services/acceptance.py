@@ -29,7 +29,7 @@ from checkout.services.cashier import build_pay_result
 from checkout.services.consult import find_refusal, list_candidates
 from checkout.services.wallets import hash_token, verify_payment_password
 from engine import api as engine
-from paymentplatform.kernel import context, numbers, transactions
+from paymentplatform.kernel import context, metrics, numbers, transactions
 from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound, PermissionRefused
 from paymentplatform.kernel.hotsql import HotStatement
 
@@ -241,11 +241,13 @@ def _pay_from_balance(
         ]
     )
     status = (rows[0][0] or b"").decode()
+    failure_code = None if status == "PAID" else "insufficient_balance"
     acquiring.ring_deliveries()
+    metrics.PAYMENT_OUTCOMES.labels(status, failure_code or "").inc()
     return PayResult(
         payment_no=payment_no,
         status=status,
-        failure_code=None if status == "PAID" else "insufficient_balance",
+        failure_code=failure_code,
         action=PayAction(type="none"),
     )
 

@@ -168,8 +168,13 @@ class Channel(Protocol):
     def query_refund(self, request: RefundRequest) -> ChannelAnswer:
         """Ask what became of a refund."""
 
-    def parse_notification(self, *, headers: Mapping[str, str], body: bytes) -> Notification:
-        """Verify the signature over the raw bytes, then read. Raises NotificationRefused."""
+    def parse_notification(
+        self, *, headers: Mapping[str, str], body: bytes, received_at: datetime | None = None
+    ) -> Notification:
+        """Verify the signature over the raw bytes, then read. Raises NotificationRefused.
+
+        ``received_at`` is when we received what is looked at again: it must have been fresh then (None: now).
+        """
 
     def fetch_statement(self, *, statement_date: date) -> bytes:
         """Fetch the institution's file of one day. Raises StatementUnavailable."""

@@ -6,14 +6,16 @@ factories; a factory says which settings it needs (``setting_names``) and makes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+import time
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any, Final, Protocol, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from engine.channels.base import Capability, Channel
+from paymentplatform.kernel import metrics
 from paymentplatform.kernel.transactions import forbid_transaction
 
 NETWORK_CALLS: Final = frozenset(
@@ -44,9 +46,22 @@ class GuardedChannel:
         self._channel = channel
 
     def __getattr__(self, name: str) -> Any:
-        if name in NETWORK_CALLS:
-            forbid_transaction(f"{self._channel.code}.{name}")
-        return getattr(self._channel, name)
+        member = getattr(self._channel, name)
+        if name not in NETWORK_CALLS:
+            return member
+        forbid_transaction(f"{self._channel.code}.{name}")
+        return partial(self._call, name, member)
+
+    def _call(self, name: str, member: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make one call and count it, with what it came to and how long it took."""
+        code, started, outcome = self._channel.code, time.monotonic(), "raised"
+        try:
+            answer = member(*args, **kwargs)
+            outcome = str(getattr(answer, "outcome", "done"))
+            return answer
+        finally:
+            metrics.CHANNEL_CALLS.labels(code, name, outcome).inc()
+            metrics.CHANNEL_SECONDS.labels(code, name).observe(time.monotonic() - started)
 
 
 @cache

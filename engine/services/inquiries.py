@@ -16,12 +16,12 @@ from django.db import connection, connections
 
 from engine.channels.base import AttemptReference, Capability, ChannelAnswer, Outcome
 from engine.channels.registry import get_channel
-from engine.contracts import Cause
+from engine.contracts import Cause, PaymentProgress
 from engine.models import PaymentOrder
-from engine.selectors import get_attempt
+from engine.selectors import find_live_attempt, get_attempt, get_payment_progress
 from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
 from engine.services.submission import build_reference, submit_attempt
-from paymentplatform.kernel import jobs, numbers, transactions
+from paymentplatform.kernel import jobs, metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 
 LEASE_S = 60
@@ -50,6 +50,7 @@ def query_due_attempts(*, batch_size: int = 40) -> int:
     if due:
         with ThreadPoolExecutor(max_workers=min(PARALLEL_CALLS, len(due))) as pool:
             list(pool.map(_handle_due, due))
+    metrics.SWEPT_ROWS.labels(QUERY_TASK).inc(len(due))
     return len(due)
 
 
@@ -68,6 +69,20 @@ def _handle_due(attempt_no: str) -> None:
         _log.exception("inquiry_failed", attempt_no=attempt_no)
     finally:
         connections.close_all()
+
+
+@transactions.forbid
+def query_payment(*, payment_no: str) -> PaymentProgress:
+    """Ask the channel of a payment's live attempt now, apply its answer and tell how it stands (forbid).
+
+    An ended payment is only looked at. Raises NotFound.
+    """
+    progress = get_payment_progress(payment_no=payment_no)
+    attempt = find_live_attempt(payment_no=payment_no)
+    if attempt is None:
+        return progress
+    query_attempt(attempt_no=attempt.attempt_no)
+    return get_payment_progress(payment_no=payment_no)
 
 
 @transactions.forbid

@@ -20,8 +20,9 @@ from engine.services.acceptance import create_attempt
 from engine.services.late_money import open_case, record_late_money
 from engine.services.moves import apply_move
 from ledger import api as ledger
-from paymentplatform.kernel import jobs, transactions
+from paymentplatform.kernel import jobs, metrics, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.transactions import after_commit
 
 QUERY_TASK = "engine.query_due_attempts"
 PAYMENT_CLOSED = "payment_closed"
@@ -140,6 +141,7 @@ def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
             fee=payment.fee_amount,
         )
     )
+    after_commit(metrics.PAYMENT_OUTCOMES.labels("PAID", "").inc)
     return Applied("paid")
 
 
@@ -218,6 +220,7 @@ def _fail_payment(
         counts_as_try=counts_as_try,
         cause=cause,
     )
+    after_commit(metrics.PAYMENT_OUTCOMES.labels("FAILED", failure_code).inc)
     return Applied(effect)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from celery import current_app
 
+from paymentplatform.kernel import metrics
 from paymentplatform.kernel.transactions import after_commit
 
 INTERVAL_S: Final = 0.05
@@ -50,6 +51,7 @@ class _Doorbell:
             for task_name in wanted:
                 try:
                     current_app.send_task(task_name, expires=EXPIRES_S, retry=False)
+                    metrics.DOORBELL_RINGS.labels(task_name).inc()
                 except Exception as error:  # noqa: BLE001 - the sweep by the clock does the work anyway
                     _log.warning("doorbell_failed", task=task_name, error=type(error).__name__)
             pause.wait(INTERVAL_S)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -183,7 +183,9 @@ class SandboxChannel:
             return _UNKNOWN
         return self._read(answer, number=request.refund_no, name="refund_no")
 
-    def parse_notification(self, *, headers: Mapping[str, str], body: bytes) -> Notification:
+    def parse_notification(
+        self, *, headers: Mapping[str, str], body: bytes, received_at: datetime | None = None
+    ) -> Notification:
         """Verify the signature over the raw bytes, then read. Raises NotificationRefused."""
         try:
             codec.verify_notification(
@@ -191,6 +193,7 @@ class SandboxChannel:
                 account=self.merchant_account,
                 headers=headers,
                 body=body,
+                now=received_at.timestamp() if received_at is not None else None,
             )
             document = codec.decode(body)
         except codec.CodecError as error:

@@ -1,0 +1,125 @@
+"""Closing and expiring against a success: one winner, and the money agrees with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from acquiring.contracts import CloseReason, OrderAlreadyPaid
+from acquiring.services.closing import close_order, expire_due_orders
+from engine.contracts import Cause
+from engine.services.inquiries import query_attempt
+from engine.services.outcomes import apply_attempt_outcome
+from tests.barrier import failures, run_together
+from tests.clock import VirtualClock
+from tests.concurrency.conftest import Rounds
+from tests.concurrency.institution import WordKeeper
+from tests.trading import Trade, make_identity, make_trade, rows
+
+_AT_ONCE = 5
+_MOMENTS = ("at once", "query", "close")
+"""When the payer pays, as seen from the platform's side of the race."""
+
+
+def pay_at(moment: str, trade: Trade, keeper: WordKeeper) -> Callable[[], None]:
+    """The payer's side: at this moment the institution charges if it still may, then notifies."""
+    (attempt,) = trade.attempts()
+    attempt_no = attempt["attempt_no"]
+
+    def pay() -> None:
+        if moment != "at once":
+            keeper.wait_for(attempt_no, moment)
+        answer = keeper.charge(attempt_no)
+        if answer is not None:
+            apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.CALLBACK)
+
+    return pay
+
+
+def close_of(trade: Trade) -> Callable[[], None]:
+    """The merchant's side."""
+
+    def close() -> None:
+        with suppress(OrderAlreadyPaid):
+            close_order(
+                order_no=trade.order_no,
+                merchant_no=trade.merchant.merchant_no,
+                reason=CloseReason.MERCHANT,
+                cause="api",
+            )
+
+    return close
+
+
+def inquiry_of(trade: Trade) -> Callable[[], object]:
+    """The janitor's side."""
+    (attempt,) = trade.attempts()
+    return lambda: query_attempt(attempt_no=attempt["attempt_no"])
+
+
+def check_end(trade: Trade, keeper: WordKeeper, closed_by: str) -> bool:
+    """One winner: order, payment, attempt, journal, event and the institution all tell the same story."""
+    (attempt,) = trade.attempts()
+    (payment,) = trade.payments()
+    order = trade.order()
+    charged = keeper.was_charged(attempt["attempt_no"])
+    journals = rows(
+        "SELECT 1 FROM ledger_journal WHERE event_type = 'payment_paid' AND event_id = %s",
+        payment["payment_no"],
+    )
+    story = (order["status"], payment["status"], attempt["status"], len(journals))
+    if charged:
+        assert story == ("SUCCESS", "PAID", "SUCCEEDED", 1)
+        assert trade.event_types() == ["order.success"]
+        assert trade.moves() == [("", "INIT"), ("INIT", "PAYING"), ("PAYING", "SUCCESS")]
+    else:
+        assert story == ("CLOSED", "FAILED", "CLOSED", 0)
+        assert order["close_reason"] == closed_by
+        assert trade.event_types() == ["order.closed"]
+        assert trade.moves() == [("", "INIT"), ("INIT", "PAYING"), ("PAYING", "CLOSED")]
+    assert trade.late_money() == []
+    return charged
+
+
+def test_close_against_success_has_one_winner(rounds: Rounds, keeper: WordKeeper):
+    merchant = make_identity()
+    charged = 0
+    for number in range(0, rounds.count, _AT_ONCE):
+        dice = rounds.random_of(number)
+        trades = [make_trade(merchant=merchant) for _ in range(_AT_ONCE)]
+        for trade in trades:
+            trade.pay()
+
+        outcomes = run_together(
+            [pay_at(dice.choice(_MOMENTS), trade, keeper) for trade in trades]
+            + [close_of(trade) for trade in trades]
+            + [inquiry_of(trade) for trade in dice.sample(trades, 2)]
+        )
+
+        assert failures(outcomes) == [], rounds
+        charged += sum(check_end(trade, keeper, "MERCHANT") for trade in trades)
+    assert trades[0].merchant_balance() == charged * 10_00
+    assert 0 < charged < rounds.count, f"{rounds}: one side always won; nothing was raced"
+
+
+def test_expiry_against_success_has_one_winner(
+    rounds: Rounds, keeper: WordKeeper, clock: VirtualClock
+):
+    merchant = make_identity()
+    charged = 0
+    for number in range(0, rounds.count, _AT_ONCE):
+        dice = rounds.random_of(number)
+        trades = [make_trade(merchant=merchant, expires_in=60) for _ in range(_AT_ONCE)]
+        for trade in trades:
+            trade.pay()
+        clock.advance(61)
+
+        outcomes = run_together(
+            [pay_at(dice.choice(_MOMENTS), trade, keeper) for trade in trades]
+            + [expire_due_orders, expire_due_orders]
+        )
+
+        assert failures(outcomes) == [], rounds
+        charged += sum(check_end(trade, keeper, "EXPIRED") for trade in trades)
+    assert trades[0].merchant_balance() == charged * 10_00
+    assert 0 < charged < rounds.count, f"{rounds}: one side always won; nothing was raced"

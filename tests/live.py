@@ -42,6 +42,7 @@ _SHORTER_SCHEDULES = {
     "PLATFORM_TEST_WEBHOOK_LADDER_S": "0,1,1,2,2,5,5,60",
 }
 _READY_S = 60.0
+_WORKERS = ("worker", "webhooks")
 _STOP_S = 20.0
 
 
@@ -150,15 +151,15 @@ class LivePlatform:
     # -- breaking --------------------------------------------------------------------------------------------
 
     def kill_worker(self) -> None:
-        """Kill the worker and its children with -9, in the middle of whatever they do."""
-        worker = self.processes.pop("worker")
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+        """Kill both workers and their children with -9, in the middle of whatever they do."""
+        for name in _WORKERS:
+            worker = self.processes.pop(name)
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
 
     def restart_worker(self) -> None:
-        """Start a worker (again)."""
-        if "worker" not in self.processes:
-            self.start("worker")
+        """Start the workers (again)."""
+        self.start(*(name for name in _WORKERS if name not in self.processes))
 
     def flush_redis(self) -> None:
         """Lose everything that Redis knows."""
@@ -198,7 +199,7 @@ class LivePlatform:
         """End every process, kindly first, so that each writes down what it has covered."""
         if self.hands is not None:
             self.hands.close()
-        order = ("beat", "worker", "web", "sandbox")
+        order = ("beat", *_WORKERS, "web", "sandbox")
         running = [self.processes[name] for name in order if name in self.processes]
         records = [record_of(str(process.args), process.pid) for process in running]
         end(records, seconds=_STOP_S)
@@ -357,7 +358,7 @@ def live_platform() -> Iterator[LivePlatform]:
         )
         platform.flush_redis()
         stack.callback(platform.stop)
-        platform.start("sandbox", "web", "worker", "beat")
+        platform.start("sandbox", "web", *_WORKERS, "beat")
         platform.wait_until_ready()
         yield platform
 

@@ -175,7 +175,7 @@ def test_port_is_8000_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_children_are_run_as_modules_on_loopback(tmp_path: Path) -> None:
     children = platform_children(port=1, sandbox_port=2, state=tmp_path / "a b")
-    assert [child.name for child in children] == ["sandbox", "web", "worker", "beat"]
+    assert [child.name for child in children] == ["sandbox", "web", "worker", "webhooks", "beat"]
     assert all(child.command[1] == "-m" for child in children)
     assert all("127.0.0.1" in child.command for child in children[:2])
 
@@ -358,7 +358,7 @@ def test_whole_life(checkout: Checkout) -> None:
     assert checkout.command("status").returncode == 0
 
     first = checkout.children()
-    assert set(first) == {"postgres", "valkey", "sandbox", "web", "worker", "beat"}
+    assert set(first) == {"postgres", "valkey", "sandbox", "web", "worker", "webhooks", "beat"}
     launcher.kill()
     launcher.wait()
     assert all(child.is_alive() for child in first.values())
@@ -396,7 +396,7 @@ def test_servers_of_the_user_are_used_and_left_alone(checkout: Checkout) -> None
     with throwaway.servers() as told:
         launcher = checkout.start(**{name: told[name] for name in environment.ADDRESSES})
         checkout.wait_for_ready()
-        assert set(checkout.children()) == {"sandbox", "web", "worker", "beat"}
+        assert set(checkout.children()) == {"sandbox", "web", "worker", "webhooks", "beat"}
         used = files.read_environment(checkout.folder / ".run/env")
         assert {used[name] == told[name] for name in environment.ADDRESSES} == {True}
         launcher.terminate()

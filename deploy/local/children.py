@@ -19,7 +19,9 @@ WEB = (
     *("--workers", "2", "--blocking-threads", "2", "--backlog", "1024"),
     *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
 )
-WORKER = ("--concurrency", "2", "--without-gossip", "--without-mingle", "-l", "info")
+QUIET_START = ("--without-gossip", "--without-mingle", "-l", "info")
+WORKER = ("-Q", "celery,channels", "--concurrency", "3", *QUIET_START)
+WEBHOOKS = ("-Q", "webhooks", "--concurrency", "1", "-n", "webhooks@%h", *QUIET_START)
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -59,6 +61,7 @@ def platform_children(*, port: int, sandbox_port: int, state: Path) -> list[Chil
         ),
         Child("web", (python, "-m", "granian", *WEB, "--port", str(port), WSGI)),
         Child("worker", (*celery, "worker", *WORKER), quiet),
+        Child("webhooks", (*celery, "worker", *WEBHOOKS), quiet),
         Child("beat", (*celery, "beat", "-s", schedule, "-l", "info")),
     ]
 

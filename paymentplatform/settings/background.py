@@ -29,6 +29,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ROUTES = {
+    # Slow merchants must not keep a worker from asking channels, nor silent channels from telling merchants.
+    "acquiring.deliver_due_notifications": {"queue": "webhooks"},
+    "acquiring.expire_due_orders": {"queue": "channels"},
+    "engine.query_due_attempts": {"queue": "channels"},
+}
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True

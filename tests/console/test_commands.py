@@ -1,0 +1,322 @@
+"""Operators' commands: documents on stdout, exit codes, nothing done by a refusal or a dry run."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from acquiring.models import Credential, Merchant, TradeOrder
+from acquiring.services.merchants import authenticate_bearer
+from engine.channels.registry import get_channel
+from engine.channels.sandbox import codec
+from engine.models import ChannelCallback, Transition
+from engine.services import inquiries
+from ledger import api as ledger
+from paymentplatform.console.models import AuditLog
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import Unauthenticated
+from tests.console import trades
+from tests.engine.scripted import ScriptedChannel, charged
+from tests.environment import ROOT
+from tests.makers import make_merchant, make_payer
+
+
+def run(name: str, *arguments: object) -> tuple[int, Any]:
+    """Run with --json; returns exit code and document."""
+    out = io.StringIO()
+    try:
+        call_command(name, *map(str, arguments), "--json", stdout=out)
+    except SystemExit as end:
+        return int(end.code or 0), json.loads(out.getvalue())
+    return 0, json.loads(out.getvalue())
+
+
+class TestMerchants:
+    def test_a_merchant_is_made_with_working_secrets(self):
+        code, made = run(
+            *("create_merchant", "--name", "Tea & Co", "--return-origin", "https://Tea.example"),
+            *("--fee-rate-ppm", 6000, "--late-money-policy", "ASK"),
+        )
+        assert code == 0
+        assert set(made) == {"merchant_no", "key_id", "secret_key", "webhook_secret"}
+        assert authenticate_bearer(secret=made["secret_key"]).merchant_no == made["merchant_no"]
+        merchant = Merchant.objects.get(pk=made["merchant_no"])
+        assert (merchant.late_money_policy, merchant.return_origins) == (
+            "ASK",
+            ["https://tea.example"],
+        )
+        assert merchant.fee_contracts.get().rate_ppm == 6000
+
+    @pytest.mark.parametrize(
+        "wrong", [["--return-origin", "tea.example"], ["--fee-rate-ppm", "-1"]], ids=str
+    )
+    def test_what_is_wrong_makes_nothing(self, wrong):
+        name = numbers.new_number("tst")
+        code, answer = run("create_merchant", f"--name={name}", *wrong)
+        assert (code, answer["error"]["code"]) == (2, "invalid_request")
+        assert not Merchant.objects.filter(name=name).exists()
+
+    def test_a_key_is_added_and_none_revoked(self):
+        merchant = make_merchant()
+        code, made = run(
+            *("rotate_credential", "--merchant", merchant["merchant_no"]), "--algorithm=bearer"
+        )
+        assert (code, made["revoked"]) == (0, None)
+        for secret in (merchant["secret_key"], made["secret_key"]):
+            assert authenticate_bearer(secret=secret).merchant_no == merchant["merchant_no"]
+
+    def test_a_named_key_is_revoked_in_the_same_moment(self):
+        merchant = make_merchant()
+        code, made = run(
+            *("rotate_credential", "--merchant", merchant["merchant_no"], "--algorithm=bearer"),
+            *("--revoke", merchant["key_id"]),
+        )
+        assert (code, made["revoked"]) == (0, merchant["key_id"])
+        assert authenticate_bearer(secret=made["secret_key"]).key_id == made["key_id"]
+        with pytest.raises(Unauthenticated):
+            authenticate_bearer(secret=merchant["secret_key"])
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ({"--algorithm": "ed25519"}, (2, "invalid_request")),
+            ({"--merchant": "mch_x"}, (1, "not_found")),
+            ({"--revoke": "key_x"}, (1, "not_found")),
+            ({"--revoke": "another merchant's"}, (1, "not_found")),
+        ],
+        ids=str,
+    )
+    def test_a_refusal_adds_and_revokes_nothing(self, change, expected):
+        merchant, other = make_merchant(), make_merchant()
+        options = {"--merchant": merchant["merchant_no"], "--algorithm": "bearer"} | change
+        if options.get("--revoke") == "another merchant's":
+            options["--revoke"] = other["key_id"]
+        arguments = [word for pair in options.items() for word in pair]
+        code, answer = run("rotate_credential", *arguments)
+        assert (code, answer["error"]["code"]) == expected
+        keys = Credential.objects.filter(
+            merchant__in=[merchant["merchant_no"], other["merchant_no"]]
+        )
+        assert [key.revoked_at for key in keys] == [None, None]
+
+
+def test_due_orders_expire_and_others_stay(clock):
+    short, long = trades.placed(expires_in=60), trades.placed(expires_in=86_400)
+    clock.advance(61)
+    code, done = run("expire_orders")
+    assert code == 0
+    assert done["orders"] >= 1
+    assert TradeOrder.objects.get(pk=short.order).status == "CLOSED"
+    assert TradeOrder.objects.get(pk=long.order).status == "INIT"
+    assert run("expire_orders") == (0, {"orders": 0})
+
+
+class TestQueryPayment:
+    def test_the_channel_is_asked_and_its_answer_applied(self, monkeypatch):
+        trade = trades.paying()
+        channel = ScriptedChannel("sandbox")
+        channel.query_answers = [charged(trades.AMOUNT, trade_no=numbers.new_number("trd"))]
+        monkeypatch.setattr(inquiries, "get_channel", lambda _code: channel)
+        paid = {"payment_no": trade.payment, "order_no": trade.order, "status": "PAID"}
+        assert run("query_payment", trade.payment) == (0, paid | {"failure_code": None})
+        assert TradeOrder.objects.get(pk=trade.order).status == "SUCCESS"
+        assert run("query_payment", trade.payment) == (0, paid | {"failure_code": None})
+        assert channel.calls == [("query", trade.attempt)]
+
+    def test_no_such_payment(self):
+        code, answer = run("query_payment", "pay_x")
+        assert (code, answer["error"]["code"]) == (1, "not_found")
+
+
+class TestReplayCallback:
+    """A callback that came while our side was broken, ten minutes ago, stored but without effect."""
+
+    def stored(self, trade: trades.Trade, *, age_s: int = 600, sent_s: int = 600, **changes: Any):
+        channel = get_channel("sandbox")
+        now = database_now()
+        body = codec.encode(
+            {
+                "request_no": trade.attempt,
+                "merchant_account": channel.merchant_account,
+                "status": "SUCCEEDED",
+                "amount": trades.AMOUNT,
+                "currency": "CNY",
+                "channel_trade_no": numbers.new_number("trd"),
+            }
+        )
+        key = codec.derive_key(
+            secret=settings.SANDBOX_SIGNING_KEY,
+            channel="sandbox",
+            purpose=codec.Purpose.NOTIFICATION,
+        )
+        headers = codec.sign_notification(
+            key=key,
+            account=channel.merchant_account,
+            body=body,
+            now=now.timestamp() - sent_s,
+        )
+        fields = {
+            "channel_code": "sandbox",
+            "headers": headers,
+            "body": body,
+            "received_at": now - timedelta(seconds=age_s),
+        }
+        return ChannelCallback.objects.create(**fields | changes)
+
+    def test_it_has_its_effect_and_a_second_time_no_other(self):
+        trade = trades.paying()
+        callback = self.stored(trade)
+        code, done = run("replay_callback", callback.pk)
+        assert (code, done["result"], done["note"]) == (0, "APPLIED", "paid")
+        assert done["attempt_no"] == trade.attempt
+        assert TradeOrder.objects.get(pk=trade.order).status == "SUCCESS"
+        before = Transition.objects.filter(object_no=trade.payment).count()
+        code, done = run("replay_callback", callback.pk)
+        assert (code, done["note"]) == (0, "repeated")
+        assert Transition.objects.filter(object_no=trade.payment).count() == before
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"sent_s": 1_200}, {"body": b"{}"}, {"headers": {}}],
+        ids=["stale when it came", "altered", "unsigned"],
+    )
+    def test_what_does_not_verify_has_no_effect(self, wrong):
+        trade = trades.paying()
+        callback = self.stored(trade, **wrong)
+        code, answer = run("replay_callback", callback.pk)
+        assert (code, answer["error"]["code"]) == (1, "unauthenticated")
+        assert ChannelCallback.objects.get(pk=callback.pk).result == "REFUSED"
+        assert TradeOrder.objects.get(pk=trade.order).status == "PAYING"
+
+    def test_a_request_that_is_not_ours_has_no_effect(self):
+        stranger = trades.Trade({}, "ord_x", attempt=numbers.new_number(numbers.ATTEMPT))
+        callback = self.stored(stranger)
+        code, answer = run("replay_callback", callback.pk)
+        assert (code, answer["error"]["code"]) == (2, "invalid_request")
+        assert ChannelCallback.objects.get(pk=callback.pk).result == "UNMATCHED"
+
+    def test_no_such_callback_or_channel(self):
+        assert run("replay_callback", 0)[0] == 1
+        callback = self.stored(trades.paying(), channel_code="gone")
+        assert run("replay_callback", callback.pk)[0] == 1
+
+
+class TestTopUp:
+    def operators(self) -> tuple[str, str]:
+        names = (numbers.new_number("op"), numbers.new_number("op"))
+        for name in names:
+            User.objects.create_user(username=name, is_staff=True)
+        return names
+
+    def arguments(self, payer: str, one: str, other: str, **changes: object) -> list[str]:
+        options: dict[str, object] = {
+            "amount": 500,
+            "reference": numbers.new_number("ref"),
+            "operator": one,
+            "approve-by": other,
+            "reason": "bank transfer",
+        }
+        options |= {name.replace("_", "-"): value for name, value in changes.items()}
+        return [payer, *(f"--{name}={value}" for name, value in options.items())]
+
+    def balance(self, payer: str) -> int:
+        account = ledger.payer_balance(payer_no=payer, currency="CNY")
+        return ledger.get_balance(account_code=account).balance
+
+    def test_two_operators_bring_money_once_per_reference(self):
+        payer, (one, other) = make_payer(balance=0), self.operators()
+        arguments = self.arguments(payer, one, other, reference=numbers.new_number("ref"))
+        code, dry = run("top_up_payer", *arguments, "--dry-run")
+        assert (code, dry["dry_run"], dry["journal_no"]) == (0, True, None)
+        assert self.balance(payer) == 0
+        assert not AuditLog.objects.filter(object_no=payer).exists()
+        code, done = run("top_up_payer", *arguments)
+        assert (code, done["repeated"]) == (0, False)
+        assert done["postings"] == dry["postings"]
+        assert done["postings"] == [
+            {
+                "debit": "A20:platform:CNY",
+                "credit": f"L10:{payer}:CNY",
+                "amount": 500,
+                "currency": "CNY",
+            }
+        ]
+        code, again = run("top_up_payer", *arguments)
+        assert (code, again["repeated"], again["journal_no"]) == (0, True, done["journal_no"])
+        assert self.balance(payer) == 500
+        line = AuditLog.objects.get(object_no=payer)
+        assert (line.operator, line.action, line.after["approved_by"]) == (
+            one,
+            "top_up_payer",
+            other,
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ({"approve_by": "the same"}, (2, "invalid_request")),
+            ({"amount": 0}, (2, "invalid_request")),
+            ({"amount": 10**12}, (2, "invalid_request")),
+            ({"currency": "XXX"}, (2, "invalid_request")),
+            ({"reason": " "}, (2, "invalid_request")),
+            ({"approve_by": "nobody"}, (1, "forbidden")),
+            ({"payer_no": "pyr_x"}, (1, "not_found")),
+        ],
+        ids=str,
+    )
+    def test_a_refusal_moves_nothing(self, change, expected):
+        payer, (one, other) = make_payer(balance=0), self.operators()
+        if change.get("approve_by") == "the same":
+            change = {"approve_by": one}
+        arguments = self.arguments(
+            payer, one, other, **{k: v for k, v in change.items() if k != "payer_no"}
+        )
+        arguments[0] = change.get("payer_no", payer)
+        code, answer = run("top_up_payer", *arguments)
+        assert (code, answer["error"]["code"]) == expected
+        assert self.balance(payer) == 0
+        assert not AuditLog.objects.filter(operator=one).exists()
+
+    def test_a_reference_belongs_to_one_top_up(self):
+        payer, (one, other) = make_payer(balance=0), self.operators()
+        reference = numbers.new_number("ref")
+        assert run("top_up_payer", *self.arguments(payer, one, other, reference=reference))[0] == 0
+        changed = self.arguments(payer, one, other, reference=reference, amount=501)
+        code, answer = run("top_up_payer", *changed)
+        assert (code, answer["error"]["code"]) == (1, "conflict")
+        assert self.balance(payer) == 500
+
+
+def test_people_get_lines_and_refusals_on_stderr():
+    merchant = make_merchant()
+    out, err = io.StringIO(), io.StringIO()
+    call_command(
+        *("rotate_credential", "--merchant", merchant["merchant_no"], "--algorithm=bearer"),
+        stdout=out,
+    )
+    assert merchant["merchant_no"] in out.getvalue()
+    with pytest.raises(SystemExit) as end:
+        call_command("query_payment", "pay_x", stdout=out, stderr=err)
+    assert end.value.code == 1
+    assert "(not_found)" in err.getvalue()
+
+
+def test_wrong_use_ends_with_2_and_stdout_stays_empty():
+    done = subprocess.run(
+        [sys.executable, "manage.py", "top_up_payer", "pyr_x", "--amount", "1.5", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")

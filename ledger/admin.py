@@ -91,4 +91,5 @@ class HoldAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Read the account's code in the same query."""
-        return super().get_queryset(request).select_related("account")
+        holds: QuerySet[Any] = super().get_queryset(request).select_related("account")
+        return holds

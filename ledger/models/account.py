@@ -64,7 +64,7 @@ class Account(models.Model):
         triggers = guard_append_only()
 
     def __str__(self) -> str:
-        return self.code
+        return str(self.code)
 
 
 class PayerBalance(models.Model):

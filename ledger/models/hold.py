@@ -46,7 +46,7 @@ class Hold(FSMModelMixin, models.Model):
         triggers = guard_machine(HOLD)
 
     def __str__(self) -> str:
-        return self.hold_no
+        return str(self.hold_no)
 
     @move_to(HOLD, "CAPTURED", field=status)
     def mark_captured(self) -> None:

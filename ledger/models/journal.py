@@ -40,7 +40,7 @@ class Journal(models.Model):
         triggers = guard_append_only()
 
     def __str__(self) -> str:
-        return self.journal_no
+        return str(self.journal_no)
 
 
 class Posting(models.Model):

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Func
 
 
-class XactIdField(models.Field):
+class XactIdField(models.Field):  # type: ignore[type-arg]
     """An ``xid8`` column, an ``int`` in Python. The database writes it; the application never does."""
 
     def db_type(self, connection: Any) -> str:

@@ -1,10 +1,8 @@
 -- Posting journals 记账: the one door through which money moves.
 --
--- ledger_post is SECURITY DEFINER without "SET search_path", which every call would put in place and take away again.
--- It is safe because nothing that the caller can create has a name that is looked up here: tables, our functions
--- and all types that are no keywords carry their schema; operators and functions are never looked up in pg_temp, and
--- in other schemas the application may create nothing. The rarer doors set the path. What stands behind the doors
--- is SECURITY INVOKER: called by the application itself it can write nothing.
+-- The doors are SECURITY DEFINER with a fixed search_path: nothing that the caller created can shadow a name in them.
+-- Types carry their schema all the same. What stands behind the doors is SECURITY INVOKER: called by the
+-- application itself it can write nothing.
 
 -- What a journal does to each account that has to be locked: payer balances, and floored accounts that are
 -- spent from. `p_ids` are the accounts of p_debits || p_credits, NULL where not opened yet.
@@ -213,7 +211,7 @@ CREATE OR REPLACE FUNCTION public.ledger_post(
         p_journal_no text, p_event_type text, p_event_id text, p_accounting_date date, p_currency text,
         p_debits text[], p_credits text[], p_amounts bigint[],
         p_spend boolean[] DEFAULT NULL, p_holds text[] DEFAULT NULL, p_reverses text DEFAULT NULL)
-    RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$
+    RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_count constant integer := COALESCE(cardinality(p_amounts), 0);
     v_suffix constant pg_catalog.text := ':' || p_currency;

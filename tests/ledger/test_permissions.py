@@ -116,6 +116,12 @@ class TestApplicationRole:
                 ).fetchone()
                 assert posted is not None
                 assert posted[0] is not None
+            for event_id, amount in ((fresh(), 10**9), (books.payer, 3), (books.payer, 3)):
+                answer = session.execute(
+                    "SELECT public.ledger_post(%s, 'test', %s, %s, 'CNY', %s, %s, ARRAY[%s]::pg_catalog.int8[])",
+                    [fresh("jnl"), event_id, DAY, [books.payer], [books.pending], amount],
+                ).fetchone()
+                assert (answer == (None,)) is (amount == 10**9)
             session.execute("SELECT public.ledger_roll_up(5)")
             session.rollback()
 

@@ -31,7 +31,7 @@ def seed_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
     """
     if settings.PLATFORM_ENV == "production":
         raise PermissionRefused("Demo data are not for production.")
-    shop = _seed_merchant(previous, prefix="shop_", name="灯笼小铺 Lantern")
+    shop = _seed_merchant(previous, prefix="shop_", name="Lantern 灯笼小铺")
     merchant = _seed_merchant(previous, prefix="", name="Demo Merchant")
     payer = _seed_payer(previous, merchant_no=merchant["merchant_no"])
     return {**merchant, **payer, **shop, **_seed_admin(previous)}

@@ -26,9 +26,7 @@ POLL_SLOW_MS: Final = 10_000
 POLL_STOP: Final = 0
 """``next_poll_ms`` of an order whose page will not change any more."""
 
-_HIDDEN_REASONS: Final = frozenset(
-    {"not_allowed_by_merchant", "not_enabled", "order_not_payable"}
-)
+_HIDDEN_REASONS: Final = frozenset({"not_allowed_by_merchant", "not_enabled", "order_not_payable"})
 
 _METHOD_NAMES: Final = {
     Method.BALANCE: gettext_noop("Wallet balance"),
@@ -273,7 +271,7 @@ def present_result(cashier: CashierOrder) -> dict[str, Any]:
         Stage.EXPIRED: _("Order expired"),
     }
     texts = {
-        Stage.PAID: _("The merchant has been told. You can return to the shop now."),
+        Stage.PAID: _("The merchant is informed automatically. You can return to the shop now."),
         Stage.FAILED: _("This order can no longer be paid. Please order again at the shop."),
         Stage.CLOSED: _("The merchant has closed this order. It can no longer be paid."),
         Stage.EXPIRED: _("The time to pay this order has run out. Please order again at the shop."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -41,7 +42,7 @@ def receive_webhook(*, headers: Mapping[str, str], body: bytes) -> ReceivedWebho
     return received
 
 
-def _mark_paid(data: Mapping[str, object]) -> None:
+def _mark_paid(data: Mapping[str, Any]) -> None:
     """Hand out the goods: only for our own order, and only when the amount and the currency are ours."""
     ShopOrder.objects.filter(
         merchant_order_no=data["merchant_order_no"],

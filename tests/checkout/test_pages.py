@@ -649,7 +649,9 @@ def test_every_text_is_translated_and_compiled() -> None:
         catalogue = read_po(written, locale="zh_Hans")
     with (CATALOGUE / "django.mo").open("rb") as compiled:
         binary = read_mo(compiled)
-    translated = {message.id: message.string for message in catalogue if message.id}
+    translated = {
+        message.id: message.string for message in catalogue if message.id and message.string
+    }
     missing = {text for text in list_texts() if not translated.get(text)}
     assert missing == set()
     assert {message.id: message.string for message in binary if message.id} == translated

@@ -7,7 +7,7 @@ import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
-from typing import Any
+from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.table import Table
 from ledger.chart import CHART
 from ledger.contracts import TrialBalance
 from ledger.selectors import get_trial_balance
+from paymentplatform.kernel.commands import PIPE_WIDTH
 from paymentplatform.kernel.money import format_amount
 
 
@@ -41,9 +42,15 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(_as_json(trial_balance))
         else:
-            _show(trial_balance, Console(file=self.stdout, emoji=False, highlight=False))  # type: ignore[arg-type]
+            _show(trial_balance, _console(cast(TextIO, self.stdout)))
         if not trial_balance.is_balanced:
             sys.exit(1)
+
+
+def _console(stream: TextIO) -> Console:
+    """Wide enough for amounts where no terminal says how wide it is."""
+    width = None if stream.isatty() else PIPE_WIDTH
+    return Console(file=stream, emoji=False, highlight=False, width=width)
 
 
 def _day(text: str) -> date:
@@ -69,7 +76,7 @@ def _show(trial_balance: TrialBalance, console: Console) -> None:
     day = trial_balance.accounting_date
     table = Table("Currency", "Kind", "Account", title=f"Trial balance up to {day or 'now'}")
     for heading in ("Accounts", "Debits", "Credits", "Balance"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")  # never cut a number
     for row in trial_balance.rows:
         amounts = (row.debits, row.credits, row.balance)
         table.add_row(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, connections
@@ -11,40 +13,34 @@ from django.db import connection, connections
 _PATIENCE_S = 60.0
 
 
+class Racers:
+    """Threads that are kept for many races, with their connections open."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+
+    def run(self, callables: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Run them all at once; return, in their order, what each returned or the exception it raised."""
+        gate = threading.Barrier(len(callables))
+        racing = [self._pool.submit(_race, gate, function) for function in callables]
+        return [race.result(_PATIENCE_S) for race in racing]
+
+
+@contextmanager
+def racers(count: int) -> Iterator[Racers]:
+    """Keep up to ``count`` threads ready for races of at most so many callables."""
+    with ThreadPoolExecutor(count, thread_name_prefix="racer") as pool:
+        made = Racers(pool)
+        try:
+            yield made
+        finally:
+            made.run([connections.close_all] * count)
+
+
 def run_together(callables: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run them all at once; return, in their order, what each returned or the exception it raised."""
-    outcomes: list[Any] = [None] * len(callables)
-    gate = threading.Barrier(len(callables))
-
-    def run(index: int, function: Callable[[], Any]) -> None:
-        try:
-            _arrive(gate)
-            outcomes[index] = function()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            outcomes[index] = error
-        finally:
-            connections.close_all()
-
-    threads = [
-        threading.Thread(target=run, args=(index, function), name=f"racer-{index}", daemon=True)
-        for index, function in enumerate(callables)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(_PATIENCE_S)
-        assert not thread.is_alive(), f"{thread.name} did not finish in {_PATIENCE_S} s"
-    return outcomes
-
-
-def _arrive(gate: threading.Barrier) -> None:
-    """Wait for the others, connected; who cannot connect sets the others free to fail as well."""
-    try:
-        connection.ensure_connection()
-    except BaseException:
-        gate.abort()
-        raise
-    gate.wait(_PATIENCE_S)
+    with racers(len(callables)) as made:
+        return made.run(callables)
 
 
 def run_times(count: int, function: Callable[[], Any]) -> list[Any]:
@@ -55,3 +51,17 @@ def run_times(count: int, function: Callable[[], Any]) -> list[Any]:
 def failures(outcomes: Sequence[Any]) -> list[BaseException]:
     """Return the exceptions among the outcomes of a race."""
     return [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+
+
+def _race(gate: threading.Barrier, function: Callable[[], Any]) -> Any:
+    """Wait connected for the others, then run; who cannot connect sets the others free to fail as well."""
+    try:
+        connection.ensure_connection()
+    except BaseException as error:  # noqa: BLE001 - the test looks at it
+        gate.abort()
+        return error
+    try:
+        gate.wait(_PATIENCE_S)
+        return function()
+    except BaseException as error:  # noqa: BLE001 - the test looks at it
+        return error

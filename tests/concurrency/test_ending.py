@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+
+import pytest
 
 from acquiring.contracts import CloseReason, OrderAlreadyPaid
 from acquiring.services.closing import close_order, expire_due_orders
 from engine.contracts import Cause
 from engine.services.inquiries import query_attempt
 from engine.services.outcomes import apply_attempt_outcome
-from tests.barrier import failures, run_together
+from tests.barrier import Racers, failures, racers
 from tests.clock import VirtualClock
 from tests.concurrency.conftest import Rounds
 from tests.concurrency.institution import WordKeeper
@@ -81,7 +83,14 @@ def check_end(trade: Trade, keeper: WordKeeper, closed_by: str) -> bool:
     return charged
 
 
-def test_close_against_success_has_one_winner(rounds: Rounds, keeper: WordKeeper):
+@pytest.fixture(scope="module")
+def racing() -> Iterator[Racers]:
+    """Threads for all rounds."""
+    with racers(_AT_ONCE * 2 + 2) as made:
+        yield made
+
+
+def test_close_against_success_has_one_winner(rounds: Rounds, keeper: WordKeeper, racing: Racers):
     merchant = make_identity()
     charged = 0
     for number in range(0, rounds.count, _AT_ONCE):
@@ -90,7 +99,7 @@ def test_close_against_success_has_one_winner(rounds: Rounds, keeper: WordKeeper
         for trade in trades:
             trade.pay()
 
-        outcomes = run_together(
+        outcomes = racing.run(
             [pay_at(dice.choice(_MOMENTS), trade, keeper) for trade in trades]
             + [close_of(trade) for trade in trades]
             + [inquiry_of(trade) for trade in dice.sample(trades, 2)]
@@ -103,7 +112,7 @@ def test_close_against_success_has_one_winner(rounds: Rounds, keeper: WordKeeper
 
 
 def test_expiry_against_success_has_one_winner(
-    rounds: Rounds, keeper: WordKeeper, clock: VirtualClock
+    rounds: Rounds, keeper: WordKeeper, clock: VirtualClock, racing: Racers
 ):
     merchant = make_identity()
     charged = 0
@@ -114,7 +123,7 @@ def test_expiry_against_success_has_one_winner(
             trade.pay()
         clock.advance(61)
 
-        outcomes = run_together(
+        outcomes = racing.run(
             [pay_at(dice.choice(_MOMENTS), trade, keeper) for trade in trades]
             + [expire_due_orders, expire_due_orders]
         )

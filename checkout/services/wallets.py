@@ -67,13 +67,15 @@ def verify_payment_password(*, payer_no: str, password: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_A_TRY, [MAX_WRONG_TRIES, LOCK_S, payer_no])
         row = cursor.fetchone()
-    if row is None and PayerWallet.objects.filter(payer_no=payer_no).exists():
-        raise PaymentPasswordLocked
     try:
         _hasher.verify(row[0] if row else _NOBODY, password)
+        right = row is not None
     except (VerificationError, InvalidHashError):
-        raise WrongPaymentPassword from None
-    if row is None:
+        right = False
+    if row is None and is_payer(payer_no=payer_no):
+        # Said only after the same 50 ms, so that the clock does not tell who exists.
+        raise PaymentPasswordLocked
+    if not right:
         raise WrongPaymentPassword
     PayerWallet.objects.filter(payer_no=payer_no).update(wrong_tries=0, locked_until=None)
 
@@ -108,6 +110,14 @@ def revoke_agreement(*, agreement_no: str) -> None:
     if agreement.revoked_at is None:
         agreement.revoked_at = call_function("platform_now")
         agreement.save(update_fields=["revoked_at"])
+
+
+@transactions.start
+def unlock_wallet(*, payer_no: str) -> None:
+    """Let the payer try his payment password again; repeating changes nothing (start). Raises NotFound."""
+    found = PayerWallet.objects.filter(payer_no=payer_no).update(wrong_tries=0, locked_until=None)
+    if not found:
+        raise NotFound
 
 
 def is_payer(*, payer_no: str) -> bool:

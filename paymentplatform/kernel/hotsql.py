@@ -67,8 +67,9 @@ class HotStatement:
         pgconn = self._ready_connection()
         result = pgconn.exec_prepared(self.name.encode(), encoded)
         if _sqlstate(result) == _NOT_PREPARED:
-            # psycopg sends DEALLOCATE ALL after every rollback; nothing has been executed yet.
-            _prepared.pop(connection.connection, None)
+            # psycopg sends DEALLOCATE ALL after every rollback; nothing has been executed yet. Only this one
+            # is known to be gone: another may have been prepared since.
+            _prepared[connection.connection].discard(self.name)
             pgconn = self._ready_connection()
             result = pgconn.exec_prepared(self.name.encode(), encoded)
         if result.status == ExecStatus.TUPLES_OK:

@@ -110,7 +110,8 @@ def claim_due_deliveries(
                 token,
             ],
         )
-        return [ClaimedDelivery(*row, token) for row in cursor.fetchall()]
+        claimed: list[tuple[str, str, str, str | None, int, bool, str]] = cursor.fetchall()
+        return [ClaimedDelivery(*row, token) for row in claimed]
 
 
 @transactions.forbid

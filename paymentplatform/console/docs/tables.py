@@ -109,7 +109,7 @@ def _relations(model: Model, found: list[Model]) -> Iterator[str]:
         column = field.column
         if isinstance(field, models.ForeignKey):
             one = "o|" if field.unique else "o{"
-            line = "--" if field.db_constraint else ".."
+            line = "--" if getattr(field, "db_constraint", True) else ".."
             yield f'{_table(field.related_model)} ||{line}{one} {_table(model)} : "{column}"'
         elif column in keys and column != "id" and keys[column] is not model:
             yield f'{_table(keys[column])} ||..o{{ {_table(model)} : "{column}"'

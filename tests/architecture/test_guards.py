@@ -121,6 +121,9 @@ def _accepted(
     return True
 
 
+_PLANTED = "WHERE {key} = 'planted'"
+
+
 @every_guarded_machine
 class TestDatabaseGuard:
     def test_raw_sql_makes_exactly_the_declared_moves(self, machine: Machine, owner_address: str):
@@ -131,11 +134,17 @@ class TestDatabaseGuard:
                     (source, target)
                     for target in machine.states
                     if _accepted(
-                        connection, machine, "UPDATE {table} SET {column} = {state}", target
+                        connection,
+                        machine,
+                        f"UPDATE {{table}} SET {{column}} = {{state}} {_PLANTED}",
+                        target,
                     )
                 }
                 assert not _accepted(
-                    connection, machine, "UPDATE {table} SET {column} = {state}", "NO_SUCH"
+                    connection,
+                    machine,
+                    f"UPDATE {{table}} SET {{column}} = {{state}} {_PLANTED}",
+                    "NO_SUCH",
                 )
         standing_still = {(state, state) for state in machine.states}
         assert accepted - standing_still == set(machine.moves)
@@ -161,7 +170,9 @@ class TestDatabaseGuard:
             )
         with planted_row(owner_address, machine, machine.initial) as connection:
             for name in machine.frozen:
-                statement = f'UPDATE {{table}} SET "{name}" = {_OTHER_VALUES[types[name]]}'
+                statement = (
+                    f'UPDATE {{table}} SET "{name}" = {_OTHER_VALUES[types[name]]} {_PLANTED}'
+                )
                 assert not _accepted(connection, machine, statement), (
                     f"{machine.table}.{name} changed"
                 )
@@ -175,4 +186,4 @@ class TestDatabaseGuard:
                 "INSERT INTO {table} ({key}, {column}) VALUES ('planted', {state})",
                 machine.initial,
             )
-            assert not _accepted(owner, machine, "DELETE FROM {table}")
+            assert not _accepted(owner, machine, f"DELETE FROM {{table}} {_PLANTED}")

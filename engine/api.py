@@ -2,6 +2,7 @@
 
 from engine.channels.registry import list_channels
 from engine.contracts import Cause, NewPayment, NoChannel, PaymentProgress, PaymentStatus
+from engine.dossier import find_order_no, get_trade_file
 from engine.invariants import INVARIANTS
 from engine.selectors import get_payment_progress, has_late_money
 from engine.services.acceptance import create_payment
@@ -19,7 +20,9 @@ __all__ = [
     "bring_inquiry_forward",
     "close_payment",
     "create_payment",
+    "find_order_no",
     "get_payment_progress",
+    "get_trade_file",
     "has_late_money",
     "list_channels",
     "submit_payment",

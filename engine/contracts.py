@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from engine.channels.base import Capability, Outcome
 from paymentplatform.kernel.errors import Conflict
+from paymentplatform.kernel.history import Move
 
 
 class PaymentStatus(StrEnum):
@@ -74,6 +75,105 @@ class PaymentProgress:
         return self.status in {PaymentStatus.INIT, PaymentStatus.PAYING}
 
 
+@dataclass(frozen=True, slots=True)
+class PaymentOrderView:
+    """One payment, for operators."""
+
+    payment_no: str
+    status: str
+    method: str
+    amount: int
+    fee_amount: int
+    currency: str
+    payer_no: str | None
+    failure_code: str | None
+    created_at: datetime
+    paid_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetailView:
+    """One asset of a payment, for operators."""
+
+    detail_no: str
+    payment_id: str
+    status: str
+    method: str
+    channel_code: str | None
+    amount: int
+    refunded_amount: int
+    currency: str
+    hold_no: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One request to a channel, for operators."""
+
+    attempt_no: str
+    channel_code: str
+    status: str
+    amount: int
+    currency: str
+    channel_trade_no: str | None
+    failure_code: str | None
+    query_count: int
+    next_query_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackView:
+    """One stored callback, for operators."""
+
+    callback_id: int
+    received_at: datetime
+    channel_code: str
+    result: str
+    note: str
+    attempt_no: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LateMoneyView:
+    """Money that came too late, for operators."""
+
+    late_money_no: str
+    status: str
+    amount: int
+    currency: str
+    channel_code: str
+    channel_trade_no: str
+    reason: str
+    policy: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """Something a person must look at."""
+
+    case_no: str
+    status: str
+    kind: str
+    object_no: str
+    detail: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TradeFile:
+    """What the engine knows about the money of one order, or of one payment."""
+
+    payments: tuple[PaymentOrderView, ...]
+    details: tuple[DetailView, ...]
+    attempts: tuple[AttemptView, ...]
+    callbacks: tuple[CallbackView, ...]
+    late_money: tuple[LateMoneyView, ...]
+    cases: tuple[CaseView, ...]
+    moves: tuple[Move, ...]
+
+
 class NoChannel(Conflict):
     """No channel offers this method for this payment now."""
 
@@ -82,11 +182,18 @@ class NoChannel(Conflict):
 
 
 __all__ = [
+    "AttemptView",
+    "CallbackView",
     "Capability",
+    "CaseView",
     "Cause",
+    "DetailView",
+    "LateMoneyView",
     "NewPayment",
     "NoChannel",
     "Outcome",
+    "PaymentOrderView",
     "PaymentProgress",
     "PaymentStatus",
+    "TradeFile",
 ]

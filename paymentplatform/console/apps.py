@@ -17,7 +17,11 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Apply grants after every migration that the owner's role has run."""
+        """Apply grants after every migration that the owner's role has run; plug in the audit log."""
+        from paymentplatform.console.services.audit import record_operator_action
+        from paymentplatform.kernel.audit import register_audit_trail
+
+        register_audit_trail(record_operator_action)
         post_migrate.connect(_grant_after_migration, dispatch_uid="console.grants")
 
 

@@ -47,7 +47,19 @@ def start(function: Callable[P, R]) -> Callable[P, R]:
                 time.sleep(random.uniform(0.005, 0.02) * attempt)  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
 
+    in_own_transaction.intention = "start"  # type: ignore[attr-defined]
     return in_own_transaction
+
+
+def join(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a *start* service as a part of the caller's transaction instead (require).
+
+    For what must be written together with it, such as the audit line of an operator's act.
+    """
+    if getattr(function, "intention", None) != "start":
+        message = f"{function.__qualname__} does not start a transaction"
+        raise TransactionMisuse(message)
+    return require(function.__wrapped__)  # type: ignore[attr-defined,no-any-return]
 
 
 def require(function: Callable[P, R]) -> Callable[P, R]:

@@ -1,0 +1,161 @@
+"""Merchants and their keys for operators: looked at here, changed only by a confirmed act with a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from acquiring.models import Credential, Merchant
+from acquiring.services.merchants import change_merchant, issue_credential, revoke_credential
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
+from paymentplatform.kernel.admin_tables import PageTable, build_page_table, link_number
+
+
+class MerchantForm(ReasonForm):
+    """What may be changed of a merchant."""
+
+    name = forms.CharField(label=_("Name"), max_length=128, widget=UnfoldAdminTextInputWidget())
+    return_origins = forms.CharField(
+        label=_("Return origins"),
+        help_text=_("One scheme://host[:port] on each line; return_url must have one of them."),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+    late_money_policy = forms.ChoiceField(
+        label=_("Late money"),
+        choices=Merchant.LateMoneyPolicy.choices,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    status = forms.ChoiceField(
+        label=_("Status"), choices=Merchant.Status.choices, widget=UnfoldAdminSelectWidget()
+    )
+    field_order = ("name", "return_origins", "late_money_policy", "status", "reason")
+
+    @classmethod
+    def read_initial(cls, obj: Merchant) -> dict[str, Any]:
+        """Show the merchant as it is."""
+        return {
+            "name": obj.name,
+            "return_origins": "\n".join(obj.return_origins),
+            "late_money_policy": obj.late_money_policy,
+            "status": obj.status,
+        }
+
+
+@admin.register(Merchant)
+class MerchantAdmin(ReadOnlyAdmin):
+    """Merchants with their keys and fee contracts."""
+
+    number_prefix = numbers.MERCHANT
+    list_display = ("merchant_no", "name", "state", "late_money_policy", "created_at")
+    list_filter = ("status", "late_money_policy")
+    search_fields = ("merchant_no",)
+    search_help_text = _("A whole merchant number, or a part of the name")
+    searched = {numbers.MERCHANT: "merchant_no", "": "name__icontains"}
+    ordering = ("-merchant_no",)
+    fields = (
+        ("merchant_no", "state"),
+        ("name", "return_origins"),
+        ("late_money_policy", "max_tries"),
+        "created_at",
+    )
+    readonly_fields = ("state",)
+    actions_detail = ("change_merchant", "issue_credential")
+
+    @confirmed_action(
+        description=_("Change"),
+        permission="acquiring.change_merchant",
+        url_path="change-settings",
+        icon="edit",
+        form=MerchantForm,
+    )
+    def change_merchant(
+        self,
+        *,
+        object_no: str,
+        name: str,
+        return_origins: str,
+        late_money_policy: str,
+        status: str,
+        **_answers: Any,
+    ) -> str:
+        """Change name, return origins, late money policy or status."""
+        transactions.join(change_merchant)(
+            merchant_no=object_no,
+            name=name,
+            return_origins=tuple(return_origins.split()),
+            late_money_policy=late_money_policy,
+            status=status,
+        )
+        return say("The merchant is changed.")
+
+    @confirmed_action(
+        description=_("Issue a key"),
+        permission="acquiring.add_credential",
+        url_path="issue-key",
+        icon="key",
+    )
+    def issue_credential(self, *, object_no: str, **_answers: Any) -> ShownOnce:
+        """Add a key beside the existing ones."""
+        issued = transactions.join(issue_credential)(merchant_no=object_no)
+        return ShownOnce(
+            say("A new key for %s") % object_no,
+            {"key_id": issued.key_id, "secret_key": issued.secret},
+        )
+
+    def build_tables(self, obj: Merchant) -> list[PageTable]:
+        """Show keys and fee contracts."""
+        return [
+            build_page_table(
+                _("Keys"),
+                obj.credentials.order_by("-key_id"),
+                columns=("key_id", "hint", "created_at", "expires_at", "revoked_at"),
+            ),
+            build_page_table(
+                _("Fee contracts"),
+                obj.fee_contracts.order_by("-valid_from"),
+                columns=("contract_no", "rate_ppm", "returned_on_refund", "valid_from"),
+            ),
+        ]
+
+
+@admin.register(Credential)
+class CredentialAdmin(ReadOnlyAdmin):
+    """Keys; the secrets themselves are kept nowhere."""
+
+    number_prefix = numbers.KEY
+    list_display = ("key_id", "hint", "merchant_no", "created_at", "expires_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    search_fields = ("key_id",)
+    search_help_text = _("A whole key id or merchant number")
+    searched = {numbers.KEY: "key_id", numbers.MERCHANT: "merchant_id"}
+    ordering = ("-key_id",)
+    fields = (("key_id", "hint"), "merchant_no", ("created_at", "expires_at", "revoked_at"))
+    readonly_fields = ("hint", "merchant_no")
+    actions_detail = ("revoke_credential",)
+
+    @confirmed_action(
+        description=_("Revoke"),
+        permission="acquiring.change_credential",
+        url_path="revoke",
+        icon="block",
+    )
+    def revoke_credential(self, *, object_no: str, **_answers: Any) -> str:
+        """Make the key useless at once."""
+        transactions.join(revoke_credential)(key_id=object_no)
+        return say("The key is revoked.")
+
+    @admin.display(description=_("Merchant"))
+    def merchant_no(self, credential: Credential) -> str:
+        """Link the merchant."""
+        return link_number(credential.merchant_id)

@@ -1,0 +1,137 @@
+"""Merchant events and their deliveries for operators; the one act is to deliver an event again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from acquiring.dossier import list_deliveries, list_moves, list_tries
+from acquiring.models import Delivery, MerchantEvent
+from acquiring.services.redeliveries import redeliver_event
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
+from paymentplatform.kernel.admin_tables import (
+    PageTable,
+    build_page_table,
+    columns_of,
+    link_number,
+)
+from paymentplatform.kernel.history import Move
+
+EVENT_COLUMNS = ("event_id", "type", "created_at")
+DELIVERY_COLUMNS = ("delivery_no", "event_id", "status", "tries", "due_at", "reason", "url")
+TRY_COLUMNS = ("delivery_id", "number", "status_code", "error", "duration_ms", "at")
+
+
+@admin.register(MerchantEvent)
+class MerchantEventAdmin(ReadOnlyAdmin):
+    """Events with their deliveries and each try."""
+
+    number_prefix = numbers.EVENT
+    list_display = ("event_id", "type", "about", "merchant_no", "created_at")
+    list_filter = ("type",)
+    search_fields = ("event_id",)
+    search_help_text = _("A whole event, order or merchant number")
+    searched = {
+        numbers.EVENT: "event_id",
+        numbers.ORDER: "object_no",
+        numbers.MERCHANT: "merchant_no",
+    }
+    ordering = ("-event_id",)
+    fields = (("event_id", "type"), ("about", "merchant"), "created_at", "body")
+    readonly_fields = ("about", "merchant", "body")
+    actions_detail = ("redeliver_event",)
+
+    @confirmed_action(
+        description=_("Deliver again"),
+        permission="acquiring.add_delivery",
+        url_path="redeliver",
+        icon="send",
+    )
+    def redeliver_event(self, *, object_no: str, **_answers: Any) -> str:
+        """Make a new delivery to every address the event ever had."""
+        made = transactions.join(redeliver_event)(event_id=object_no)
+        return say("%d new deliveries are due.") % len(made)
+
+    @admin.display(description=_("About"), ordering="object_no")
+    def about(self, event: MerchantEvent) -> str:
+        """Link what it tells of."""
+        return link_number(event.object_no)
+
+    @admin.display(description=_("Merchant"))
+    def merchant(self, event: MerchantEvent) -> str:
+        """Link the merchant."""
+        return link_number(event.merchant_no)
+
+    @admin.display(description=_("Body"))
+    def body(self, event: MerchantEvent) -> SafeString:
+        """Return the body as it is sent, laid out; the cashier's address is left out, it lets anybody pay."""
+        document = json.loads(event.payload)
+        if isinstance(document.get("data"), dict) and "cashier_url" in document["data"]:
+            document["data"]["cashier_url"] = "…"
+        return format_html(
+            '<pre class="whitespace-pre-wrap text-xs">{}</pre>',
+            json.dumps(document, indent=2, ensure_ascii=False),
+        )
+
+    def build_tables(self, obj: MerchantEvent) -> list[PageTable]:
+        """Show deliveries and tries."""
+        deliveries = list_deliveries(event_ids=[obj.event_id])
+        tries = list_tries(delivery_nos=[delivery.delivery_no for delivery in deliveries])
+        return [
+            build_page_table(_("Deliveries"), deliveries, columns=DELIVERY_COLUMNS),
+            build_page_table(_("Tries"), tries, columns=TRY_COLUMNS),
+        ]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """Deliveries with each try."""
+
+    number_prefix = numbers.DELIVERY
+    list_display = ("delivery_no", "state", "tries", "last_error", "due_at", "event_no", "url")
+    list_filter = ("status", "target")
+    search_fields = ("delivery_no",)
+    search_help_text = _("A whole delivery, event or merchant number")
+    searched = {
+        numbers.DELIVERY: "delivery_no",
+        numbers.EVENT: "event_id",
+        numbers.MERCHANT: "merchant_no",
+    }
+    ordering = ("-delivery_no",)
+    fields = (
+        ("delivery_no", "state"),
+        ("event_no", "merchant"),
+        ("target", "url"),
+        ("tries", "last_status_code", "last_error"),
+        ("due_at", "reason"),
+        ("created_at", "delivered_at"),
+    )
+    readonly_fields = ("state", "event_no", "merchant")
+
+    @admin.display(description=_("Event"))
+    def event_no(self, delivery: Delivery) -> str:
+        """Link the event, where it can be delivered again."""
+        return link_number(delivery.event_id)
+
+    @admin.display(description=_("Merchant"))
+    def merchant(self, delivery: Delivery) -> str:
+        """Link the merchant."""
+        return link_number(delivery.merchant_no)
+
+    def build_tables(self, obj: Delivery) -> list[PageTable]:
+        """Show tries and moves."""
+        return [
+            build_page_table(
+                _("Tries"), list_tries(delivery_nos=[obj.delivery_no]), columns=TRY_COLUMNS
+            ),
+            build_page_table(
+                _("Moves"), list_moves(object_nos=[obj.delivery_no]), columns=columns_of(Move)
+            ),
+        ]

@@ -1,0 +1,157 @@
+"""Orders for operators: one page with the whole life of an order, from its creation to the last try to tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from acquiring.admin.notifications import DELIVERY_COLUMNS, EVENT_COLUMNS, TRY_COLUMNS
+from acquiring.dossier import (
+    find_order_no,
+    list_deliveries,
+    list_events,
+    list_moves,
+    list_tries,
+)
+from acquiring.models import TradeOrder
+from engine import api as engine
+from engine.contracts import TradeFile
+from ledger import api as ledger
+from ledger.contracts import JournalView
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.admin_tables import (
+    PageTable,
+    build_page_table,
+    columns_of,
+    link_number,
+    show_money,
+)
+from paymentplatform.kernel.history import Move
+
+
+@admin.register(TradeOrder)
+class TradeOrderAdmin(ReadOnlyAdmin):
+    """Orders with everything that belongs to them on every floor below."""
+
+    number_prefix = numbers.ORDER
+    list_display = ("order_no", "state", "money", "subject", "merchant", "created_at")
+    list_filter = ("status", "closing", "currency", "created_at")
+    search_fields = ("order_no",)
+    search_help_text = _(
+        "Any whole number: order, payment, attempt, late money, case, journal, event, delivery, merchant, the "
+        "merchant's own or the channel's"
+    )
+    ordering = ("-order_no",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("order_no", "state"),
+                    ("merchant", "merchant_order_no"),
+                    ("money", "refunded"),
+                    ("subject", "description"),
+                    ("payment", "tries"),
+                    ("closing", "close_reason", "failure_code"),
+                    ("created_at", "expires_at", "due_at"),
+                    ("paid_at", "closed_at"),
+                )
+            },
+        ),
+        (
+            _("What the merchant sent"),
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    ("notify_url", "return_url"),
+                    ("allowed_methods", "payer_ref"),
+                    ("metadata", "fee_contract_no"),
+                ),
+            },
+        ),
+    )
+    readonly_fields = ("state", "money", "refunded", "merchant", "payment", "tries")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find the order behind a number of any kind."""
+        number = search_term.strip()
+        if not number:
+            return queryset, False
+        if number.startswith(f"{numbers.MERCHANT}_"):
+            return queryset.filter(merchant_no=number), False
+        return queryset.filter(order_no=find_order_no(number=number)), False
+
+    @admin.display(description=_("Merchant"), ordering="merchant_no")
+    def merchant(self, order: TradeOrder) -> str:
+        """Link the merchant."""
+        return link_number(order.merchant_no)
+
+    @admin.display(description=_("Live or latest payment"))
+    def payment(self, order: TradeOrder) -> str:
+        """Link the payment."""
+        return link_number(order.payment_no or "–")
+
+    @admin.display(description=_("Refunded"))
+    def refunded(self, order: TradeOrder) -> str:
+        """Return what went back, for people."""
+        return show_money(order.refunded_amount, order.currency)
+
+    @admin.display(description=_("Failed tries"))
+    def tries(self, order: TradeOrder) -> str:
+        """Return how many tries failed, of how many there are."""
+        return f"{order.failed_tries} / {order.max_tries}"
+
+    def build_tables(self, obj: TradeOrder) -> list[PageTable]:
+        """Show the whole life: money first, then what the merchant was told, then every move."""
+        file = engine.get_trade_file(order_no=obj.order_no)
+        events = list_events(object_no=obj.order_no)
+        deliveries = list_deliveries(event_ids=[event.event_id for event in events])
+        delivery_nos = [delivery.delivery_no for delivery in deliveries]
+        moves = [*list_moves(object_nos=[obj.order_no, *delivery_nos]), *file.moves]
+        return [
+            *_money_tables(file),
+            build_page_table(_("Events"), events, columns=EVENT_COLUMNS),
+            build_page_table(_("Deliveries"), deliveries, columns=DELIVERY_COLUMNS),
+            build_page_table(
+                _("Tries"), list_tries(delivery_nos=delivery_nos), columns=TRY_COLUMNS
+            ),
+            build_page_table(
+                _("Every move"), sorted(moves, key=lambda move: move.at), columns=columns_of(Move)
+            ),
+        ]
+
+
+def _money_tables(file: TradeFile) -> Iterator[PageTable]:
+    parts: Sequence[tuple[Any, Sequence[Any]]] = (
+        (_("Payments"), file.payments),
+        (_("Details"), file.details),
+        (_("Attempts"), file.attempts),
+        (_("Callbacks"), file.callbacks),
+        (_("Late money"), file.late_money),
+        (_("Cases"), file.cases),
+    )
+    for title, rows in parts:
+        if rows:
+            yield build_page_table(title, rows, columns=columns_of(type(rows[0])))
+    for journal in _journals(file):
+        title = f"{_('Journal')} {journal.journal_no} · {journal.event_type} · {journal.accounting_date}"
+        yield build_page_table(
+            title, journal.postings, columns=("line_no", "debit", "credit", "amount")
+        )
+
+
+def _journals(file: TradeFile) -> Iterator[JournalView]:
+    facts = [("payment_paid", payment.payment_no) for payment in file.payments]
+    facts += [("late_money", late.late_money_no) for late in file.late_money]
+    for event_type, event_id in facts:
+        journal = ledger.find_journal(event_type=event_type, event_id=event_id)
+        if journal is not None:
+            yield journal

@@ -1,0 +1,148 @@
+"""Payers for operators: wallets and agreements. Their money is in the ledger; nothing here moves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from checkout.models import PayerAgreement, PayerWallet
+from checkout.services.wallets import revoke_agreement, unlock_wallet
+from ledger import api as ledger
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
+from paymentplatform.kernel.admin_tables import (
+    PageTable,
+    build_page_table,
+    link_number,
+    show_money,
+)
+from paymentplatform.kernel.money import CURRENCY_EXPONENTS
+
+
+@admin.register(PayerWallet)
+class PayerWalletAdmin(ReadOnlyAdmin):
+    """Wallets with balances and agreements."""
+
+    number_prefix = numbers.PAYER
+    list_display = ("payer_no", "display_name", "wrong_tries", "locked_until", "created_at")
+    search_fields = ("payer_no",)
+    search_help_text = _("A whole payer number, or the payer's whole name")
+    searched = {numbers.PAYER: "payer_no", "": "display_name"}
+    ordering = ("-payer_no",)
+    fields = (("payer_no", "display_name"), ("wrong_tries", "locked_until"), "created_at")
+    actions_detail = ("unlock_wallet",)
+
+    @confirmed_action(
+        description=_("Unlock"),
+        permission="checkout.change_payerwallet",
+        url_path="unlock",
+        icon="lock_open",
+    )
+    def unlock_wallet(self, *, object_no: str, **_answers: Any) -> str:
+        """Let the payer try the payment password again."""
+        transactions.join(unlock_wallet)(payer_no=object_no)
+        return say("The payment password can be tried again.")
+
+    def build_tables(self, obj: PayerWallet) -> list[PageTable]:
+        """Show balances and agreements."""
+        codes = [
+            ledger.payer_balance(payer_no=obj.payer_no, currency=currency)
+            for currency in CURRENCY_EXPONENTS
+        ]
+        rows = tuple(
+            (
+                view.account_code,
+                *(
+                    show_money(amount, view.account_code[-3:])
+                    for amount in (view.balance, view.held)
+                ),
+            )
+            for view in ledger.list_balances(account_codes=codes)
+            if view.balance or view.held
+        )
+        return [
+            PageTable(say("Balances"), ("account", "balance", "held"), rows),
+            build_page_table(
+                _("Agreements"),
+                obj.agreements.order_by("-agreement_no"),
+                columns=(
+                    "agreement_no",
+                    "merchant_no",
+                    "max_per_payment",
+                    "max_per_day",
+                    "revoked_at",
+                ),
+            ),
+        ]
+
+
+@admin.register(PayerAgreement)
+class PayerAgreementAdmin(ReadOnlyAdmin):
+    """What payers allow merchants to take."""
+
+    number_prefix = numbers.AGREEMENT
+    list_display = (
+        "agreement_no",
+        "payer_id",
+        "merchant_no",
+        "per_payment",
+        "per_day",
+        "revoked_at",
+    )
+    list_filter = ("currency", ("revoked_at", admin.EmptyFieldListFilter))
+    search_fields = ("agreement_no",)
+    search_help_text = _("A whole agreement, payer or merchant number")
+    searched = {
+        numbers.AGREEMENT: "agreement_no",
+        numbers.PAYER: "payer_id",
+        numbers.MERCHANT: "merchant_no",
+    }
+    ordering = ("-agreement_no",)
+    fields = (
+        "agreement_no",
+        ("wallet", "merchant"),
+        ("per_payment", "per_day"),
+        ("spent", "spent_date"),
+        ("created_at", "revoked_at"),
+    )
+    readonly_fields = ("wallet", "merchant", "per_payment", "per_day", "spent")
+    actions_detail = ("revoke_agreement",)
+
+    @confirmed_action(
+        description=_("Revoke"),
+        permission="checkout.change_payeragreement",
+        url_path="revoke",
+        icon="block",
+    )
+    def revoke_agreement(self, *, object_no: str, **_answers: Any) -> str:
+        """End the consent at once."""
+        transactions.join(revoke_agreement)(agreement_no=object_no)
+        return say("The agreement is revoked.")
+
+    @admin.display(description=_("Payer"))
+    def wallet(self, agreement: PayerAgreement) -> str:
+        """Link the payer."""
+        return link_number(agreement.payer_id)
+
+    @admin.display(description=_("Merchant"))
+    def merchant(self, agreement: PayerAgreement) -> str:
+        """Link the merchant."""
+        return link_number(agreement.merchant_no)
+
+    @admin.display(description=_("Per payment"), ordering="max_per_payment")
+    def per_payment(self, agreement: PayerAgreement) -> str:
+        """Return the limit for people."""
+        return show_money(agreement.max_per_payment, agreement.currency)
+
+    @admin.display(description=_("Per day"), ordering="max_per_day")
+    def per_day(self, agreement: PayerAgreement) -> str:
+        """Return the limit for people."""
+        return show_money(agreement.max_per_day, agreement.currency)
+
+    @admin.display(description=_("Spent on that day"))
+    def spent(self, agreement: PayerAgreement) -> str:
+        """Return what was taken on ``spent_date``."""
+        return show_money(agreement.spent_amount, agreement.currency)

@@ -1,0 +1,261 @@
+"""The engine for operators: payments, attempts, callbacks, late money, cases. To look at."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from engine.dossier import get_payment_file, list_moves
+from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, PaymentOrder
+from ledger import api as ledger
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.admin_tables import (
+    PageTable,
+    build_page_table,
+    columns_of,
+    link_number,
+    show_money,
+    show_status,
+)
+from paymentplatform.kernel.history import Move
+from paymentplatform.kernel.redaction import redact_text, redact_value
+
+_POSTINGS = ("line_no", "debit", "credit", "amount")
+_SHOWN_CHARACTERS = 4_000
+
+
+@admin.register(PaymentOrder)
+class PaymentOrderAdmin(ReadOnlyAdmin):
+    """Payments with details, attempts, callbacks, moves and postings."""
+
+    number_prefix = numbers.PAYMENT
+    list_display = ("payment_no", "state", "money", "method", "order_no", "created_at")
+    list_filter = ("status", "method", "currency")
+    search_fields = ("payment_no",)
+    search_help_text = _("A whole payment, order, merchant or payer number")
+    searched = {
+        numbers.PAYMENT: "payment_no",
+        numbers.ORDER: "order_no",
+        numbers.MERCHANT: "merchant_no",
+        numbers.PAYER: "payer_no",
+    }
+    ordering = ("-payment_no",)
+    fields = (
+        ("payment_no", "state"),
+        ("order", "merchant"),
+        ("money", "fee"),
+        ("method", "payer"),
+        ("closing", "failure_code"),
+        ("created_at", "paid_at"),
+    )
+    readonly_fields = ("state", "money", "fee", "order", "merchant", "payer")
+
+    @admin.display(description=_("Order"))
+    def order(self, payment: PaymentOrder) -> str:
+        """Link the order."""
+        return link_number(payment.order_no)
+
+    @admin.display(description=_("Merchant"))
+    def merchant(self, payment: PaymentOrder) -> str:
+        """Link the merchant."""
+        return link_number(payment.merchant_no)
+
+    @admin.display(description=_("Payer"))
+    def payer(self, payment: PaymentOrder) -> str:
+        """Link the payer of a balance payment."""
+        return link_number(payment.payer_no or "–")
+
+    @admin.display(description=_("Fee"))
+    def fee(self, payment: PaymentOrder) -> str:
+        """Return the merchant's fee for people."""
+        return show_money(payment.fee_amount, payment.currency)
+
+    def build_tables(self, obj: PaymentOrder) -> list[PageTable]:
+        """Show what belongs to the payment."""
+        file = get_payment_file(payment_no=obj.payment_no)
+        journal = ledger.find_journal(event_type="payment_paid", event_id=obj.payment_no)
+        return [
+            *(
+                build_page_table(title, rows, columns=columns_of(type(rows[0])))
+                for title, rows in (
+                    (_("Details"), file.details),
+                    (_("Attempts"), file.attempts),
+                    (_("Callbacks"), file.callbacks),
+                    (_("Late money"), file.late_money),
+                    (_("Cases"), file.cases),
+                )
+                if rows
+            ),
+            build_page_table(_("Postings"), journal.postings if journal else (), columns=_POSTINGS),
+            build_page_table(_("Moves"), file.moves, columns=columns_of(Move)),
+        ]
+
+
+class _WithMoves(ReadOnlyAdmin):
+    """A page that shows every move of its object."""
+
+    def build_tables(self, obj: Any) -> list[PageTable]:
+        """Show the moves."""
+        moves = list_moves(object_nos=[str(obj.pk)])
+        return [build_page_table(_("Moves"), moves, columns=columns_of(Move))]
+
+
+@admin.register(ChannelAttempt)
+class ChannelAttemptAdmin(_WithMoves):
+    """Requests to channels."""
+
+    number_prefix = numbers.ATTEMPT
+    list_display = ("attempt_no", "state", "money", "channel_code", "payment_no", "next_query_at")
+    list_filter = ("status", "channel_code")
+    search_fields = ("attempt_no",)
+    search_help_text = _("A whole attempt, payment, detail or order number, or the channel's own")
+    searched = {
+        numbers.ATTEMPT: "attempt_no",
+        numbers.PAYMENT: "payment_no",
+        numbers.DETAIL: "detail_id",
+        numbers.ORDER: "order_no",
+        "": "channel_trade_no",
+    }
+    ordering = ("-attempt_no",)
+    fields = (
+        ("attempt_no", "state"),
+        ("payment", "order"),
+        ("money", "channel_code"),
+        ("channel_trade_no", "failure_code"),
+        ("submit_claimed_at", "created_at"),
+        ("next_query_at", "query_count"),
+    )
+    readonly_fields = ("state", "money", "payment", "order")
+
+    @admin.display(description=_("Payment"))
+    def payment(self, attempt: ChannelAttempt) -> str:
+        """Link the payment."""
+        return link_number(attempt.payment_no)
+
+    @admin.display(description=_("Order"))
+    def order(self, attempt: ChannelAttempt) -> str:
+        """Link the order."""
+        return link_number(attempt.order_no)
+
+    def build_tables(self, obj: ChannelAttempt) -> list[PageTable]:
+        """Show callbacks and moves."""
+        callbacks = ChannelCallback.objects.filter(attempt_no=obj.attempt_no).order_by("id")
+        columns = ("id", "received_at", "result", "note")
+        return [
+            build_page_table(_("Callbacks"), callbacks, columns=columns),
+            *super().build_tables(obj),
+        ]
+
+
+@admin.register(ChannelCallback)
+class ChannelCallbackAdmin(ReadOnlyAdmin):
+    """Callbacks as they came, secrets blotted out."""
+
+    list_display = ("id", "received_at", "channel_code", "outcome", "attempt_no", "note")
+    list_filter = ("result", "channel_code")
+    search_fields = ("attempt_no",)
+    search_help_text = _("A whole attempt number, or the callback's own")
+    searched = {numbers.ATTEMPT: "attempt_no", "": "pk"}
+    ordering = ("-id",)
+    fields = (
+        ("id", "received_at"),
+        ("channel_code", "outcome"),
+        ("attempt", "note"),
+        "sent_headers",
+        "text",
+    )
+    readonly_fields = ("outcome", "attempt", "sent_headers", "text")
+
+    @admin.display(description=_("Result"), ordering="result")
+    def outcome(self, callback: ChannelCallback) -> str:
+        """Return what came of it."""
+        return show_status(callback.result)
+
+    @admin.display(description=_("Attempt"))
+    def attempt(self, callback: ChannelCallback) -> str:
+        """Link the attempt it was about."""
+        return link_number(callback.attempt_no or "–")
+
+    @admin.display(description=_("Headers"))
+    def sent_headers(self, callback: ChannelCallback) -> str:
+        """Return the headers without secrets."""
+        return json.dumps(redact_value(callback.headers), indent=1, ensure_ascii=False)
+
+    @admin.display(description=_("Body"))
+    def text(self, callback: ChannelCallback) -> str:
+        """Return the beginning of the body without secrets."""
+        return redact_text(bytes(callback.body)[:_SHOWN_CHARACTERS].decode("utf-8", "replace"))
+
+
+@admin.register(LateMoney)
+class LateMoneyAdmin(_WithMoves):
+    """Money that came too late."""
+
+    number_prefix = numbers.LATE_MONEY
+    list_display = ("late_money_no", "state", "money", "channel_code", "order_no", "created_at")
+    list_filter = ("status", "channel_code", "policy")
+    search_fields = ("late_money_no",)
+    search_help_text = _("A whole late money, order, attempt or payment number, or the channel's")
+    searched = {
+        numbers.LATE_MONEY: "late_money_no",
+        numbers.ORDER: "order_no",
+        numbers.ATTEMPT: "attempt_no",
+        numbers.PAYMENT: "payment_no",
+        numbers.MERCHANT: "merchant_no",
+        "": "channel_trade_no",
+    }
+    ordering = ("-late_money_no",)
+    fields = (
+        ("late_money_no", "state"),
+        ("order", "attempt"),
+        ("money", "policy"),
+        ("channel_code", "channel_trade_no"),
+        ("reason", "due_at"),
+        "created_at",
+    )
+    readonly_fields = ("state", "money", "order", "attempt")
+
+    @admin.display(description=_("Order"))
+    def order(self, late: LateMoney) -> str:
+        """Link the order."""
+        return link_number(late.order_no)
+
+    @admin.display(description=_("Attempt"))
+    def attempt(self, late: LateMoney) -> str:
+        """Link the attempt."""
+        return link_number(late.attempt_no)
+
+    def build_tables(self, obj: LateMoney) -> list[PageTable]:
+        """Show the postings and the moves."""
+        journal = ledger.find_journal(event_type="late_money", event_id=obj.late_money_no)
+        postings = journal.postings if journal else ()
+        return [
+            build_page_table(_("Postings"), postings, columns=_POSTINGS),
+            *super().build_tables(obj),
+        ]
+
+
+@admin.register(Case)
+class CaseAdmin(_WithMoves):
+    """What people must look at."""
+
+    number_prefix = numbers.CASE
+    list_display = ("case_no", "state", "kind", "about", "detail", "created_at")
+    list_filter = ("status", "kind")
+    search_fields = ("case_no",)
+    search_help_text = _("A whole case number, or that of what it is about")
+    searched = {numbers.CASE: "case_no"} | dict.fromkeys(
+        (numbers.ATTEMPT, numbers.LATE_MONEY, numbers.PAYMENT), "object_no"
+    )
+    ordering = ("-case_no",)
+    fields = (("case_no", "state"), ("kind", "about"), "detail", ("created_at", "resolved_at"))
+    readonly_fields = ("state", "about")
+
+    @admin.display(description=_("About"), ordering="object_no")
+    def about(self, case: Case) -> str:
+        """Link what it is about."""
+        return link_number(case.object_no)

@@ -1,0 +1,119 @@
+"""Everything the engine knows about an order's money, for operators: frozen data out of plain reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from engine.contracts import (
+    AttemptView,
+    CallbackView,
+    CaseView,
+    DetailView,
+    LateMoneyView,
+    PaymentOrderView,
+    TradeFile,
+)
+from engine.models import (
+    Case,
+    ChannelAttempt,
+    ChannelCallback,
+    LateMoney,
+    PaymentDetail,
+    PaymentOrder,
+    Transition,
+)
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.history import Move
+
+T = TypeVar("T")
+
+_OWNERS: dict[str, tuple[type[Model], str, str]] = {
+    numbers.PAYMENT: (PaymentOrder, "payment_no", "order_no"),
+    numbers.DETAIL: (PaymentDetail, "detail_no", "payment__order_no"),
+    numbers.ATTEMPT: (ChannelAttempt, "attempt_no", "order_no"),
+    numbers.LATE_MONEY: (LateMoney, "late_money_no", "order_no"),
+}
+
+
+def get_trade_file(*, order_no: str) -> TradeFile:
+    """Return all payments of an order with what belongs to them, oldest first; empty when there are none."""
+    return _file_of(PaymentOrder.objects.filter(order_no=order_no), order_no=order_no)
+
+
+def get_payment_file(*, payment_no: str) -> TradeFile:
+    """Return one payment with what belongs to it."""
+    return _file_of(PaymentOrder.objects.filter(payment_no=payment_no), payment_no=payment_no)
+
+
+def find_order_no(*, number: str) -> str | None:
+    """Return the order that a payment, detail, attempt, late money, case or channel trade number belongs to."""
+    prefix = number.partition("_")[0]
+    if prefix == numbers.CASE:
+        case = Case.objects.filter(case_no=number).first()
+        return find_order_no(number=case.object_no) if case is not None else None
+    if prefix in _OWNERS:
+        model, key, order = _OWNERS[prefix]
+        found = model._default_manager.filter(**{key: number})  # noqa: SLF001 - public, despite its name
+        return found.values_list(order, flat=True).first()
+    by_trade = ChannelAttempt.objects.filter(channel_trade_no=number, status="SUCCEEDED")
+    late = LateMoney.objects.filter(channel_trade_no=number)
+    return (
+        by_trade.values_list("order_no", flat=True).first()
+        or late.values_list("order_no", flat=True).first()
+    )
+
+
+def list_moves(*, object_nos: Iterable[str]) -> tuple[Move, ...]:
+    """Return every move of these objects, in the order in which they happened."""
+    rows = Transition.objects.filter(object_no__in=list(object_nos)).order_by("id")
+    return tuple(
+        Move(
+            at=row.at,
+            machine=row.machine,
+            object_no=row.object_no,
+            from_status=row.from_status,
+            to_status=row.to_status,
+            cause=row.cause,
+            actor=row.actor,
+            request_id=row.request_id,
+        )
+        for row in rows
+    )
+
+
+def _file_of(payments: QuerySet[PaymentOrder], **owner: str) -> TradeFile:
+    found = list(payments.order_by("payment_no"))
+    payment_nos = [payment.payment_no for payment in found]
+    details = list(PaymentDetail.objects.filter(payment__in=found).order_by("detail_no"))
+    attempts = list(
+        ChannelAttempt.objects.filter(payment_no__in=payment_nos).order_by("attempt_no")
+    )
+    attempt_nos = [attempt.attempt_no for attempt in attempts]
+    callbacks = ChannelCallback.objects.filter(attempt_no__in=attempt_nos).order_by("id")
+    late = list(LateMoney.objects.filter(**owner).order_by("late_money_no"))
+    objects = [
+        *payment_nos,
+        *(detail.detail_no for detail in details),
+        *attempt_nos,
+        *(row.late_money_no for row in late),
+    ]
+    cases = list(Case.objects.filter(object_no__in=objects).order_by("case_no"))
+    return TradeFile(
+        payments=tuple(_copy(PaymentOrderView, row) for row in found),
+        details=tuple(_copy(DetailView, row) for row in details),
+        attempts=tuple(_copy(AttemptView, row) for row in attempts),
+        callbacks=tuple(_copy(CallbackView, row, callback_id=row.pk) for row in callbacks),
+        late_money=tuple(_copy(LateMoneyView, row) for row in late),
+        cases=tuple(_copy(CaseView, row) for row in cases),
+        moves=list_moves(object_nos=[*objects, *(case.case_no for case in cases)]),
+    )
+
+
+def _copy(view: type[T], row: Model, **given: Any) -> T:
+    """Make the view out of the row's attributes of the same names."""
+    names = (field.name for field in fields(view) if field.name not in given)  # type: ignore[arg-type]
+    return view(**{name: getattr(row, name) for name in names}, **given)

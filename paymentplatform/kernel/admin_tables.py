@@ -1,0 +1,132 @@
+"""Tables under an operator's page, made of what selectors return: frozen data in, cells out.
+
+A field's name says how it is shown: ``…amount`` as money in the row's ``currency``, ``status`` as a label, and every
+value that is a number of ours as a link to the page that its prefix is registered for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib import admin
+from django.template.defaultfilters import date as format_date
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from paymentplatform.kernel.money import format_amount
+
+GOOD: Final = frozenset(
+    {"SUCCESS", "PAID", "DONE", "SUCCEEDED", "DELIVERED", "APPLIED", "CAPTURED", "ACTIVE"}
+)
+BAD: Final = frozenset(
+    {"FAILED", "DEAD", "REFUSED", "UNMATCHED", "QUARANTINED", "UNKNOWN", "DISABLED"}
+)
+WAITING: Final = frozenset(
+    {"PAYING", "HELD", "PENDING", "SENT", "CREATED", "DUE", "OPEN", "PROPOSED", "REFUNDING"}
+)
+
+STATUS_LABELS: Final = (
+    dict.fromkeys(GOOD, "success") | dict.fromkeys(BAD, "danger") | dict.fromkeys(WAITING, "info")
+)
+"""The colour of each status, for lists (unfold's ``label``); what is not here is neutral."""
+
+_SHADES: Final = {
+    "success": "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400",
+    "danger": "bg-red-100 text-red-700 dark:bg-red-500/20 dark:text-red-400",
+    "info": "bg-blue-100 text-blue-700 dark:bg-blue-500/20 dark:text-blue-400",
+    "": "bg-base-100 text-base-700 dark:bg-base-500/20 dark:text-base-200",
+}
+_FOLLOWS: Final = frozenset({"currency"})
+
+
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """One table under a page, ready for the template."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def build_page_table(title: Any, rows: Iterable[Any], *, columns: Sequence[str]) -> PageTable:
+    """Make a table of rows (dataclasses, structs or models) from these attributes of theirs."""
+    return PageTable(
+        title=str(title),
+        headers=tuple(column.replace("_", " ") for column in columns),
+        rows=tuple(tuple(show_value(row, column) for column in columns) for row in rows),
+    )
+
+
+def columns_of(kind: type) -> tuple[str, ...]:
+    """Return a dataclass's own fields as columns, without what only explains another one."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name not in _FOLLOWS)
+
+
+def show_value(row: Any, name: str) -> Any:
+    """Return one attribute as a cell."""
+    value = getattr(row, name)
+    if value is None or value == "":
+        return "–"
+    if name.endswith("amount") or name in {"balance", "held", "max_per_payment", "max_per_day"}:
+        return show_money(value, row.currency)
+    if name.endswith("status") or name == "result":
+        return show_status(str(value))
+    if isinstance(value, datetime):
+        return show_time(value)
+    return link_number(value) if isinstance(value, str) else value
+
+
+def show_money(amount: int, currency: str) -> SafeString:
+    """Write minor units for people, on one line."""
+    return format_html(
+        '<span class="whitespace-nowrap">{} {}</span>', format_amount(amount, currency), currency
+    )
+
+
+def show_status(status: str) -> SafeString:
+    """Write a state as a coloured label."""
+    return format_html(
+        '<span class="inline-block font-semibold h-6 leading-6 px-2 rounded-default text-[11px] '
+        'whitespace-nowrap {}">{}</span>',
+        _SHADES[STATUS_LABELS.get(status, "")],
+        status,
+    )
+
+
+def show_time(at: datetime) -> SafeString:
+    """Write a time to the second in the operators' zone, the exact one as a tooltip."""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time class="whitespace-nowrap" datetime="{0}" title="{0}">{1}</time>',
+        at.isoformat(),
+        format_date(local, "Y-m-d H:i:s"),
+    )
+
+
+def link_number(value: str) -> str | SafeString:
+    """Link a number to its page when its prefix has one; anything else stays text."""
+    prefix, separator, _body = value.partition("_")
+    found = _pages().get(prefix) if separator else None
+    if found is None:
+        return value
+    return format_html(
+        '<a class="text-primary-600 dark:text-primary-500 font-mono text-xs" href="{}">{}</a>',
+        reverse(f"admin:{found}_change", args=[value]),
+        value,
+    )
+
+
+def _pages() -> dict[str, str]:
+    """Map each number prefix to the admin page that shows such objects."""
+    registered = admin.site._registry.items()  # noqa: SLF001 - there is no public way to ask
+    return {
+        page.number_prefix: f"{model._meta.app_label}_{model._meta.model_name}"  # noqa: SLF001
+        for model, page in registered
+        if getattr(page, "number_prefix", "")
+    }

@@ -1,0 +1,348 @@
+"""Operators' pages: everything can be found and looked at, nothing changed but by a confirmed act."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from acquiring.models import Credential, Delivery, Merchant, MerchantEvent, TradeOrder
+from acquiring.services.merchants import authenticate_bearer
+from checkout.models import PayerAgreement, PayerWallet
+from checkout.services.wallets import verify_payment_password
+from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, PaymentOrder
+from ledger import api as ledger
+from ledger.models import Account, Hold, Journal
+from paymentplatform.console.models import AuditLog
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.errors import Unauthenticated
+from tests.architecture.sources import our_models
+from tests.console import trades
+from tests.makers import PASSWORD, make_merchant, make_payer_token
+
+OURS = [model for model in admin.site._registry if model in our_models()]
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@pytest.fixture(scope="module")
+def book(unit_database: str) -> dict[Any, Any]:
+    """One row of every model that has a page, with a trade behind it; maps the model to its key."""
+    paid = trades.paid_by_balance(notify_url="https://shop.example/hook")
+    late = trades.paid_too_late()
+    make_payer_token(payer_no=paid.payer, merchant_no=paid.merchant["merchant_no"])
+    late_money = LateMoney.objects.get(attempt_no=late.attempt)
+    event = MerchantEvent.objects.get(object_no=paid.order)
+    callback = ChannelCallback.objects.create(
+        channel_code="sandbox",
+        headers={"X-Signature": "abc"},
+        body=b'{"card_number": "4111111111111111"}',
+        attempt_no=late.attempt,
+    )
+    account = Account.objects.get(code=f"L10:{paid.payer}:CNY")
+    hold = numbers.new_number(numbers.HOLD)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_hold(%s, %s, 5, 'test')", [hold, account.code])
+    operator = User.objects.create_superuser(username=numbers.new_number("op"), password=None)
+    line = AuditLog.objects.create(
+        operator=operator.username, action="look", object_no=paid.order, reason="x"
+    )
+    journal = ledger.find_journal(event_type="payment_paid", event_id=paid.payment)
+    assert journal is not None
+    return {
+        "paid": paid,
+        "late": late,
+        "operator": operator,
+        TradeOrder: paid.order,
+        Merchant: paid.merchant["merchant_no"],
+        Credential: paid.merchant["key_id"],
+        MerchantEvent: event.pk,
+        Delivery: event.deliveries.get().pk,
+        PaymentOrder: paid.payment,
+        ChannelAttempt: late.attempt,
+        ChannelCallback: callback.pk,
+        LateMoney: late_money.pk,
+        Case: Case.objects.get(object_no=late_money.pk).pk,
+        PayerWallet: paid.payer,
+        PayerAgreement: PayerAgreement.objects.get(payer=paid.payer).pk,
+        Account: account.pk,
+        Journal: journal.journal_no,
+        Hold: hold,
+        AuditLog: line.pk,
+    }
+
+
+def log_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, backend=BACKEND)
+    return client
+
+
+@pytest.fixture
+def client(book: dict[Any, Any]) -> Client:
+    return log_in(book["operator"])
+
+
+def operator_with(*permissions: str) -> User:
+    """A member of staff who may do exactly this."""
+    user = User.objects.create_user(username=numbers.new_number("op"), is_staff=True)
+    for permission in permissions:
+        app, code = permission.split(".")
+        user.user_permissions.add(
+            Permission.objects.get(content_type__app_label=app, codename=code)
+        )
+    return user
+
+
+def page(model: Any, name: str, *arguments: object) -> str:
+    opts = model._meta
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_{name}", args=arguments)
+
+
+def act_page(model: Any, key: object, path: str) -> str:
+    return page(model, "change", key).removesuffix("change/") + f"{path}/"
+
+
+def every_row(model: Any) -> list[dict[str, Any]]:
+    return list(model.objects.order_by("pk").values())
+
+
+class TestEveryPage:
+    def test_every_model_has_an_example(self, book):
+        assert set(OURS) == {model for model in book if not isinstance(model, str)}
+        assert all(isinstance(admin.site._registry[model], ReadOnlyAdmin) for model in OURS)
+
+    @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+    def test_it_lists_shows_and_changes_nothing(self, client, book, model):
+        before = every_row(model)
+        listed = client.get(page(model, "changelist"))
+        assert (listed.status_code, str(book[model]) in listed.content.decode()) == (200, True)
+        shown = client.get(page(model, "change", book[model]))
+        assert shown.status_code == 200
+        assert 'name="_save"' not in shown.content.decode()
+        assert client.get(page(model, "add")).status_code == 403
+        assert client.post(page(model, "add"), {}).status_code == 403
+        delete = page(model, "delete", book[model])
+        assert client.get(delete).status_code == 403
+        assert client.post(delete, {"post": "yes"}).status_code == 403
+        for address in (page(model, "change", book[model]), page(model, "changelist")):
+            refused = client.post(address, {"status": "X", "amount": "1", "action": "delete"})
+            assert refused.status_code in {200, 302, 403}
+        assert every_row(model) == before
+
+    @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+    def test_without_the_permission_it_is_closed(self, book, model):
+        client = log_in(operator_with())
+        assert client.get(page(model, "changelist")).status_code == 403
+        assert client.get(page(model, "change", book[model])).status_code == 403
+        stranger = Client().get(page(model, "change", book[model]))
+        assert (stranger.status_code, "login" in stranger["Location"]) == (302, True)
+
+    @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+    def test_an_object_that_is_not_there_is_no_error(self, client, model):
+        shown = client.get(page(model, "change", "0"))
+        assert shown.status_code == 302
+
+    @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+    def test_a_search_finds_it_by_its_number(self, client, book, model):
+        if model is AuditLog:
+            pytest.skip("the audit log is searched by object")
+        key = book[model]
+        term = Account.objects.get(pk=key).code if model is Account else key
+        found = client.get(page(model, "changelist"), {"q": str(term)})
+        assert str(term) in found.content.decode()
+        assert client.get(page(model, "changelist"), {"q": "no_such thing%_'"}).status_code == 200
+
+    def test_lists_ask_a_bounded_number_of_questions(
+        self, client, book, django_assert_max_num_queries
+    ):
+        for model in OURS:
+            client.get(page(model, "changelist"))
+            with django_assert_max_num_queries(8):
+                client.get(page(model, "changelist"))
+
+
+class TestOrder:
+    """One page with the whole life."""
+
+    def test_the_page_shows_everything_on_every_floor(self, client, book):
+        paid = book["paid"]
+        text = client.get(page(TradeOrder, "change", paid.order)).content.decode()
+        for number in (
+            paid.payment,
+            paid.merchant["merchant_no"],
+            book[MerchantEvent],
+            book[Delivery],
+            book[Journal],
+            f"L10:{paid.payer}:CNY",
+            "I10:platform:CNY",
+        ):
+            assert str(number) in text
+        assert page(PaymentOrder, "change", paid.payment) in text
+        assert text.count("trade_order") == 3
+
+    def test_late_money_and_its_case_are_on_the_page(self, client, book):
+        text = client.get(page(TradeOrder, "change", book["late"].order)).content.decode()
+        for number in (book["late"].attempt, book[LateMoney], book[Case], book["late"].trade_no):
+            assert number in text
+        assert "L90:sandbox:CNY" in text
+
+    def test_the_cashiers_address_is_nowhere(self, client, book):
+        order = TradeOrder.objects.get(pk=book[TradeOrder])
+        for model in (TradeOrder, MerchantEvent):
+            text = client.get(page(model, "change", book[model])).content.decode()
+            assert order.cashier_secret not in text
+
+    def test_it_is_found_by_any_number(self, client, book):
+        paid, late = book["paid"], book["late"]
+        order = TradeOrder.objects.get(pk=paid.order)
+        numbers_of = {
+            paid.order: [
+                *(paid.order, paid.payment, order.merchant_order_no, book[MerchantEvent]),
+                *(book[Delivery], book[Journal], paid.merchant["merchant_no"]),
+            ],
+            late.order: [late.attempt, book[LateMoney], book[Case], late.trade_no],
+        }
+        for order_no, known in numbers_of.items():
+            for number in known:
+                found = client.get(page(TradeOrder, "changelist"), {"q": f" {number} "})
+                assert order_no in found.content.decode(), number
+        for unknown in ("ord_x", "evt_x", "dlv_x", "jnl_x", "att_x", "cas_x", "thing"):
+            found = client.get(page(TradeOrder, "changelist"), {"q": unknown})
+            assert "/change/" not in found.content.decode(), unknown
+
+
+def test_a_callback_is_shown_without_card_numbers(client, book):
+    text = client.get(page(ChannelCallback, "change", book[ChannelCallback])).content.decode()
+    assert "card_number" in text
+    assert "4111111111111111" not in text
+
+
+ACTS = [
+    (Merchant, "change-settings", "acquiring.change_merchant"),
+    (Merchant, "issue-key", "acquiring.add_credential"),
+    (Credential, "revoke", "acquiring.change_credential"),
+    (MerchantEvent, "redeliver", "acquiring.add_delivery"),
+    (PayerWallet, "unlock", "checkout.change_payerwallet"),
+    (PayerAgreement, "revoke", "checkout.change_payeragreement"),
+]
+TOUCHED = (Merchant, Credential, Delivery, PayerWallet, PayerAgreement)
+
+
+class TestActs:
+    @pytest.mark.parametrize(
+        "act", ACTS, ids=[f"{model.__name__} {path}" for model, path, _ in ACTS]
+    )
+    def test_nothing_happens_without_post_permission_and_reason(self, client, book, act):
+        model, path, permission = act
+        address = act_page(model, book[model], path)
+        opts = model._meta
+        viewer = log_in(operator_with(f"{opts.app_label}.view_{opts.model_name}"))
+        careful = Client(enforce_csrf_checks=True)
+        careful.force_login(operator_with(permission), backend=BACKEND)
+        before = [every_row(touched) for touched in (*TOUCHED, AuditLog)]
+
+        assert client.get(address).status_code == 200
+        assert client.get(address, {"reason": "because"}).status_code == 200
+        assert client.post(address, {"reason": " "}).status_code == 200
+        assert viewer.get(address).status_code == 403
+        assert viewer.post(address, {"reason": "because"}).status_code == 403
+        assert careful.post(address, {"reason": "because"}).status_code == 403
+        assert Client().post(address, {"reason": "because"}).status_code == 302
+        assert address not in viewer.get(page(model, "change", book[model])).content.decode()
+        assert address in client.get(page(model, "change", book[model])).content.decode()
+
+        assert [every_row(touched) for touched in (*TOUCHED, AuditLog)] == before
+
+    def audited(self, book: dict[Any, Any], action: str, object_no: object) -> AuditLog:
+        line = AuditLog.objects.get(action=action, object_no=str(object_no))
+        assert (line.operator, line.reason) == (book["operator"].username, "because")
+        return line
+
+    def test_a_key_is_issued_once_and_revoked(self, client):
+        merchant = make_merchant()
+        address = act_page(Merchant, merchant["merchant_no"], "issue-key")
+        shown = client.post(address, {"reason": "because"})
+        assert "no-store" in shown["Cache-Control"]
+        (issued,) = Credential.objects.filter(merchant=merchant["merchant_no"]).exclude(
+            pk=merchant["key_id"]
+        )
+        secret = shown.content.decode().split("sk_")[1].split("<")[0]
+        assert authenticate_bearer(secret=f"sk_{secret}").key_id == issued.key_id
+        assert secret not in str(every_row(AuditLog)) + str(every_row(Credential))
+        assert secret not in client.get(page(Credential, "change", issued.pk)).content.decode()
+
+        done = client.post(act_page(Credential, issued.pk, "revoke"), {"reason": "because"})
+        assert (done.status_code, done["Location"]) == (302, page(Credential, "change", issued.pk))
+        with pytest.raises(Unauthenticated):
+            authenticate_bearer(secret=f"sk_{secret}")
+        line = AuditLog.objects.get(action="revoke_credential", object_no=issued.pk)
+        assert (line.before, set(line.after)) == ({"revoked_at": None}, {"revoked_at"})
+
+    def test_a_merchant_is_changed_and_what_changed_is_kept(self, client, book):
+        merchant = make_merchant(name="Before")
+        address = act_page(Merchant, merchant["merchant_no"], "change-settings")
+        assert 'value="Before"' in client.get(address).content.decode()
+        fields = {
+            "name": "After",
+            "return_origins": "https://A.example\nhttps://b.example:8443",
+            "late_money_policy": "HOLD",
+            "status": "DISABLED",
+            "reason": "because",
+        }
+        assert client.post(address, fields).status_code == 302
+        changed = Merchant.objects.get(pk=merchant["merchant_no"])
+        assert changed.return_origins == ["https://a.example", "https://b.example:8443"]
+        assert (changed.name, changed.status) == ("After", "DISABLED")
+        with pytest.raises(Unauthenticated):
+            authenticate_bearer(secret=merchant["secret_key"])
+        line = self.audited(book, "change_merchant", merchant["merchant_no"])
+        assert (line.before["name"], line.after["name"]) == ("Before", "After")
+
+        before = every_row(Merchant)
+        wrong = client.post(address, fields | {"return_origins": "ftp://x"}, follow=True)
+        assert "Not a web origin" in wrong.content.decode()
+        assert client.post(address, fields | {"status": "GONE"}).status_code == 200
+        assert every_row(Merchant) == before
+
+    def test_an_event_is_delivered_again(self, client, book):
+        event = MerchantEvent.objects.get(
+            object_no=trades.closed(notify_url="https://x.example/").order
+        )
+        address = act_page(MerchantEvent, event.pk, "redeliver")
+        assert client.post(address, {"reason": "because"}).status_code == 302
+        assert Delivery.objects.filter(event=event, status="DUE").count() == 2
+        self.audited(book, "redeliver_event", event.pk)
+
+    def test_a_refusal_is_said_and_leaves_no_line(self, client):
+        event = MerchantEvent.objects.get(object_no=trades.closed().order)
+        address = act_page(MerchantEvent, event.pk, "redeliver")
+        refused = client.post(address, {"reason": "because"}, follow=True)
+        assert "no_delivery_target" in refused.content.decode()
+        assert not AuditLog.objects.filter(object_no=event.pk).exists()
+        assert Delivery.objects.filter(event=event).count() == 1
+
+    def test_a_wallet_is_unlocked(self, client, book):
+        payer = book[PayerWallet]
+        PayerWallet.objects.filter(pk=payer).update(
+            wrong_tries=5, locked_until="2099-01-01T00:00:00Z"
+        )
+        assert (
+            client.post(act_page(PayerWallet, payer, "unlock"), {"reason": "because"}).status_code
+            == 302
+        )
+        verify_payment_password(payer_no=payer, password=PASSWORD)
+        line = self.audited(book, "unlock_wallet", payer)
+        assert line.before["wrong_tries"] == 5
+
+    def test_an_agreement_is_revoked(self, client, book):
+        agreement = book[PayerAgreement]
+        address = act_page(PayerAgreement, agreement, "revoke")
+        assert client.post(address, {"reason": "because"}).status_code == 302
+        assert PayerAgreement.objects.get(pk=agreement).revoked_at is not None
+        self.audited(book, "revoke_agreement", agreement)

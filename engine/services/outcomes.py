@@ -225,15 +225,18 @@ def _fail_payment(
 
 
 def _keep_waiting(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
-    """No definite answer: remember what is known and when to ask again. Never FAILED by the clock."""
+    """No definite answer: remember what is known and when to ask again. Never FAILED by the clock.
+
+    Any answer ends a janitor's lease, also that to a submission which was left to a worker.
+    """
     attempt = rows.attempt
+    attempt.lease_token = attempt.leased_until = None
     if answer.action is not None:
         attempt.action = {
             name: value for name, value in asdict(answer.action).items() if value is not None
         }
     if cause == Cause.INQUIRY:
         attempt.query_count += 1
-        attempt.lease_token = attempt.leased_until = None
         if attempt.query_count == len(settings.INQUIRY_SCHEDULE_S) - 1:
             open_case(
                 kind="inquiry_schedule_spent",

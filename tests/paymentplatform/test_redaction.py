@@ -16,6 +16,7 @@ from paymentplatform.kernel.redaction import REDACTED, redact_text, redact_value
     [
         ("key sk_live_AbC123456789", "AbC123456789"),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("paid with pt_GuM87Z4-0_oZGtsYVXF", "GuM87Z4"),
         ("Authorization: Bearer abc.def-ghi", "abc.def-ghi"),
         ("authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
         ("postgresql://app:hunter22@db/platform", "hunter22"),

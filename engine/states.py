@@ -12,8 +12,10 @@ PAYMENT_ORDER = Machine(
         "payment_no",
         "order_no",
         "merchant_no",
+        "payer_no",
         "amount",
         "currency",
+        "method",
         "fee_amount",
         "created_at",
     ),
@@ -55,7 +57,16 @@ CHANNEL_ATTEMPT = Machine(
             for target in ("SUCCEEDED", "FAILED", "CLOSED")
         ),
     ),
-    frozen=("attempt_no", "detail_id", "channel_code", "amount", "currency", "created_at"),
+    frozen=(
+        "attempt_no",
+        "detail_id",
+        "payment_no",
+        "order_no",
+        "channel_code",
+        "amount",
+        "currency",
+        "created_at",
+    ),
 )
 
 LATE_MONEY = Machine(
@@ -73,6 +84,11 @@ LATE_MONEY = Machine(
         "late_money_no",
         "channel_code",
         "channel_trade_no",
+        "attempt_no",
+        "payment_no",
+        "order_no",
+        "merchant_no",
+        "policy",
         "amount",
         "currency",
         "created_at",

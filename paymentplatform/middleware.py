@@ -26,7 +26,11 @@ class RequestContext:
         request_token = context.request_id.set(request_id)
         actor_token = context.actor.set("system")
         try:
-            response = self._get_response(request)
+            # No page has a use for NUL, and PostgreSQL refuses it late and loudly.
+            if "%00" in request.META.get("QUERY_STRING", ""):
+                response = HttpResponse(status=400)
+            else:
+                response = self._get_response(request)
             match = request.resolver_match
             observe_answer(
                 method=request.method or "",

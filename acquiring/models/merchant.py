@@ -6,7 +6,12 @@ from django.db import models
 
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
-from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_append_only
+from paymentplatform.kernel.guards import (
+    forbid_delete,
+    freeze_columns,
+    guard_append_only,
+    set_once,
+)
 
 
 class Merchant(models.Model):
@@ -65,6 +70,7 @@ class Credential(models.Model):
         triggers = [
             forbid_delete(),
             freeze_columns("key_id", "merchant_id", "secret_hash", "created_at"),
+            set_once("revoked_at"),
         ]
 
     def __str__(self) -> str:

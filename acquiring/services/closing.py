@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from enum import Enum, auto
 
 import structlog
@@ -14,6 +15,7 @@ from acquiring.selectors import lock_order
 from acquiring.services.order_moves import DELIVERY_TASK, close_idle_order
 from engine import api as engine
 from paymentplatform.kernel import context, jobs, metrics, numbers, transactions
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.sqlcalls import call_function
 
@@ -77,7 +79,9 @@ def _begin_close(
         return None
     if not order.closing:
         order.closing, order.close_reason = True, reason
-        order.save(update_fields=["closing", "close_reason"])
+        # Should this process die before it has asked the channel, the sweep goes on from here.
+        order.due_at = database_now() + timedelta(seconds=RETRY_CLOSE_S)
+        order.save(update_fields=["closing", "close_reason", "due_at"])
     return order.payment_no
 
 

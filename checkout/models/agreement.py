@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from checkout.models.wallet import PayerWallet
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
-from paymentplatform.kernel.guards import forbid_delete, freeze_columns
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns, set_once
 
 
 class PayerAgreement(models.Model):
@@ -41,7 +41,10 @@ class PayerAgreement(models.Model):
         ]
         triggers = [
             forbid_delete(),
-            freeze_columns("agreement_no", "payer_id", "merchant_no", "token_hash", "created_at"),
+            freeze_columns(
+                "agreement_no", "payer_id", "merchant_no", "token_hash", "currency", "created_at"
+            ),
+            set_once("revoked_at"),
         ]
 
     def __str__(self) -> str:

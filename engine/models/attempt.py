@@ -11,7 +11,7 @@ from engine.states import CHANNEL_ATTEMPT
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_machine
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_machine, set_once
 
 
 class ChannelAttempt(FSMModelMixin, models.Model):
@@ -71,7 +71,10 @@ class ChannelAttempt(FSMModelMixin, models.Model):
             ),
             models.Index(fields=["payment_no"], name="engine_attempt_of_payment"),
         ]
-        triggers = guard_machine(CHANNEL_ATTEMPT)
+        triggers = [
+            *guard_machine(CHANNEL_ATTEMPT),
+            set_once("submit_claimed_at", "channel_trade_no"),
+        ]
 
     def __str__(self) -> str:
         return self.attempt_no

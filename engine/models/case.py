@@ -35,6 +35,7 @@ class LateMoney(FSMModelMixin, models.Model):
 
     class Meta:
         db_table = "engine_late_money"
+        verbose_name_plural = "late money"
         constraints = [
             models.UniqueConstraint(
                 fields=["channel_code", "channel_trade_no"], name="engine_late_money_trade_number"

@@ -12,7 +12,7 @@ from engine.states import PAYMENT_DETAIL, PAYMENT_ORDER
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_append_only, guard_machine
+from paymentplatform.kernel.guards import guard_append_only, guard_machine, set_once
 
 
 class PaymentOrder(FSMModelMixin, models.Model):
@@ -58,7 +58,7 @@ class PaymentOrder(FSMModelMixin, models.Model):
             ),
         ]
         indexes = [models.Index(fields=["order_no", "payment_no"], name="engine_payment_of_order")]
-        triggers = guard_machine(PAYMENT_ORDER)
+        triggers = [*guard_machine(PAYMENT_ORDER), set_once("paid_at")]
 
     def __str__(self) -> str:
         return self.payment_no

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from engine.channels.base import Channel, NotificationRefused
+from engine.channels.base import Channel, Notification, NotificationRefused
 from engine.channels.registry import UnknownChannel, find_channel, get_channel
 from engine.contracts import Cause
 from engine.models import ChannelAttempt, ChannelCallback
 from engine.services.outcomes import apply_attempt_outcome
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
+from paymentplatform.kernel.numbers import ATTEMPT, is_number
 
-_KEPT_HEADERS = 40
+_KEPT_HEADERS = 20
+_KEPT_VALUE = 512
+_KEPT_OF_REFUSED = 8_192
+_KEPT_NOTE = 500
 _RESULTS = ChannelCallback.Result
 
 
@@ -41,12 +44,21 @@ def receive_callback(
         channel = get_channel(channel_code)
     except UnknownChannel:
         raise NotFound from None
-    stored = ChannelCallback.objects.create(
-        channel_code=channel_code,
-        headers=dict(list(headers.items())[:_KEPT_HEADERS]),
-        body=body,
-    )
-    _apply(stored, channel, headers)
+    kept = {name: value[:_KEPT_VALUE] for name, value in list(headers.items())[:_KEPT_HEADERS]}
+    try:
+        notification = channel.parse_notification(headers=headers, body=body)
+    except NotificationRefused as refusal:
+        # Anybody can send these: enough is kept to see what it was, not enough to fill a disk.
+        ChannelCallback.objects.create(
+            channel_code=channel_code,
+            headers=kept,
+            body=body[:_KEPT_OF_REFUSED],
+            result=_RESULTS.REFUSED,
+            note=str(refusal)[:_KEPT_NOTE],
+        )
+        raise Unauthenticated from refusal
+    stored = ChannelCallback.objects.create(channel_code=channel_code, headers=kept, body=body)
+    _hand_over(stored, channel, notification)
     return channel.acknowledge()
 
 
@@ -63,26 +75,23 @@ def replay_callback(*, callback_id: int) -> ReplayedCallback:
     channel = find_channel(stored.channel_code)
     if channel is None:
         raise NotFound(f"There is no channel {stored.channel_code} any more.")
-    _apply(stored, channel, stored.headers, received_at=stored.received_at)
-    return ReplayedCallback(callback_id, stored.result, stored.note, stored.attempt_no)
-
-
-def _apply(
-    stored: ChannelCallback,
-    channel: Channel,
-    headers: Mapping[str, str],
-    *,
-    received_at: datetime | None = None,
-) -> None:
-    """Verify, compare, hand to the funnel, and note beside the raw copy what came of it."""
-    when = {} if received_at is None else {"received_at": received_at}
     try:
-        notification = channel.parse_notification(headers=headers, body=bytes(stored.body), **when)
+        notification = channel.parse_notification(
+            headers=stored.headers, body=bytes(stored.body), received_at=stored.received_at
+        )
     except NotificationRefused as refusal:
         _note(stored, _RESULTS.REFUSED, str(refusal))
         raise Unauthenticated from refusal
+    _hand_over(stored, channel, notification)
+    return ReplayedCallback(callback_id, stored.result, stored.note, stored.attempt_no)
+
+
+def _hand_over(stored: ChannelCallback, channel: Channel, notification: Notification) -> None:
+    """Compare, hand to the funnel, and note beside the raw copy what came of it."""
+    request_no = notification.request_no or ""
+    known = is_number(request_no, ATTEMPT)
     attempt = ChannelAttempt.objects.filter(
-        attempt_no=notification.request_no, channel_code=stored.channel_code
+        attempt_no=request_no if known else "", channel_code=stored.channel_code
     ).first()
     if attempt is None:
         _note(stored, _RESULTS.UNMATCHED, "no such request")
@@ -98,5 +107,5 @@ def _apply(
 
 
 def _note(stored: ChannelCallback, result: str, note: str, attempt_no: str | None = None) -> None:
-    stored.result, stored.note, stored.attempt_no = result, note[:500], attempt_no
+    stored.result, stored.note, stored.attempt_no = result, note[:_KEPT_NOTE], attempt_no
     stored.save(update_fields=["result", "note", "attempt_no"])

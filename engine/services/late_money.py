@@ -18,9 +18,10 @@ def record_late_money(
 
     Returns False when it was recorded before. The trade's own terminal state is not touched.
     """
-    trade_no = answer.channel_trade_no or attempt.attempt_no
-    amount = answer.amount or attempt.amount
-    currency = answer.currency or attempt.currency
+    trade_no, amount, currency = answer.channel_trade_no, answer.amount, answer.currency
+    if trade_no is None or amount is None or currency is None:
+        message = "late money is only what an institution has said in figures"
+        raise ValueError(message)
     row, created = LateMoney.objects.get_or_create(
         channel_code=attempt.channel_code,
         channel_trade_no=trade_no,

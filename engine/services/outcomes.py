@@ -22,9 +22,11 @@ from engine.services.moves import apply_move
 from ledger import api as ledger
 from paymentplatform.kernel import jobs, metrics, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
 from paymentplatform.kernel.transactions import after_commit
 
 QUERY_TASK = "engine.query_due_attempts"
+MAX_TRADE_NO = 64
 PAYMENT_CLOSED = "payment_closed"
 """Failure code of a payment that was closed before anything was taken; it is no try of the payer."""
 
@@ -60,6 +62,9 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
         detail=lock_detail(detail_no=seen.detail_id),
         attempt=lock_attempt(attempt_no=attempt_no),
     )
+    if answer.outcome == Outcome.SUCCEEDED and not _is_readable(answer):
+        open_case(kind="unreadable_success", object_no=attempt_no, detail=answer.raw[:500])
+        answer = ChannelAnswer(outcome=Outcome.UNKNOWN)
     if rows.attempt.is_terminal:
         return _apply_after_end(rows, answer, cause)
     if answer.outcome == Outcome.SUCCEEDED:
@@ -74,6 +79,19 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
     return _keep_waiting(rows, answer, cause)
 
 
+def _is_readable(answer: ChannelAnswer) -> bool:
+    """Whether a success says in possible figures what was charged; nothing is ever booked on less."""
+    return (
+        answer.amount is not None
+        and 1 <= answer.amount <= MAX_AMOUNT
+        and answer.currency is not None
+        and is_currency(answer.currency)
+        and bool(answer.channel_trade_no)
+        and len(answer.channel_trade_no or "") <= MAX_TRADE_NO
+        and (answer.channel_trade_no or "").isprintable()
+    )
+
+
 def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
     """A terminal attempt never changes; money it brings all the same is late money."""
     attempt = rows.attempt
@@ -85,6 +103,9 @@ def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appl
     }
     if same_charge:
         return Applied("repeated")
+    if answer.amount != attempt.amount or answer.currency != attempt.currency:
+        said = f"said {answer.amount} {answer.currency} after its end"
+        open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
     record_late_money(
         attempt=attempt,
         owner=rows.owner,
@@ -99,7 +120,7 @@ def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
     attempt, payment = rows.attempt, rows.payment
     if (answer.amount, answer.currency) != (attempt.amount, attempt.currency):
         return _apply_mismatch(rows, answer, cause)
-    trade_no = answer.channel_trade_no or attempt.attempt_no
+    trade_no = str(answer.channel_trade_no)
     duplicate = (
         ChannelAttempt.objects.filter(
             channel_code=attempt.channel_code, channel_trade_no=trade_no, status="SUCCEEDED"
@@ -153,7 +174,7 @@ def _apply_mismatch(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appli
     attempt = rows.attempt
     said = f"said {answer.amount} {answer.currency}, ours {attempt.amount} {attempt.currency}"
     open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
-    if cause not in {Cause.INQUIRY, Cause.CLOSE} or answer.amount is None:
+    if cause not in {Cause.INQUIRY, Cause.CLOSE}:
         attempt.next_query_at = database_now()
         if attempt.status != "UNKNOWN":
             apply_move(attempt, "mark_unknown", cause=cause)
@@ -161,7 +182,7 @@ def _apply_mismatch(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appli
             attempt.save(update_fields=["next_query_at"])
         jobs.ring(QUERY_TASK)
         return Applied("quarantined")
-    trade_no = answer.channel_trade_no or attempt.attempt_no
+    trade_no = str(answer.channel_trade_no)
     apply_move(attempt, "mark_succeeded", cause=cause, channel_trade_no=trade_no)
     record_late_money(
         attempt=attempt, owner=rows.owner, answer=answer, reason="amount mismatch", cause=cause

@@ -230,6 +230,14 @@ BEGIN
     IF v_count = 0 OR cardinality(p_debits) <> v_count OR cardinality(p_credits) <> v_count THEN
         RAISE EXCEPTION 'a journal needs as many debits, credits and amounts' USING ERRCODE = 'PC900';
     END IF;
+    -- Subscripts must mean the same everywhere: a hold or a spend that no posting names would slip past its check.
+    IF array_dims(p_debits) <> array_dims(p_amounts) OR array_dims(p_credits) <> array_dims(p_amounts)
+            OR array_dims(p_amounts) <> '[1:' || v_count || ']'
+            OR array_dims(p_spend) <> array_dims(p_amounts) OR cardinality(p_spend) = 0
+            OR array_dims(p_holds) <> array_dims(p_amounts) OR cardinality(p_holds) = 0
+            OR NOT isfinite(p_accounting_date) THEN
+        RAISE EXCEPTION 'a journal needs plain arrays of one length and a real date' USING ERRCODE = 'PC900';
+    END IF;
     FOR i IN 1 .. v_count LOOP
         v_debit := p_debits[i];
         v_credit := p_credits[i];

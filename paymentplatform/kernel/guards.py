@@ -56,6 +56,23 @@ def freeze_columns(*columns: str) -> pgtrigger.Trigger:
     )
 
 
+def set_once(*columns: str) -> pgtrigger.Trigger:
+    """Let these columns be filled in, and never be changed or emptied afterwards."""
+    changed = " OR ".join(
+        f"(OLD.{column} IS NOT NULL AND NEW.{column} IS DISTINCT FROM OLD.{column})"
+        for column in columns
+    )
+    return pgtrigger.Trigger(
+        name="set_once",
+        when=pgtrigger.Before,
+        operation=pgtrigger.UpdateOf(*columns),  # type: ignore[no-untyped-call]
+        func=(
+            f"IF {changed} THEN RAISE EXCEPTION 'what % has once said stands', TG_TABLE_NAME "
+            "USING ERRCODE = 'PC900'; END IF; RETURN NEW;"
+        ),
+    )
+
+
 def forbid_delete() -> pgtrigger.Trigger:
     """Refuse DELETE, also by the owner of the table."""
     return pgtrigger.Trigger(

@@ -10,7 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acquiring.contracts import CloseReason, OrderAlreadyPaid, OrderClosed, OrderFailed
-from acquiring.services.closing import CloseResult, close_order, expire_due_orders
+from acquiring.services.closing import (
+    CloseResult,
+    _begin_close,
+    close_order,
+    expire_due_orders,
+)
 from engine.channels.base import ChannelAnswer, Outcome, PayerActionData
 from engine.contracts import Cause
 from engine.services.inquiries import query_attempt
@@ -299,6 +304,44 @@ class TestLateMoney:
         assert trade.merchant_balance() == 10_00
 
 
+class TestUnreadableSuccess:
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"amount": 0},
+            {"amount": -5},
+            {"amount": 2**70},
+            {"amount": None},
+            {"currency": "EURO"},
+            {"currency": None},
+            {"channel_trade_no": None},
+            {"channel_trade_no": "a\x00b"},
+        ],
+    )
+    @pytest.mark.parametrize("ended", [False, True], ids=["live", "ended"])
+    def test_books_nothing_and_calls_people(
+        self, channels: Channels, said: dict[str, object], ended: bool
+    ):
+        trade = pending_trade(channels)
+        number = trade.attempts()[0]["attempt_no"]
+        if ended:
+            good = charged(10_00, trade_no=new_trade_no())
+            apply_attempt_outcome(attempt_no=number, answer=good, cause=Cause.CALLBACK)
+        money = (trade.merchant_balance(), balance_of("L90:scripted:CNY"))
+        facts = {"channel_trade_no": new_trade_no(), "amount": 10_00, "currency": "CNY"} | said
+
+        apply_attempt_outcome(
+            attempt_no=number,
+            answer=ChannelAnswer(outcome=Outcome.SUCCEEDED, **facts),
+            cause=Cause.INQUIRY,
+        )
+
+        assert (trade.merchant_balance(), balance_of("L90:scripted:CNY")) == money
+        assert trade.late_money() == []
+        cases = rows("SELECT kind FROM engine_case WHERE object_no = %s", number)
+        assert [case["kind"] for case in cases] == ["unreadable_success"]
+
+
 class TestMismatch:
     def test_of_a_callback_only_raises_suspicion_and_the_inquiry_decides(self, channels: Channels):
         trade = pending_trade(channels)
@@ -364,6 +407,25 @@ class TestClosing:
         query_attempt(attempt_no=trade.attempts()[0]["attempt_no"])
         assert trade.order()["status"] == "CLOSED"
         assert trade.event_types() == ["order.closed"]
+
+    def test_goes_on_by_itself_after_a_crash_before_the_channel_was_asked(
+        self, channels: Channels, clock: VirtualClock
+    ):
+        trade = pending_trade(channels, expires_in=86_400)
+        _begin_close(
+            order_no=trade.order_no, merchant_no=None, reason=CloseReason.MERCHANT, cause="api"
+        )
+        assert trade.order()["closing"] is True
+        clock.advance(61)
+        channels[0].only_order_no = trade.order_no
+        channels[0].query_answers.append(PENDING)
+        channels[0].close_answers.append(CLOSED)
+
+        while expire_due_orders():
+            pass
+
+        assert trade.order()["status"] == "CLOSED"
+        assert trade.order()["close_reason"] == "MERCHANT"
 
     def test_expiry_closes_what_is_paying_only_with_the_channel(
         self, channels: Channels, clock: VirtualClock

@@ -164,3 +164,46 @@ class TestReleaseHold:
             (captured, "OPEN", "CAPTURED", journal_no),
         ]
         assert moves == sorted(expected, key=lambda move: move[0])
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        "p_holds => ARRAY[NULL, %s]",
+        "p_holds => ARRAY[ARRAY[%s]]",
+        "p_holds => '[0:0]={{x}}'::text[] || ARRAY[%s]",
+        "p_spend => ARRAY[true, false], p_holds => ARRAY[%s]",
+    ],
+)
+def test_a_journal_cannot_capture_a_hold_that_no_posting_names(books: Books, arrays: str):
+    hold_no = fresh("hld")
+    payer = f"L10:{fresh('pyr')}:CNY"
+    query(
+        "SELECT ledger_post(%s, 'top_up', %s, current_date, 'CNY', ARRAY['A20:platform:CNY'], "
+        "ARRAY[%s], ARRAY[10000::bigint])",
+        fresh("jnl"),
+        fresh(),
+        payer,
+    )
+    query("SELECT ledger_hold(%s, %s, 5000, 'test')", hold_no, payer)
+
+    with pytest.raises(DatabaseError):
+        query(
+            "SELECT ledger_post(%s, 'late_money', %s, current_date, 'CNY', ARRAY['A10:sandbox:CNY'], "
+            f"ARRAY['L90:sandbox:CNY'], ARRAY[1::bigint], {arrays.replace('{{x}}', '{x}')})",
+            fresh("jnl"),
+            fresh(),
+            hold_no,
+        )
+
+    assert query("SELECT status FROM ledger_hold WHERE hold_no = %s", hold_no) == [("OPEN",)]
+
+
+def test_a_journal_needs_a_real_date(books: Books):
+    with pytest.raises(DatabaseError):
+        query(
+            "SELECT ledger_post(%s, 'late_money', %s, 'infinity', 'CNY', ARRAY['A10:sandbox:CNY'], "
+            "ARRAY['L90:sandbox:CNY'], ARRAY[1::bigint])",
+            fresh("jnl"),
+            fresh(),
+        )

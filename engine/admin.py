@@ -14,6 +14,7 @@ from ledger import api as ledger
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.admin_tables import (
+    MOVE_COLUMNS,
     PageTable,
     build_page_table,
     columns_of,
@@ -21,7 +22,6 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
     show_status,
 )
-from paymentplatform.kernel.history import Move
 from paymentplatform.kernel.redaction import redact_text, redact_value
 
 _POSTINGS = ("line_no", "debit", "credit", "amount")
@@ -91,7 +91,7 @@ class PaymentOrderAdmin(ReadOnlyAdmin):
                 if rows
             ),
             build_page_table(_("Postings"), journal.postings if journal else (), columns=_POSTINGS),
-            build_page_table(_("Moves"), file.moves, columns=columns_of(Move)),
+            build_page_table(_("Moves"), file.moves, columns=MOVE_COLUMNS),
         ]
 
 
@@ -101,7 +101,7 @@ class _WithMoves(ReadOnlyAdmin):
     def build_tables(self, obj: Any) -> list[PageTable]:
         """Show the moves."""
         moves = list_moves(object_nos=[str(obj.pk)])
-        return [build_page_table(_("Moves"), moves, columns=columns_of(Move))]
+        return [build_page_table(_("Moves"), moves, columns=MOVE_COLUMNS)]
 
 
 @admin.register(ChannelAttempt)

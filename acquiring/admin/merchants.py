@@ -39,7 +39,7 @@ class MerchantForm(ReasonForm):
     status = forms.ChoiceField(
         label=_("Status"), choices=Merchant.Status.choices, widget=UnfoldAdminSelectWidget()
     )
-    field_order = ("name", "return_origins", "late_money_policy", "status", "reason")
+    field_order = ["name", "return_origins", "late_money_policy", "status", "reason"]
 
     @classmethod
     def read_initial(cls, obj: Merchant) -> dict[str, Any]:
@@ -65,11 +65,11 @@ class MerchantAdmin(ReadOnlyAdmin):
     ordering = ("-merchant_no",)
     fields = (
         ("merchant_no", "state"),
-        ("name", "return_origins"),
+        ("name", "origins"),
         ("late_money_policy", "max_tries"),
         "created_at",
     )
-    readonly_fields = ("state",)
+    readonly_fields = ("state", "origins")
     actions_detail = ("change_merchant", "issue_credential")
 
     @confirmed_action(
@@ -112,6 +112,11 @@ class MerchantAdmin(ReadOnlyAdmin):
             say("A new key for %s") % object_no,
             {"key_id": issued.key_id, "secret_key": issued.secret},
         )
+
+    @admin.display(description=_("Return origins"))
+    def origins(self, merchant: Merchant) -> str:
+        """Return the origins on one line."""
+        return ", ".join(merchant.return_origins) or "–"
 
     def build_tables(self, obj: Merchant) -> list[PageTable]:
         """Show keys and fee contracts."""

@@ -17,12 +17,11 @@ from acquiring.services.redeliveries import redeliver_event
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
 from paymentplatform.kernel.admin_tables import (
+    MOVE_COLUMNS,
     PageTable,
     build_page_table,
-    columns_of,
     link_number,
 )
-from paymentplatform.kernel.history import Move
 
 EVENT_COLUMNS = ("event_id", "type", "created_at")
 DELIVERY_COLUMNS = ("delivery_no", "event_id", "status", "tries", "due_at", "reason", "url")
@@ -132,6 +131,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
                 _("Tries"), list_tries(delivery_nos=[obj.delivery_no]), columns=TRY_COLUMNS
             ),
             build_page_table(
-                _("Moves"), list_moves(object_nos=[obj.delivery_no]), columns=columns_of(Move)
+                _("Moves"), list_moves(object_nos=[obj.delivery_no]), columns=MOVE_COLUMNS
             ),
         ]

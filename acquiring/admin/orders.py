@@ -26,13 +26,13 @@ from ledger.contracts import JournalView
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.admin_tables import (
+    MOVE_COLUMNS,
     PageTable,
     build_page_table,
     columns_of,
     link_number,
     show_money,
 )
-from paymentplatform.kernel.history import Move
 
 
 @admin.register(TradeOrder)
@@ -124,7 +124,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
                 _("Tries"), list_tries(delivery_nos=delivery_nos), columns=TRY_COLUMNS
             ),
             build_page_table(
-                _("Every move"), sorted(moves, key=lambda move: move.at), columns=columns_of(Move)
+                _("Every move"), sorted(moves, key=lambda move: move.at), columns=MOVE_COLUMNS
             ),
         ]
 

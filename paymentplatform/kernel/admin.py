@@ -20,11 +20,11 @@ from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
+from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from paymentplatform.kernel import context, transactions
-from paymentplatform.kernel.admin_tables import STATUS_LABELS, PageTable, show_money
+from paymentplatform.kernel.admin_tables import PageTable, show_money, show_status
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.errors import DomainError
 from paymentplatform.kernel.problems import name_error
@@ -96,10 +96,10 @@ class ReadOnlyAdmin(ModelAdmin):
         except ValueError:
             return queryset.none(), False
 
-    @display(description=_("Status"), ordering="status", label=STATUS_LABELS)  # type: ignore[untyped-decorator]
-    def state(self, obj: Any) -> str:
+    @admin.display(description=_("Status"), ordering="status")
+    def state(self, obj: Any) -> SafeString:
         """Return the state, coloured."""
-        return str(obj.status)
+        return show_status(str(obj.status))
 
     @admin.display(description=_("Amount"), ordering="amount")
     def money(self, obj: Any) -> SafeString:
@@ -127,7 +127,6 @@ class ReasonForm(forms.Form):
         max_length=REASON_MAX_CHARACTERS,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
-    field_order: ClassVar[list[str]] = []
 
     @classmethod
     def read_initial(cls, _obj: Any) -> dict[str, Any]:

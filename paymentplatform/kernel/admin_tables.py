@@ -31,18 +31,28 @@ WAITING: Final = frozenset(
     {"PAYING", "HELD", "PENDING", "SENT", "CREATED", "DUE", "OPEN", "PROPOSED", "REFUNDING"}
 )
 
-STATUS_LABELS: Final = (
-    dict.fromkeys(GOOD, "success") | dict.fromkeys(BAD, "danger") | dict.fromkeys(WAITING, "info")
+_GREEN: Final = "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400"
+_RED: Final = "bg-red-100 text-red-700 dark:bg-red-500/20 dark:text-red-400"
+_BLUE: Final = "bg-blue-100 text-blue-700 dark:bg-blue-500/20 dark:text-blue-400"
+_NEUTRAL: Final = "bg-base-100 text-base-700 dark:bg-base-500/20 dark:text-base-200"
+_SHADES: Final = (
+    dict.fromkeys(GOOD, _GREEN) | dict.fromkeys(BAD, _RED) | dict.fromkeys(WAITING, _BLUE)
 )
-"""The colour of each status, for lists (unfold's ``label``); what is not here is neutral."""
-
-_SHADES: Final = {
-    "success": "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400",
-    "danger": "bg-red-100 text-red-700 dark:bg-red-500/20 dark:text-red-400",
-    "info": "bg-blue-100 text-blue-700 dark:bg-blue-500/20 dark:text-blue-400",
-    "": "bg-base-100 text-base-700 dark:bg-base-500/20 dark:text-base-200",
-}
 _FOLLOWS: Final = frozenset({"currency"})
+_SMALL: Final = frozenset(
+    {"actor", "request_id", "detail_no", "channel_trade_no", "debit", "credit"}
+)
+
+MOVE_COLUMNS: Final = (
+    "at",
+    "object_no",
+    "from_status",
+    "to_status",
+    "cause",
+    "actor",
+    "request_id",
+)
+"""How moves are shown everywhere; the number's prefix says which machine it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,8 @@ def show_value(row: Any, name: str) -> Any:
         return show_status(str(value))
     if isinstance(value, datetime):
         return show_time(value)
+    if name in _SMALL:
+        return format_html('<span class="font-mono text-xs">{}</span>', value)
     return link_number(value) if isinstance(value, str) else value
 
 
@@ -94,7 +106,7 @@ def show_status(status: str) -> SafeString:
     return format_html(
         '<span class="inline-block font-semibold h-6 leading-6 px-2 rounded-default text-[11px] '
         'whitespace-nowrap {}">{}</span>',
-        _SHADES[STATUS_LABELS.get(status, "")],
+        _SHADES.get(status, _NEUTRAL),
         status,
     )
 
@@ -124,9 +136,9 @@ def link_number(value: str) -> str | SafeString:
 
 def _pages() -> dict[str, str]:
     """Map each number prefix to the admin page that shows such objects."""
-    registered = admin.site._registry.items()  # noqa: SLF001 - there is no public way to ask
-    return {
-        page.number_prefix: f"{model._meta.app_label}_{model._meta.model_name}"  # noqa: SLF001
-        for model, page in registered
-        if getattr(page, "number_prefix", "")
-    }
+    found = {}
+    for model, page in admin.site._registry.items():  # noqa: SLF001 - there is no public way to ask
+        prefix = getattr(page, "number_prefix", "")
+        if prefix:
+            found[prefix] = f"{model._meta.app_label}_{model._meta.model_name}"  # noqa: SLF001
+    return found

@@ -59,7 +59,7 @@ def join(function: Callable[P, R]) -> Callable[P, R]:
     if getattr(function, "intention", None) != "start":
         message = f"{function.__qualname__} does not start a transaction"
         raise TransactionMisuse(message)
-    return require(function.__wrapped__)  # type: ignore[attr-defined,no-any-return]
+    return require(function.__wrapped__)  # type: ignore[attr-defined]
 
 
 def require(function: Callable[P, R]) -> Callable[P, R]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+from django.http import HttpRequest
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -15,6 +17,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -30,6 +33,22 @@ AXES_IPWARE_META_PRECEDENCE_ORDER = (
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """Lets a scraper on another machine read /metrics (as a Bearer token); without it only loopback may."""
 
+
+def _link(title: Any, icon: str, model: str) -> dict[str, Any]:
+    """Make one line of the sidebar, for those who may look at the model (``app.name``)."""
+    app, name = model.split(".")
+
+    def may_look(request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{app}.view_{name}")
+
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": may_look,
+    }
+
+
 UNFOLD = {
     "SITE_TITLE": _("Payment platform"),
     "SITE_HEADER": _("Payment platform"),
@@ -38,16 +57,54 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {
         "show_search": True,
-        "show_all_applications": True,
+        "show_all_applications": False,
         "navigation": [
             {
-                "title": _("Operations"),
+                "title": _("Payments"),
                 "items": [
-                    {
-                        "title": _("Audit log"),
-                        "icon": "history",
-                        "link": reverse_lazy("admin:console_auditlog_changelist"),
-                    },
+                    _link(_("Orders"), "shopping_bag", "acquiring.tradeorder"),
+                    _link(_("Payments"), "payments", "engine.paymentorder"),
+                    _link(_("Attempts"), "sync_alt", "engine.channelattempt"),
+                    _link(_("Callbacks"), "call_received", "engine.channelcallback"),
+                ],
+            },
+            {
+                "title": _("To be looked at"),
+                "items": [
+                    _link(_("Cases"), "report", "engine.case"),
+                    _link(_("Late money"), "schedule", "engine.latemoney"),
+                ],
+            },
+            {
+                "title": _("Told to merchants"),
+                "items": [
+                    _link(_("Events"), "campaign", "acquiring.merchantevent"),
+                    _link(_("Deliveries"), "send", "acquiring.delivery"),
+                ],
+            },
+            {
+                "title": _("Parties"),
+                "items": [
+                    _link(_("Merchants"), "storefront", "acquiring.merchant"),
+                    _link(_("Keys"), "key", "acquiring.credential"),
+                    _link(_("Payers"), "wallet", "checkout.payerwallet"),
+                    _link(_("Agreements"), "handshake", "checkout.payeragreement"),
+                ],
+            },
+            {
+                "title": _("Books"),
+                "items": [
+                    _link(_("Accounts"), "account_balance", "ledger.account"),
+                    _link(_("Journals"), "receipt_long", "ledger.journal"),
+                    _link(_("Holds"), "lock", "ledger.hold"),
+                ],
+            },
+            {
+                "title": _("Operators"),
+                "items": [
+                    _link(_("Audit log"), "history", "console.auditlog"),
+                    _link(_("Users"), "person", "auth.user"),
+                    _link(_("Groups"), "group", "auth.group"),
                 ],
             },
         ],

@@ -25,7 +25,7 @@ from acquiring.delivery_lanes import Lanes
 from acquiring.services.merchants import list_webhook_secrets
 from acquiring.webhook_schedule import Reason, Verdict, judge_try, parse_retry_after
 from acquiring.webhook_signing import sign_webhook
-from paymentplatform.kernel import context, transactions
+from paymentplatform.kernel import context, metrics, transactions
 from paymentplatform.kernel.errors import DomainError
 from paymentplatform.kernel.http import SendFailed, SendPolicy, send_request
 
@@ -273,6 +273,8 @@ class _Run:
         for result in results:
             kept = result.delivery.delivery_no in written
             self.counts[result.verdict.status if kept else "FENCED"] += 1
+            if result.counts:
+                metrics.WEBHOOK_TRIES.labels(result.verdict.status if kept else "FENCED").inc()
             if result.error or not kept:
                 _log.info(
                     "delivery_failed" if kept else "delivery_fenced",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from paymentplatform.console.docs.writing import write_docs
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report
-from paymentplatform.settings.environment import PROJECT_DIR
+
+DOCS: Final = Path(__file__).resolve().parents[4] / "docs"
 
 
 class Command(OperatorCommand):
@@ -19,7 +20,7 @@ class Command(OperatorCommand):
     def add_options(self, parser: ArgumentParser) -> None:
         """Add ``--check`` and ``--folder``."""
         parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when stale")
-        parser.add_argument("--folder", type=Path, default=PROJECT_DIR / "docs")
+        parser.add_argument("--folder", type=Path, default=DOCS)
 
     def perform(self, options: dict[str, Any]) -> Report:
         """Write, or look what would change."""

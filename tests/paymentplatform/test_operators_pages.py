@@ -57,7 +57,7 @@ def operator() -> User:
 
 @pytest.fixture
 def client(operator: User) -> Iterator[Client]:
-    with override_settings(ROOT_URLCONF=__name__):
+    with override_settings(ROOT_URLCONF=__name__, UNFOLD={}):  # the sidebar leads to other pages
         client = Client(enforce_csrf_checks=True)
         client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
         yield client

@@ -105,4 +105,5 @@ def test_money_after_the_close_is_kept_apart_and_changes_no_order(platform: Live
     assert platform.balance("L90:sandbox:CNY") == suspense + 12_00
     assert merchant.order(order_no) == closed.json()
     assert merchant.balance() == 0
+    merchant.wait_for_webhook("order.closed")
     assert [body["type"] for body in merchant.events()] == ["order.closed"]

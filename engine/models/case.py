@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django_fsm import FSMModelMixin
@@ -101,5 +103,6 @@ class Case(FSMModelMixin, models.Model):
         """The proposal was refused."""
 
     @move_to(CASE, "RESOLVED", field=status)
-    def resolve(self) -> None:
+    def resolve(self, *, resolved_at: datetime) -> None:
         """Decided by two persons."""
+        self.resolved_at = resolved_at

@@ -51,7 +51,9 @@ DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_CELERY_TASK_SUCCESS_LOG_LEVEL = logging.DEBUG
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file: every tick comes again within seconds
+CELERY_BEAT_SCHEDULER = (
+    "celery.beat:Scheduler"  # keeps no file: every tick comes again within seconds
+)
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 
 

@@ -13,7 +13,8 @@ Document = dict[str, Any]
 
 def write_time(moment: float) -> str:
     """Write seconds since 1970 as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    written = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return written.replace("+00:00", "Z")
 
 
 def plain(channel: str, number: str, status: str, *, name: str = "request_no") -> Document:

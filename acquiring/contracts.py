@@ -183,7 +183,10 @@ class OrderClosing(Conflict):
 
 
 class PaymentInProgress(Conflict):
-    """Another payment of the order is alive and could not be closed with certainty."""
+    """Another payment of the order is alive and could not be closed with certainty yet; no new one was started.
+
+    The close of the live one goes on: ask again, or query the order.
+    """
 
     code = "payment_in_progress"
     title = "Another payment of this order is in progress"

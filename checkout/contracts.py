@@ -64,7 +64,7 @@ class WrongPaymentPassword(PermissionRefused):
 
 
 class PaymentPasswordLocked(PermissionRefused):
-    """Five wrong tries: the payment password is locked for a while."""
+    """Five wrong tries: the payment password is locked for three hours, or until an operator unlocks it."""
 
     code = "payment_password_locked"
     title = "The payment password is locked after too many wrong tries"

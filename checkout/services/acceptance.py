@@ -102,7 +102,7 @@ def pay_order(command: PayCommand) -> PayResult:
             method=command.method, order=None, allowed_methods=order.allowed_methods
         )
         if refusal is not None:
-            raise MethodUnavailable(refusal)
+            raise MethodUnavailable(f"The method is not offered for this order: {refusal}.")
         try:
             if command.method == Method.BALANCE:
                 return _pay_from_balance(command, order, agreement, digest)
@@ -200,7 +200,9 @@ def _clear_the_way(payment_no: str) -> None:
     """Another method was chosen: the live payment is inquired and closed first, or stays in the way."""
     ended = acquiring.close_live_payment(payment_no=payment_no)
     if ended.is_live:
-        raise PaymentInProgress
+        raise PaymentInProgress(
+            "No new payment was started. The live one is being closed: ask again or query the order."
+        )
 
 
 def _pay_from_balance(

@@ -58,6 +58,16 @@ def roll_up_row(books: Books) -> tuple[int, int]:
     return balance, int(horizon)
 
 
+def settle() -> None:
+    """Wait until all that has been written is behind the horizon: it belongs to the server, not to a database."""
+    ((now,),) = query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+    wait_until(
+        lambda: (
+            query("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::xid8", now) == [(True,)]
+        )
+    )
+
+
 def roll_up(books: Books) -> None:
     """Roll up until this account's row has moved past its tail, or nothing is left to do."""
     while api.roll_up_accounts(limit=1_000):
@@ -67,6 +77,7 @@ def roll_up(books: Books) -> None:
 class TestRollUp:
     def test_moves_the_tail_into_the_balance(self, books):
         assert roll_up_row(books) == (0, 0)
+        settle()
         roll_up(books)
         balance, horizon = roll_up_row(books)
         assert balance == 100
@@ -74,9 +85,11 @@ class TestRollUp:
         assert api.roll_up_accounts(limit=1_000) == 0
 
     def test_takes_no_more_accounts_than_it_may(self):
+        settle()
         api.roll_up_accounts(limit=10_000)
         for _ in range(3):
             Books().collect(1)
+        settle()
         assert api.roll_up_accounts(limit=2) == 2
 
     def test_never_steps_over_a_transaction_that_is_still_writing(self, books, session):
@@ -86,6 +99,7 @@ class TestRollUp:
         assert books.balance(books.pending) == 105
         session.commit()
         assert books.balance(books.pending) == 112
+        settle()
         roll_up(books)
         assert roll_up_row(books)[0] == 112
 
@@ -109,6 +123,7 @@ class TestRollUp:
             [fresh(), fresh(), DAY, books.receivable, books.pending, rows],
         )
         assert roll_up_row(books) == (0, 0)
+        settle()
         books.spend(1)
         assert roll_up_row(books)[0] == 100 + 2 * rows
         assert books.balance(books.pending) == 99 + 2 * rows

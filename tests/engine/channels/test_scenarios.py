@@ -82,7 +82,7 @@ def test_slow_charges_and_answers_too_late(
     request = _request(new_request, way, "slow")
     assert sandbox.pay(request).outcome is Outcome.UNKNOWN
     assert _statuses(institution, request) == ["SUCCEEDED"]
-    [news] = wait_until(lambda: receiver.about(request.request_no))
+    news, *_again = wait_until(lambda: receiver.about(request.request_no))
     assert news.read_by(sandbox).answer.outcome is Outcome.SUCCEEDED
 
 

@@ -482,3 +482,10 @@ def details_of(trade: Trade) -> list[dict[str, object]]:
         "ON p.payment_no = d.payment_id WHERE p.order_no = %s",
         trade.order_no,
     )
+
+
+def test_a_payer_token_never_goes_to_a_channel(channels: Channels):
+    channels[0].pay_answers.append(PENDING)
+    trade = make_trade()
+    trade.pay(payer_token="pt_secret-of-the-payer")
+    assert "pt_secret" not in str(trade.payments()) + str(trade.attempts())

@@ -79,7 +79,7 @@ def test_a_payment_goes_from_request_to_money(
     assert paid.outcome is Outcome.SUCCEEDED
     assert (paid.amount, paid.currency) == (request.amount, request.currency)
     assert paid.channel_trade_no
-    [news] = wait_until(lambda: receiver.about(request.request_no))
+    news = wait_until(lambda: receiver.about(request.request_no))[0]
     notification = channel.parse_notification(headers=news.headers, body=news.body)
     assert notification.request_no == request.request_no
     assert notification.refund_no is None

@@ -50,10 +50,11 @@ def unit_database(worker_name: str, django_db_blocker: DjangoDbBlocker) -> Itera
             connections.close_all()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With ``-n 2 --dist loadgroup`` all tests of the live platform go to one worker: one platform is enough."""
     for item in items:
-        if "platform" in getattr(item, "fixturenames", ()):
+        if "running_platform" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("platform"))
             item.add_marker(pytest.mark.flow)
 

@@ -50,18 +50,12 @@ def unit_database(worker_name: str, django_db_blocker: DjangoDbBlocker) -> Itera
             connections.close_all()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Share tests out between workers; see ``tests.scheduling``."""
-    from tests.scheduling import OnePlatform
-
-    return OnePlatform(config, log)
-
-
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs against the live platform."""
+    """With ``-n 2 --dist loadgroup`` all tests of the live platform go to one worker: one platform is enough."""
     for item in items:
         if "running_platform" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("platform"))
             item.add_marker(pytest.mark.flow)
 
 

@@ -53,7 +53,11 @@ def run_on(environment: Environment, pytest_arguments: list[str]) -> int:
     if failed:
         complain(f"\nFailed so far: {', '.join(failed)}. The tests follow.")
     _heading("Tests")
-    code = call([*pytest, "-n", "2", "--cov", "--cov-report=term-missing:skip-covered"], inherited)
+    # Two at a time; whatever needs the live platform stays together with the one who has started it.
+    side_by_side = ["-n", "2", "--dist", "loadgroup"]
+    code = call(
+        [*pytest, *side_by_side, "--cov", "--cov-report=term-missing:skip-covered"], inherited
+    )
     if failed:
         complain(f"Failed before the tests: {', '.join(failed)}.")
     return code or (EXIT_FAILED if failed else 0)

@@ -18,6 +18,7 @@ class OwnerState:
     payment_no: str | None
     merchant_no: str
     late_money_policy: str
+    late_money_ask_minutes: int = 60
 
 
 class PaymentOwner(Protocol):

@@ -69,6 +69,34 @@ CHANNEL_ATTEMPT = Machine(
     ),
 )
 
+REFUND = Machine(
+    name="refund",
+    table="engine_refund",
+    key="refund_no",
+    initial="INIT",
+    moves=(("INIT", "PROCESSING"), ("PROCESSING", "SUCCESS"), ("PROCESSING", "FAILED")),
+    frozen=(
+        "refund_no",
+        "purpose",
+        "merchant_no",
+        "merchant_refund_no",
+        "late_money_no",
+        "order_no",
+        "payment_no",
+        "amount",
+        "external_amount",
+        "balance_amount",
+        "currency",
+        "channel_code",
+        "attempt_no",
+        "channel_trade_no",
+        "payer_no",
+        "source",
+        "returned_fee",
+        "created_at",
+    ),
+)
+
 LATE_MONEY = Machine(
     name="late_money",
     table="engine_late_money",
@@ -104,4 +132,4 @@ CASE = Machine(
     frozen=("case_no", "kind", "object_no", "created_at"),
 )
 
-MACHINES = (PAYMENT_ORDER, PAYMENT_DETAIL, CHANNEL_ATTEMPT, LATE_MONEY, CASE)
+MACHINES = (PAYMENT_ORDER, PAYMENT_DETAIL, CHANNEL_ATTEMPT, REFUND, LATE_MONEY, CASE)

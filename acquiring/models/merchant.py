@@ -15,7 +15,11 @@ from paymentplatform.kernel.guards import (
 
 
 class Merchant(models.Model):
-    """Who sells. ``webhook_secrets`` is one encrypted JSON list, the newest secret first."""
+    """Who sells. ``webhook_secrets`` is one encrypted JSON list, the newest secret first.
+
+    ``late_money_policy`` ASK waits ``late_money_ask_minutes`` for the merchant's answer. An order takes at most
+    ``max_refunds_per_order`` refunds, within ``refund_window_days`` of its payment.
+    """
 
     class Status(models.TextChoices):
         ACTIVE = "ACTIVE"
@@ -37,6 +41,9 @@ class Merchant(models.Model):
     late_money_policy = models.CharField(
         max_length=16, choices=LateMoneyPolicy.choices, default=LateMoneyPolicy.REFUND
     )
+    late_money_ask_minutes = models.PositiveIntegerField(default=60, db_default=60)
+    max_refunds_per_order = models.PositiveIntegerField(default=50, db_default=50)
+    refund_window_days = models.PositiveIntegerField(default=365, db_default=365)
     created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
 
     class Meta:

@@ -3,6 +3,7 @@
 from engine.models.attempt import ChannelAttempt, ChannelCallback
 from engine.models.case import Case, LateMoney
 from engine.models.payment import PaymentDetail, PaymentOrder, Transition
+from engine.models.refund import Refund
 
 __all__ = [
     "Case",
@@ -11,5 +12,6 @@ __all__ = [
     "LateMoney",
     "PaymentDetail",
     "PaymentOrder",
+    "Refund",
     "Transition",
 ]

@@ -19,7 +19,8 @@ class ChannelAttempt(FSMModelMixin, models.Model):
 
     ``attempt_no`` is the request number at the channel. ``submit_claimed_at`` is null only while certainly nobody
     has sent it. ``next_query_at`` is when to ask the channel next (null when terminal); ``lease_token`` fences a
-    worker that woke up too late. ``live_detail_no`` is unique: one live attempt per detail.
+    worker that woke up too late. ``live_detail_no`` is unique: one live attempt per detail. ``last_…`` is what
+    was last heard about it, from whom and when (a redacted copy), for people.
     """
 
     database_access = grants.MUTABLE
@@ -42,6 +43,10 @@ class ChannelAttempt(FSMModelMixin, models.Model):
     lease_token = models.TextField(null=True)
     leased_until = models.DateTimeField(null=True)
     forwarded_at = models.DateTimeField(null=True)
+    last_outcome = models.TextField(default="", db_default="", blank=True)
+    last_outcome_cause = models.TextField(default="", db_default="", blank=True)
+    last_outcome_at = models.DateTimeField(null=True)
+    last_answer = models.TextField(default="", db_default="", blank=True)
     created_at = models.DateTimeField(db_default=PlatformNow())
 
     class Meta:
@@ -136,6 +141,7 @@ class ChannelCallback(models.Model):
     received_at = models.DateTimeField(db_default=PlatformNow())
     result = models.CharField(max_length=16, choices=Result.choices, default=Result.RECEIVED)
     attempt_no = models.TextField(null=True)
+    refund_no = models.TextField(null=True)
     note = models.TextField(default="", blank=True)
 
     class Meta:

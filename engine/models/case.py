@@ -16,7 +16,11 @@ from paymentplatform.kernel.guards import guard_machine
 
 
 class LateMoney(FSMModelMixin, models.Model):
-    """Money a channel took for a trade that can no longer use it. It waits in suspense 挂账, never lost."""
+    """Money a channel took for a trade that can no longer use it. It waits in suspense 挂账, never lost.
+
+    ``policy`` is the merchant's at the time: REFUND (``due_at`` at once), ASK (``due_at`` when the time to answer is
+    over, then it is refunded) or HOLD (no ``due_at``: an operator decides). ``decided_by`` names who decided.
+    """
 
     database_access = grants.MUTABLE
 
@@ -33,6 +37,8 @@ class LateMoney(FSMModelMixin, models.Model):
     reason = models.TextField()
     policy = models.TextField()
     due_at = models.DateTimeField(null=True)
+    decided_by = models.TextField(default="", db_default="", blank=True)
+    resolved_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=PlatformNow())
 
     class Meta:

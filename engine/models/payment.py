@@ -92,14 +92,15 @@ class PaymentDetail(FSMModelMixin, models.Model):
     currency = models.CharField(max_length=3)
     hold_no = models.TextField(null=True)
     refunded_amount = models.BigIntegerField(default=0, db_default=0)
+    refunding_amount = models.BigIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(db_default=PlatformNow())
 
     class Meta:
         db_table = "engine_payment_detail"
         constraints = [
             models.CheckConstraint(
-                condition=Q(amount__gte=1, refunded_amount__gte=0)
-                & Q(refunded_amount__lte=F("amount")),
+                condition=Q(amount__gte=1, refunded_amount__gte=0, refunding_amount__gte=0)
+                & Q(refunded_amount__lte=F("amount") - F("refunding_amount")),
                 name="engine_detail_amounts",
             )
         ]

@@ -11,9 +11,10 @@ from engine.models import (
     LateMoney,
     PaymentDetail,
     PaymentOrder,
+    Refund,
     Transition,
 )
-from engine.states import CASE, CHANNEL_ATTEMPT, LATE_MONEY, PAYMENT_DETAIL, PAYMENT_ORDER
+from engine.states import CASE, CHANNEL_ATTEMPT, LATE_MONEY, PAYMENT_DETAIL, PAYMENT_ORDER, REFUND
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.statemachine import Machine
 
@@ -35,7 +36,19 @@ _MACHINES: dict[type, tuple[Machine, list[str]]] = {
             "leased_until",
         ],
     ),
-    LateMoney: (LATE_MONEY, ["status", "due_at"]),
+    Refund: (
+        REFUND,
+        [
+            "status",
+            "succeeded_at",
+            "failed_at",
+            "failure_code",
+            "next_try_at",
+            "lease_token",
+            "leased_until",
+        ],
+    ),
+    LateMoney: (LATE_MONEY, ["status", "due_at", "decided_by", "resolved_at"]),
     Case: (CASE, ["status", "resolved_at"]),
 }
 

@@ -17,6 +17,7 @@ from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
 
 DEFAULT_EXPIRES_IN_S = 900
 MERCHANT_NUMBER = re.compile(r"[A-Za-z0-9_.\-]{1,64}\Z", re.ASCII)
+_FIGURES = {"amount", "currency", "expires_in"}
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
@@ -40,12 +41,40 @@ def check_new_order(body: CreateOrder, merchant: MerchantIdentity) -> None:
 
 def digest_order(body: CreateOrder) -> str:
     """Fingerprint of what was asked: the same body in any key order gives the same digest."""
-    normal = msgspec.structs.replace(
+    return hashlib.sha256(msgspec.json.encode(_normalise(body), order="deterministic")).hexdigest()
+
+
+def find_differences(*, asked: CreateOrder, first: CreateOrder) -> list[FieldError]:
+    """Name every field in which a request differs from the order that already has its number.
+
+    Figures are shown, texts are not: a subject or a payer_ref may be personal.
+    """
+    was, now = (msgspec.to_builtins(_normalise(body)) for body in (first, asked))
+    differing = [name for name in was if name != "metadata" and was[name] != now[name]]
+    faults = [
+        FieldError(
+            name,
+            "differs",
+            f"the first order has {was[name]}" if name in _FIGURES else "not as in the first order",
+        )
+        for name in differing
+    ]
+    before, after = was["metadata"], now["metadata"]
+    faults += [
+        FieldError(f"metadata.{key}", "differs", "not as in the first order")
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+    return faults
+
+
+def _normalise(body: CreateOrder) -> CreateOrder:
+    """Put in what an absent field means."""
+    return msgspec.structs.replace(
         body,
         expires_in=body.expires_in or DEFAULT_EXPIRES_IN_S,
         metadata=body.metadata or {},
     )
-    return hashlib.sha256(msgspec.json.encode(normal, order="deterministic")).hexdigest()
 
 
 def _check_number(number: str) -> list[FieldError]:

@@ -9,7 +9,13 @@ import msgspec
 from django.conf import settings
 
 from acquiring.contracts import CreateOrder, MerchantIdentity, OrderConflict
-from acquiring.services.order_rules import DEFAULT_EXPIRES_IN_S, check_new_order, digest_order
+from acquiring.models import TradeOrder
+from acquiring.services.order_rules import (
+    DEFAULT_EXPIRES_IN_S,
+    check_new_order,
+    digest_order,
+    find_differences,
+)
 from paymentplatform.kernel import context, numbers, transactions
 from paymentplatform.kernel.errors import Unauthenticated, Unavailable
 from paymentplatform.kernel.hotsql import HotStatement
@@ -101,5 +107,37 @@ def _find_same_order(*, body: CreateOrder, digest: str, merchant: MerchantIdenti
     if known_digest is None or order_json is None:
         raise Unavailable
     if known_digest.decode() != digest:
-        raise OrderConflict("This merchant_order_no was used before with other content.")
+        _refuse_other_content(body=body, merchant=merchant)
     return order_json
+
+
+def _refuse_other_content(*, body: CreateOrder, merchant: MerchantIdentity) -> None:
+    """Raise OrderConflict naming what differs from the first order.
+
+    The fields decide, not the digest: a digest made by an earlier release, of the same fields, refuses nothing.
+    """
+    first = TradeOrder.objects.get(
+        merchant_no=merchant.merchant_no, merchant_order_no=body.merchant_order_no
+    )
+    if differences := find_differences(asked=body, first=_read_back(first)):
+        raise OrderConflict(
+            "This merchant_order_no was used before with other content.",
+            errors=tuple(differences),
+        )
+
+
+def _read_back(order: TradeOrder) -> CreateOrder:
+    """Return the body that this order was made from."""
+    return CreateOrder(
+        merchant_order_no=order.merchant_order_no,
+        amount=order.amount,
+        currency=order.currency,
+        subject=order.subject,
+        description=order.description,
+        expires_in=round((order.expires_at - order.created_at).total_seconds()),
+        notify_url=order.notify_url,
+        return_url=order.return_url,
+        allowed_methods=order.allowed_methods,
+        payer_ref=order.payer_ref,
+        metadata=order.metadata,
+    )

@@ -11,6 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from enum import Enum
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -147,7 +148,7 @@ def find_field_errors(value: Any, kind: Any, path: str = "") -> Iterator[FieldEr
         try:
             msgspec.convert(value, kind, strict=True)
         except msgspec.ValidationError as error:
-            yield _field_error(path, error)
+            yield _field_error(path, error, kind)
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for name in [name for name in value if name not in fields]:
@@ -301,7 +302,7 @@ def _read_parameter(name: str, text: str, kind: type) -> Any:
     return text
 
 
-def _field_error(path: str, error: msgspec.ValidationError) -> FieldError:
+def _field_error(path: str, error: msgspec.ValidationError, kind: Any = None) -> FieldError:
     text = str(error)
     if (match := _MSGSPEC_PATH.search(text)) is not None:
         path = _join(path, match["path"].removeprefix("."))
@@ -311,7 +312,19 @@ def _field_error(path: str, error: msgspec.ValidationError) -> FieldError:
         return FieldError(path, "required", text)
     if text.endswith("got null"):
         return FieldError(path, "required", "The field must not be null.")
-    return FieldError(path, "wrong_type" if ", got " in text else "invalid_value", text)
+    code = "wrong_type" if ", got " in text else "invalid_value"
+    if allowed := _allowed_values(kind):
+        text = f"Must be one of {', '.join(allowed)}."
+    return FieldError(path, code, text)
+
+
+def _allowed_values(kind: Any) -> list[str]:
+    """Return the values that an enum or a literal allows, also as an item of a list or an alternative."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    if typing.get_origin(kind) is typing.Literal:
+        return [str(value) for value in typing.get_args(kind)]
+    return [value for inner in typing.get_args(kind) for value in _allowed_values(inner)]
 
 
 def _join(path: str, name: str) -> str:

@@ -22,6 +22,7 @@ from acquiring.services.merchants import (
     issue_credential,
     revoke_credential,
 )
+from acquiring.services.order_rules import find_differences
 from acquiring.services.orders import create_order
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
@@ -72,6 +73,79 @@ class TestCreateOrder:
             create_order(body=body(merchant_order_no=number, **change), merchant=trade.merchant)
         assert trade.footprint() == before
         assert count_orders(trade.merchant.merchant_no) == 1
+
+    @pytest.mark.parametrize(
+        ("field", "change"),
+        [
+            ("amount", {"amount": 10_01}),
+            ("currency", {"currency": "USD"}),
+            ("subject", {"subject": "Coffee"}),
+            ("description", {"description": "Darjeeling"}),
+            ("expires_in", {"expires_in": 901}),
+            ("notify_url", {"notify_url": "https://shop.example/hook"}),
+            ("return_url", {"return_url": "https://shop.example/thanks"}),
+            ("allowed_methods", {"allowed_methods": [Method.QR_CODE]}),
+            ("payer_ref", {"payer_ref": "somebody"}),
+            ("metadata.a", {"metadata": {"a": "b"}}),
+        ],
+    )
+    def test_names_the_field_that_differs(self, field: str, change: dict[str, Any]):
+        merchant, first = make_identity(), body()
+        _, order_json = create_order(body=first, merchant=merchant)
+        other = msgspec.structs.replace(first, **change)
+        for asked, known in ((other, first), (first, other)):
+            known = msgspec.structs.replace(known, merchant_order_no=f"{field}-{known is first}")
+            asked = msgspec.structs.replace(asked, merchant_order_no=known.merchant_order_no)
+            create_order(body=known, merchant=merchant)
+            with pytest.raises(OrderConflict) as refusal:
+                create_order(body=asked, merchant=merchant)
+            assert [(e.field, e.code) for e in refusal.value.errors] == [(field, "differs")]
+        assert create_order(body=first, merchant=merchant) == (False, order_json)
+
+    def test_every_field_of_an_order_is_compared(self):
+        asked = body(
+            description="d",
+            expires_in=61,
+            notify_url="https://shop.example/hook",
+            return_url="https://shop.example/thanks",
+            allowed_methods=[Method.BALANCE],
+            payer_ref="p",
+            metadata={"a": "1"},
+        )
+        first = CreateOrder(merchant_order_no="x", amount=1, currency="USD", subject="y")
+        found = {e.field.partition(".")[0] for e in find_differences(asked=asked, first=first)}
+        assert found == {field.name for field in msgspec.structs.fields(CreateOrder)}
+
+    def test_several_differences_are_named_at_once_and_no_text_is_told(self):
+        merchant, first = make_identity(), body(payer_ref="secret person", metadata={"a": "x"})
+        create_order(body=first, merchant=merchant)
+        with pytest.raises(OrderConflict) as refusal:
+            create_order(
+                body=msgspec.structs.replace(first, amount=1, payer_ref="me", metadata={"b": "x"}),
+                merchant=merchant,
+            )
+        told = {e.field: e.detail for e in refusal.value.errors}
+        assert set(told) == {"amount", "payer_ref", "metadata.a", "metadata.b"}
+        assert told["amount"] == "the first order has 1000"
+        assert "secret person" not in str(told)
+
+    def test_another_merchants_number_is_nobodys_conflict(self):
+        first = body(amount=5_00)
+        create_order(body=first, merchant=make_identity())
+        other, mine = make_identity(), msgspec.structs.replace(first, amount=7_00)
+        assert create_order(body=mine, merchant=other)[0]
+        with pytest.raises(OrderConflict) as refusal:
+            create_order(body=first, merchant=other)
+        assert [e.detail for e in refusal.value.errors] == ["the first order has 700"]
+
+    def test_a_digest_of_an_earlier_release_refuses_nothing(self, owner_connection):
+        merchant, asked = make_identity(), body(metadata={"a": "1"}, expires_in=60)
+        _, order_json = create_order(body=asked, merchant=merchant)
+        owner_connection.execute(
+            "UPDATE acquiring_trade_order SET request_digest = 'old' WHERE merchant_order_no = %s",
+            [asked.merchant_order_no],
+        )
+        assert create_order(body=asked, merchant=merchant) == (False, order_json)
 
     def test_raced_by_32_makes_one_order(self):
         merchant, asked = make_identity(), body()

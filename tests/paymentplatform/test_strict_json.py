@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -46,6 +47,17 @@ class Query(msgspec.Struct, forbid_unknown_fields=True):
     status: str | None = None
     after: int | None = None
     open: bool | None = None
+
+
+class Colour(StrEnum):
+    RED = "RED"
+    GREEN = "GREEN"
+
+
+class Choices(msgspec.Struct, forbid_unknown_fields=True):
+    colour: Colour | None = None
+    colours: list[Colour] | None = None
+    size: Literal["S", "M"] = "S"
 
 
 def post(body: bytes, content_type: str = "application/json", **extra: Any) -> HttpRequest:
@@ -253,3 +265,22 @@ JSON = st.recursive(
 def test_whatever_comes_it_is_a_body_or_a_named_refusal(body: bytes) -> None:
     with suppress(InvalidRequest, UnsupportedMediaType, PayloadTooLarge):
         decode_body(post(body), Optional)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "allowed"),
+    [
+        (b'{"colour":"BLUE"}', "colour", "RED, GREEN"),
+        (b'{"colour":1}', "colour", "RED, GREEN"),
+        (b'{"colours":["RED","BLUE"]}', "colours[1]", "RED, GREEN"),
+        (b'{"size":"XXL"}', "size", "S, M"),
+    ],
+)
+def test_a_value_outside_a_list_is_told_the_list(body: bytes, field: str, allowed: str):
+    (error,) = refused(body, Choices).errors
+    assert (error.field, error.detail) == (field, f"Must be one of {allowed}.")
+
+
+def test_a_parameter_outside_a_list_is_told_the_list():
+    with pytest.raises(InvalidRequest, match="colour: Must be one of RED, GREEN"):
+        decode_query(RequestFactory().get("/?colour=BLUE"), Choices)

@@ -128,7 +128,12 @@ CASE = Machine(
     table="engine_case",
     key="case_no",
     initial="OPEN",
-    moves=(("OPEN", "PROPOSED"), ("PROPOSED", "OPEN"), ("PROPOSED", "RESOLVED")),
+    moves=(
+        ("OPEN", "PROPOSED"),
+        ("PROPOSED", "OPEN"),
+        ("PROPOSED", "RESOLVED"),
+        ("OPEN", "RESOLVED"),  # what happened to the object itself has settled it
+    ),
     frozen=("case_no", "kind", "object_no", "created_at"),
 )
 

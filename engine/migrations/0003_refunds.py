@@ -159,4 +159,45 @@ class Migration(migrations.Migration):
             model_name='refund',
             trigger=pgtrigger.compiler.Trigger(name='set_once', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF (OLD.succeeded_at IS NOT NULL AND NEW.succeeded_at IS DISTINCT FROM OLD.succeeded_at) OR (OLD.failed_at IS NOT NULL AND NEW.failed_at IS DISTINCT FROM OLD.failed_at) THEN RAISE EXCEPTION 'what % has once said stands', TG_TABLE_NAME USING ERRCODE = 'PC900'; END IF; RETURN NEW;", hash='fcb7e230af8db96e4bc025e72bce33d12444d1f7', operation='UPDATE OF "succeeded_at", "failed_at"', pgid='pgtrigger_set_once_fdb1c', table='engine_refund', when='BEFORE')),
         ),
+        pgtrigger.migrations.RemoveTrigger(
+            model_name='case',
+            name='legal_move',
+        ),
+        migrations.AddField(
+            model_name='latemoney',
+            name='respond_by',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddIndex(
+            model_name='channelattempt',
+            index=models.Index(condition=models.Q(('status__in', ['CREATED', 'SENT', 'UNKNOWN'])), fields=['channel_code', 'currency'], name='engine_attempt_unknown'),
+        ),
+        migrations.AddIndex(
+            model_name='latemoney',
+            index=models.Index(fields=['merchant_no', '-late_money_no'], name='engine_late_money_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='latemoney',
+            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='engine_late_money_due'),
+        ),
+        migrations.AddIndex(
+            model_name='latemoney',
+            index=models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['created_at'], name='engine_late_money_unresolved'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='case',
+            trigger=pgtrigger.compiler.Trigger(name='legal_move', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF NEW.status = OLD.status OR (OLD.status = 'OPEN' AND NEW.status = 'PROPOSED') OR (OLD.status = 'PROPOSED' AND NEW.status = 'OPEN') OR (OLD.status = 'PROPOSED' AND NEW.status = 'RESOLVED') OR (OLD.status = 'OPEN' AND NEW.status = 'RESOLVED') THEN RETURN NEW; END IF; RAISE EXCEPTION 'illegal move of case: % -> %', OLD.status, NEW.status USING ERRCODE = 'PC900';", hash='bc832959fea7f74abdf0d149a4c5d88ecba80ddf', operation='UPDATE OF "status"', pgid='pgtrigger_legal_move_1ff23', table='engine_case', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='latemoney',
+            trigger=pgtrigger.compiler.Trigger(name='set_once', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF (OLD.respond_by IS NOT NULL AND NEW.respond_by IS DISTINCT FROM OLD.respond_by) OR (OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS DISTINCT FROM OLD.resolved_at) THEN RAISE EXCEPTION 'what % has once said stands', TG_TABLE_NAME USING ERRCODE = 'PC900'; END IF; RETURN NEW;", hash='bd37d3411771ab0ec71d52a0d569c5d21ad36354', operation='UPDATE OF "respond_by", "resolved_at"', pgid='pgtrigger_set_once_e0f5c', table='engine_late_money', when='BEFORE')),
+        ),
+        migrations.AddConstraint(
+            model_name='latemoney',
+            constraint=models.CheckConstraint(condition=models.Q(('due_at__isnull', True), ('status', 'OPEN'), _connector='OR'), name='engine_late_money_due_while_open'),
+        ),
+        migrations.AddConstraint(
+            model_name='latemoney',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', True), models.Q(('status__in', ['HONOURED', 'REFUNDED']), _negated=True)), models.Q(('resolved_at__isnull', False), ('status__in', ['HONOURED', 'REFUNDED'])), _connector='OR'), name='engine_late_money_resolved_at_end'),
+        ),
     ]

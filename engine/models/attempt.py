@@ -75,6 +75,11 @@ class ChannelAttempt(FSMModelMixin, models.Model):
                 condition=Q(next_query_at__isnull=False),
             ),
             models.Index(fields=["payment_no"], name="engine_attempt_of_payment"),
+            models.Index(
+                fields=["channel_code", "currency"],
+                name="engine_attempt_unknown",
+                condition=Q(status__in=["CREATED", "SENT", "UNKNOWN"]),
+            ),
         ]
         triggers = [
             *guard_machine(CHANNEL_ATTEMPT),

@@ -12,15 +12,21 @@ from engine.states import CASE, LATE_MONEY
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_machine
+from paymentplatform.kernel.guards import guard_machine, set_once
 
 
 class LateMoney(FSMModelMixin, models.Model):
     """Money a channel took for a trade that can no longer use it. It waits in suspense 挂账, never lost.
 
-    ``policy`` is the merchant's at the time: REFUND (``due_at`` at once), ASK (``due_at`` when the time to answer is
-    over, then it is refunded) or HOLD (no ``due_at``: an operator decides). ``decided_by`` names who decided.
+    ``policy`` is the merchant's at the time: REFUND (``due_at`` at once), ASK (``due_at`` when the time to answer,
+    ``respond_by``, is over; then it is refunded) or HOLD (no ``due_at``: an operator decides). Money of a channel that
+    cannot give back is always held. ``reason`` is a code; ``decided_by`` names who decided.
     """
+
+    class Policy(models.TextChoices):
+        REFUND = "REFUND"
+        HOLD = "HOLD"
+        ASK = "ASK"
 
     database_access = grants.MUTABLE
 
@@ -36,6 +42,7 @@ class LateMoney(FSMModelMixin, models.Model):
     status = state_field(LATE_MONEY)
     reason = models.TextField()
     policy = models.TextField()
+    respond_by = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     decided_by = models.TextField(default="", db_default="", blank=True)
     resolved_at = models.DateTimeField(null=True)
@@ -49,28 +56,54 @@ class LateMoney(FSMModelMixin, models.Model):
                 fields=["channel_code", "channel_trade_no"], name="engine_late_money_trade_number"
             ),
             models.CheckConstraint(condition=Q(amount__gte=1), name="engine_late_money_positive"),
+            models.CheckConstraint(
+                condition=Q(due_at__isnull=True) | Q(status="OPEN"),
+                name="engine_late_money_due_while_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(resolved_at__isnull=True) & ~Q(status__in=sorted(LATE_MONEY.terminal))
+                | Q(resolved_at__isnull=False, status__in=sorted(LATE_MONEY.terminal)),
+                name="engine_late_money_resolved_at_end",
+            ),
         ]
-        indexes = [models.Index(fields=["order_no"], name="engine_late_money_of_order")]
-        triggers = guard_machine(LATE_MONEY)
+        indexes = [
+            models.Index(fields=["order_no"], name="engine_late_money_of_order"),
+            models.Index(fields=["merchant_no", "-late_money_no"], name="engine_late_money_newest"),
+            models.Index(
+                fields=["due_at"],
+                name="engine_late_money_due",
+                condition=Q(due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["created_at"],
+                name="engine_late_money_unresolved",
+                condition=Q(resolved_at__isnull=True),
+            ),
+        ]
+        triggers = [*guard_machine(LATE_MONEY), set_once("respond_by", "resolved_at")]
 
     def __str__(self) -> str:
         return self.late_money_no
 
     @move_to(LATE_MONEY, "REFUNDING", field=status)
-    def start_refunding(self) -> None:
+    def start_refunding(self, *, decided_by: str) -> None:
         """It is on its way back to the payer."""
+        self.decided_by, self.due_at = decided_by, None
 
     @move_to(LATE_MONEY, "REFUNDED", field=status)
-    def mark_refunded(self) -> None:
+    def mark_refunded(self, *, resolved_at: datetime) -> None:
         """The payer has it back."""
+        self.resolved_at = resolved_at
 
     @move_to(LATE_MONEY, "HONOURED", field=status)
-    def mark_honoured(self) -> None:
+    def mark_honoured(self, *, decided_by: str, resolved_at: datetime) -> None:
         """The merchant accepted it after all."""
+        self.decided_by, self.due_at, self.resolved_at = decided_by, None, resolved_at
 
     @move_to(LATE_MONEY, "OPEN", field=status)
     def reopen(self) -> None:
-        """Its refund failed; somebody must decide."""
+        """Its refund failed; the decision is void and somebody must decide anew."""
+        self.decided_by = ""
 
 
 class Case(FSMModelMixin, models.Model):
@@ -110,5 +143,5 @@ class Case(FSMModelMixin, models.Model):
 
     @move_to(CASE, "RESOLVED", field=status)
     def resolve(self, *, resolved_at: datetime) -> None:
-        """Decided by two persons."""
+        """Decided by two persons, or settled by what happened to the object itself."""
         self.resolved_at = resolved_at

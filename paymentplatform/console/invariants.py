@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from paymentplatform.kernel.invariants import Invariant
+from paymentplatform.console.states import MACHINES
+from paymentplatform.kernel.invariants import Invariant, build_history_query
 
 _SUCCESS_IS_PAID: Final = """
 SELECT o.order_no AS subject,
@@ -148,12 +149,44 @@ SELECT h.hold_no, 'is OPEN for ' || h.reference || ', which no live payment uses
                     WHERE d.hold_no = h.hold_no AND p.status IN ('INIT', 'PAYING'))
 """
 
+_APPROVED_IS_POSTED: Final = """
+SELECT p.proposal_no AS subject,
+       'is APPROVED, and its journal ' || (p.preview->'journal'->>'event_type') || ' '
+       || (p.preview->'journal'->>'event_id') || ' is not posted as it was approved' AS problem
+  FROM console_proposal AS p
+ WHERE p.status = 'APPROVED' AND jsonb_typeof(p.preview->'journal') = 'object'
+   AND (SELECT jsonb_agg(jsonb_build_object('debit', d.code, 'credit', c.code, 'amount', l.amount,
+                                            'currency', l.currency) ORDER BY l.line_no)
+          FROM ledger_journal AS j
+          JOIN ledger_posting AS l ON l.journal_no = j.journal_no
+          JOIN ledger_account AS d ON d.id = l.debit_account_id
+          JOIN ledger_account AS c ON c.id = l.credit_account_id
+         WHERE j.event_type = p.preview->'journal'->>'event_type'
+           AND j.event_id = p.preview->'journal'->>'event_id')
+       IS DISTINCT FROM p.preview->'journal'->'postings'
+"""
+
+_PROPOSALS_END: Final = """
+SELECT p.proposal_no AS subject, 'is OPEN past its time' AS problem, p.expires_at AS since
+  FROM console_proposal AS p
+ WHERE p.status = 'OPEN' AND p.expires_at <= platform_now()
+"""
+
 INVARIANTS: Final[tuple[Invariant, ...]] = (
     Invariant(
         5, "An order is SUCCESS exactly when one payment of its amount is PAID", _SUCCESS_IS_PAID
     ),
-    Invariant(7, "A payment is PAID exactly when its journal has the same sums", _PAID_IS_POSTED),
+    Invariant(
+        7,
+        "A payment is PAID, a proposal APPROVED exactly when its journal is posted as it should be",
+        f"{_PAID_IS_POSTED}UNION ALL{_APPROVED_IS_POSTED}",
+    ),
     Invariant(8, "Orders and payments agree on what was refunded", _REFUNDED_AGREES),
+    Invariant(
+        10,
+        "Proposals: no event leaves a terminal state, the last one is the state",
+        build_history_query(MACHINES, history="console_transition"),
+    ),
     Invariant(
         12,
         "What a channel owes us is what it took for us",
@@ -162,7 +195,10 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(13, "Suspense is the open late money", _SUSPENSE_IS_LATE_MONEY, always=False),
     Invariant(
-        15, "Orders, payments and holds wait only for each other", _NOTHING_STUCK, always=False
+        15,
+        "Orders, payments and holds wait only for each other, proposals only until they expire",
+        f"{_NOTHING_STUCK}UNION ALL{_PROPOSALS_END}",
+        always=False,
     ),
 )
 """The console's part of the promised invariants, by their public numbers."""

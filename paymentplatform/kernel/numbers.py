@@ -30,6 +30,7 @@ MERCHANT: Final = "mch"
 KEY: Final = "key"
 PAYER: Final = "pyr"
 AGREEMENT: Final = "agr"
+PROPOSAL: Final = "prp"
 REQUEST: Final = "req"
 
 

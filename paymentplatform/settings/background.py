@@ -67,5 +67,6 @@ CELERY_BEAT_SCHEDULE = {
     "deliver due notifications": _every(1, "acquiring.deliver_due_notifications", expires=5),
     "query due attempts": _every(1, "engine.query_due_attempts", expires=5),
     "roll up accounts": _every(1, "ledger.roll_up_accounts", expires=5),
+    "expire due proposals": _every(10, "console.expire_due_proposals", expires=30),
     "heartbeat": _every(5, "platform.heartbeat", expires=15),
 }

@@ -26,6 +26,7 @@ _OTHER_VALUES = {
     "date": "DATE '2001-01-01'",
     "timestamp with time zone": "TIMESTAMPTZ '2001-01-01 00:00Z'",
     "boolean": "true",
+    "jsonb": "'[]'",
 }
 
 

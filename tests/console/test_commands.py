@@ -11,21 +11,22 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from acquiring.models import Credential, Merchant, TradeOrder
 from acquiring.services.merchants import authenticate_bearer
 from engine.channels.registry import get_channel
 from engine.channels.sandbox import codec
-from engine.models import ChannelCallback, Transition
+from engine.models import ChannelCallback
+from engine.models import Transition as EngineTransition
 from engine.services import inquiries
 from ledger import api as ledger
-from paymentplatform.console.models import AuditLog
+from paymentplatform.console.models import AuditLog, Proposal, Transition
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import Unauthenticated
 from tests.console import trades
+from tests.console.proposals import operator, proposed
 from tests.engine.scripted import ScriptedChannel, charged
 from tests.environment import ROOT
 from tests.makers import make_merchant, make_payer
@@ -180,10 +181,10 @@ class TestReplayCallback:
         assert (code, done["result"], done["note"]) == (0, "APPLIED", "paid")
         assert done["attempt_no"] == trade.attempt
         assert TradeOrder.objects.get(pk=trade.order).status == "SUCCESS"
-        before = Transition.objects.filter(object_no=trade.payment).count()
+        before = EngineTransition.objects.filter(object_no=trade.payment).count()
         code, done = run("replay_callback", callback.pk)
         assert (code, done["note"]) == (0, "repeated")
-        assert Transition.objects.filter(object_no=trade.payment).count() == before
+        assert EngineTransition.objects.filter(object_no=trade.payment).count() == before
 
     @pytest.mark.parametrize(
         "wrong",
@@ -212,38 +213,29 @@ class TestReplayCallback:
 
 
 class TestTopUp:
-    def operators(self) -> tuple[str, str]:
-        names = (numbers.new_number("op"), numbers.new_number("op"))
-        for name in names:
-            User.objects.create_user(username=name, is_staff=True)
-        return names
-
-    def arguments(self, payer: str, one: str, other: str, **changes: object) -> list[str]:
+    def propose(self, payer: str, maker: str, **changes: object) -> list[str]:
         options: dict[str, object] = {
             "amount": 500,
             "reference": numbers.new_number("ref"),
-            "operator": one,
-            "approve-by": other,
+            "operator": maker,
             "reason": "bank transfer",
         }
-        options |= {name.replace("_", "-"): value for name, value in changes.items()}
-        return [payer, *(f"--{name}={value}" for name, value in options.items())]
+        return [payer, *(f"--{name}={value}" for name, value in (options | changes).items())]
 
     def balance(self, payer: str) -> int:
         account = ledger.payer_balance(payer_no=payer, currency="CNY")
         return ledger.get_balance(account_code=account).balance
 
-    def test_two_operators_bring_money_once_per_reference(self):
-        payer, (one, other) = make_payer(balance=0), self.operators()
-        arguments = self.arguments(payer, one, other, reference=numbers.new_number("ref"))
+    def test_one_operator_proposes_and_another_approves(self):
+        payer, maker, checker = make_payer(balance=0), operator(), operator()
+        arguments = self.propose(payer, maker)
         code, dry = run("top_up_payer", *arguments, "--dry-run")
-        assert (code, dry["dry_run"], dry["journal_no"]) == (0, True, None)
-        assert self.balance(payer) == 0
-        assert not AuditLog.objects.filter(object_no=payer).exists()
-        code, done = run("top_up_payer", *arguments)
-        assert (code, done["repeated"]) == (0, False)
-        assert done["postings"] == dry["postings"]
-        assert done["postings"] == [
+        assert (code, dry["dry_run"], dry["proposal_no"]) == (0, True, None)
+        assert not Proposal.objects.filter(subject_no=payer).exists()
+        code, made = run("top_up_payer", *arguments)
+        assert (code, made["repeated"], made["status"]) == (0, False, "OPEN")
+        assert (made["preview_hash"], made["postings"]) == (dry["preview_hash"], dry["postings"])
+        assert made["postings"] == [
             {
                 "debit": "A20:platform:CNY",
                 "credit": f"L10:{payer}:CNY",
@@ -252,49 +244,96 @@ class TestTopUp:
             }
         ]
         code, again = run("top_up_payer", *arguments)
+        assert (code, again["repeated"], again["proposal_no"]) == (0, True, made["proposal_no"])
+        assert self.balance(payer) == 0
+
+        approval = [f"--approve={made['proposal_no']}", f"--operator={checker}"]
+        code, dry = run("top_up_payer", *approval, "--dry-run")
+        assert (code, dry["status"], dry["journal_no"], self.balance(payer)) == (0, "OPEN", None, 0)
+        code, done = run("top_up_payer", *approval, f"--hash={made['preview_hash']}")
+        assert (code, done["status"], done["checker"]) == (0, "APPROVED", checker)
+        assert ledger.get_journal(journal_no=done["journal_no"]).event_id == made["reference"]
+        code, again = run("top_up_payer", *approval)
         assert (code, again["repeated"], again["journal_no"]) == (0, True, done["journal_no"])
         assert self.balance(payer) == 500
-        line = AuditLog.objects.get(object_no=payer)
-        assert (line.operator, line.action, line.after["approved_by"]) == (
-            one,
-            "top_up_payer",
-            other,
-        )
+        lines = AuditLog.objects.filter(object_no=made["proposal_no"]).order_by("id")
+        assert [(line.operator, line.action) for line in lines] == [
+            (maker, "make_proposal"),
+            (checker, "approve_proposal"),
+        ]
+        move = Transition.objects.filter(object_no=made["proposal_no"]).latest("id")
+        assert move.actor == f"operator:{checker}"
 
     @pytest.mark.parametrize(
         ("change", "expected"),
         [
-            ({"approve_by": "the same"}, (2, "invalid_request")),
             ({"amount": 0}, (2, "invalid_request")),
-            ({"amount": 10**12}, (2, "invalid_request")),
             ({"currency": "XXX"}, (2, "invalid_request")),
+            ({"reference": " "}, (2, "invalid_request")),
             ({"reason": " "}, (2, "invalid_request")),
-            ({"approve_by": "nobody"}, (1, "forbidden")),
-            ({"payer_no": "pyr_x"}, (1, "not_found")),
+            ({"hash": "0" * 64}, (2, "invalid_request")),
+            ({"approve": "prp_x"}, (2, "invalid_request")),
+            ({"operator": "nobody"}, (1, "forbidden")),
         ],
         ids=str,
     )
-    def test_a_refusal_moves_nothing(self, change, expected):
-        payer, (one, other) = make_payer(balance=0), self.operators()
-        if change.get("approve_by") == "the same":
-            change = {"approve_by": one}
-        arguments = self.arguments(
-            payer, one, other, **{k: v for k, v in change.items() if k != "payer_no"}
-        )
-        arguments[0] = change.get("payer_no", payer)
-        code, answer = run("top_up_payer", *arguments)
+    def test_a_refused_wish_writes_nothing(self, change, expected):
+        payer = make_payer(balance=0)
+        code, answer = run("top_up_payer", *self.propose(payer, operator(), **change))
         assert (code, answer["error"]["code"]) == expected
+        assert not Proposal.objects.filter(subject_no=payer).exists()
+
+    def test_a_wish_without_its_parts_is_wrong_use(self):
+        payer, maker = make_payer(balance=0), operator()
+        complete = self.propose(payer, maker)
+        for n in range(len(complete)):
+            if "--operator" not in complete[n]:
+                code, answer = run("top_up_payer", *complete[:n], *complete[n + 1 :])
+                assert (code, answer["error"]["code"]) == (2, "invalid_request")
+        code, answer = run("top_up_payer", *self.propose("pyr_x", maker))
+        assert (code, answer["error"]["code"]) == (1, "not_found")
+        assert not Proposal.objects.filter(subject_no__in=[payer, "pyr_x"]).exists()
+
+    def test_a_refused_approval_moves_nothing(self):
+        payer, maker = make_payer(balance=0), operator()
+        _, made = run("top_up_payer", *self.propose(payer, maker))
+        approval = f"--approve={made['proposal_no']}"
+        for arguments, expected in (
+            ([approval, f"--operator={maker}"], (1, "second_person_required")),
+            ([approval, f"--operator={operator()}", "--hash=x"], (1, "proposal_changed")),
+            ([approval, f"--operator={operator()}", "--amount=500"], (2, "invalid_request")),
+            (["--approve=prp_x", f"--operator={operator()}"], (1, "not_found")),
+        ):
+            code, answer = run("top_up_payer", *arguments)
+            assert (code, answer["error"]["code"]) == expected
         assert self.balance(payer) == 0
-        assert not AuditLog.objects.filter(operator=one).exists()
+        assert Proposal.objects.get(pk=made["proposal_no"]).status == "OPEN"
 
     def test_a_reference_belongs_to_one_top_up(self):
-        payer, (one, other) = make_payer(balance=0), self.operators()
+        payer, maker = make_payer(balance=0), operator()
         reference = numbers.new_number("ref")
-        assert run("top_up_payer", *self.arguments(payer, one, other, reference=reference))[0] == 0
-        changed = self.arguments(payer, one, other, reference=reference, amount=501)
+        assert run("top_up_payer", *self.propose(payer, maker, reference=reference))[0] == 0
+        changed = self.propose(payer, maker, reference=reference, amount=501)
         code, answer = run("top_up_payer", *changed)
-        assert (code, answer["error"]["code"]) == (1, "conflict")
-        assert self.balance(payer) == 500
+        assert (code, answer["error"]["code"]) == (1, "proposal_conflict")
+        assert Proposal.objects.get(subject_no=payer).payload["amount"] == 500
+
+    def test_people_see_amounts_in_major_units_and_what_comes_next(self):
+        out = io.StringIO()
+        call_command("top_up_payer", *self.propose(make_payer(), operator()), stdout=out)
+        assert "5.00 CNY" in out.getvalue()
+        assert "Another person must approve it." in out.getvalue()
+
+
+def test_proposals_past_their_time_expire(clock):
+    payer = make_payer(balance=0)
+    made = proposed(payer=payer)
+    clock.advance(7 * 86_400 + 1)
+    code, done = run("expire_proposals")
+    assert code == 0
+    assert done["proposals"] >= 1
+    assert Proposal.objects.get(pk=made.proposal_no).status == "EXPIRED"
+    assert run("expire_proposals") == (0, {"proposals": 0})
 
 
 def test_people_get_lines_and_refusals_on_stderr():

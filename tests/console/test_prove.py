@@ -20,7 +20,7 @@ from ledger import api as ledger
 from paymentplatform.console import selectors
 from paymentplatform.console.invariants import INVARIANTS as CONSOLE
 from paymentplatform.kernel.invariants import Invariant
-from tests.console import trades
+from tests.console import proposals, trades
 from tests.live import LivePlatform
 from tests.makers import order_body
 from tests.waiting import wait_until
@@ -153,6 +153,28 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
             )
         ],
     ),
+    (
+        "console 7",
+        "{approved}",
+        "not posted as it was approved",
+        [
+            (
+                "UPDATE ledger_journal SET event_id = event_id || 'x' WHERE journal_no = "
+                "(SELECT result FROM console_proposal WHERE proposal_no = '{approved}')"
+            )
+        ],
+    ),
+    (
+        "console 7",
+        "{approved}",
+        "not posted as it was approved",
+        [
+            (
+                "UPDATE ledger_posting SET amount = amount + 1 WHERE journal_no = "
+                "(SELECT result FROM console_proposal WHERE proposal_no = '{approved}')"
+            )
+        ],
+    ),
     # -- 8
     ("acquiring 8", "{idle.order}", "refunded 5", [order("refunded_amount = 5", of="idle")]),
     (
@@ -205,6 +227,21 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         [history("engine", "payment_order", "{paid.payment}", "PAID", "FAILED")],
     ),
     ("engine 10", "{detail}", "last event says DONE", [detail("status = 'FAILED'", of="charged")]),
+    (
+        "console 10",
+        "{approved}",
+        "left APPROVED",
+        [history("console", "proposal", "{approved}", "APPROVED", "REFUSED")],
+    ),
+    (
+        "console 10",
+        "{proposed}",
+        "last event says OPEN",
+        [
+            *dropped("console_proposal", "console_proposal_decided_once"),
+            "UPDATE console_proposal SET status = 'REFUSED' WHERE proposal_no = '{proposed}'",
+        ],
+    ),
     # -- 11
     (
         "engine 11",
@@ -360,6 +397,15 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
     ),
     (
         "console 15",
+        "{proposed}",
+        "is OPEN past its time",
+        [
+            *dropped("console_proposal", "console_proposal_has_time"),
+            f"UPDATE console_proposal SET expires_at = now() - {OLD} WHERE proposal_no = '{{proposed}}'",
+        ],
+    ),
+    (
+        "console 15",
         "hld_{paid.payment}",
         "which no live payment uses",
         [
@@ -411,6 +457,8 @@ def names(unit_database: str) -> dict[str, Any]:
         "failed_detail": trades.ChannelAttempt.objects.get(pk=made["failed"].attempt).detail_id,
         "late_no": trades.LateMoney.objects.get(attempt_no=made["late"].attempt).late_money_no,
         "agreement": agreement.agreement_no,
+        "proposed": proposals.proposed(payer=made["paid"].payer).proposal_no,
+        "approved": proposals.approved(payer=made["paid"].payer).proposal_no,
     }
 
 

@@ -35,6 +35,8 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "ledger_hold": ("none yet: no payment uses a hold today", _FOR_EVER),
     "ledger_transition": ("2 per hold", _FOR_EVER),
     "console_audit_log": ("1 per act of an operator", _FOR_EVER),
+    "console_proposal": ("1 per act that needs two people", _FOR_EVER),
+    "console_transition": ("2 per proposal", _FOR_EVER),
     "demo_order": ("1 per sale of the demo shop", "until `run.py reset`"),
     "demo_received_webhook": ("1 per sale of the demo shop", "until `run.py reset`"),
 }

@@ -1,5 +1,6 @@
 """Tables of the console."""
 
 from paymentplatform.console.models.audit import AuditLog
+from paymentplatform.console.models.proposal import Proposal, Transition
 
-__all__ = ["AuditLog"]
+__all__ = ["AuditLog", "Proposal", "Transition"]

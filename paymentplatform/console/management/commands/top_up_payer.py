@@ -1,57 +1,137 @@
-"""``manage.py top_up_payer``: bring money into a payer's balance; one operator asks, another one approves."""
+"""``manage.py top_up_payer``: propose money for a payer's balance; another operator approves it with ``--approve``."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
-from paymentplatform.console.services.top_ups import TopUp, top_up_payer
-from paymentplatform.kernel.commands import OperatorCommand, Report
+from rich.console import Console
+
+from paymentplatform.console.contracts import ProposalView
+from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP, build_payload
+from paymentplatform.console.services.proposals import (
+    NewProposal,
+    approve_proposal,
+    get_proposal,
+    make_proposal,
+    preview_proposal,
+)
+from paymentplatform.kernel.commands import OperatorCommand, Report, build_table
+from paymentplatform.kernel.errors import InvalidRequest
+from paymentplatform.kernel.money import format_amount
+
+_PROPOSING = ("payer_no", "amount", "reference", "reason")
 
 
 class Command(OperatorCommand):
-    """Top up. 0 posted (or posted before under this reference), 1 refused, 2 wrong use."""
+    """Propose or approve. 0 done (or done before), 1 refused, 2 wrong use."""
 
-    help = "Post a top-up A20 → L10 once per reference; --dry-run shows the exact postings."
+    help = (
+        "Propose a top-up A20 → L10, once per reference; another operator's --approve posts it. "
+        "--dry-run shows the exact postings and writes nothing."
+    )
     moves_money = True
 
     def add_options(self, parser: ArgumentParser) -> None:
-        """Declare the money and the two operators."""
-        parser.add_argument("payer_no", metavar="PAYER_NO")
-        parser.add_argument("--amount", type=int, required=True, help="minor units")
+        """Declare the money, or the proposal to approve, and who is acting."""
+        parser.add_argument("payer_no", metavar="PAYER_NO", nargs="?")
+        parser.add_argument("--amount", type=int, help="minor units")
         parser.add_argument("--currency", default="CNY")
-        parser.add_argument("--reference", required=True, help="e.g. the bank's number; used once")
-        parser.add_argument("--operator", required=True, help="who asks")
-        parser.add_argument("--approve-by", required=True, metavar="OPERATOR", help="who approves")
-        parser.add_argument("--reason", required=True)
+        parser.add_argument("--reference", help="e.g. the bank's number; used once")
+        parser.add_argument("--approve", metavar="PRP_NO", help="approve this proposal")
+        parser.add_argument("--hash", help="with --approve: the preview hash that you saw")
+        parser.add_argument("--operator", required=True, help="who proposes, or who approves")
+        parser.add_argument("--reason", help="why; needed to propose")
 
     def perform(self, options: dict[str, Any]) -> Report:
-        """Post it, or show what would be posted."""
-        top_up = TopUp(
-            reference=options["reference"],
+        """Propose, approve, or show what would be posted."""
+        given = [name for name in _PROPOSING if options[name] is not None]
+        if options["approve"] is not None:
+            if set(given) - {"reason"}:
+                raise InvalidRequest("--approve takes what was proposed: give nothing else.")
+            return _approve(options)
+        missing = [name for name in _PROPOSING if name not in given]
+        if missing or options["hash"] is not None:
+            raise InvalidRequest(f"To propose, give {', '.join(missing) or 'no hash'}.")
+        return _propose(options)
+
+
+def _propose(options: dict[str, Any]) -> Report:
+    new = NewProposal(
+        kind=PAYER_TOP_UP.name,
+        payload=build_payload(
             payer_no=options["payer_no"],
             currency=options["currency"],
             amount=options["amount"],
-            operator=options["operator"],
-            approved_by=options["approve_by"],
-            reason=options["reason"],
+            reference=options["reference"],
+        ),
+        operator=options["operator"],
+        reason=options["reason"],
+    )
+    if options["dry_run"]:
+        sealed = preview_proposal(new)
+        return _report(
+            sealed.payload,
+            sealed.preview,
+            dry_run=True,
+            proposal_no=None,
+            status=None,
+            preview_hash=sealed.preview_hash,
+            journal_no=None,
         )
-        done = top_up_payer(top_up, dry_run=options["dry_run"])
-        return Report(
-            {
-                "dry_run": options["dry_run"],
-                "reference": top_up.reference,
-                "payer_no": top_up.payer_no,
-                "journal_no": done.journal_no,
-                "repeated": done.repeated,
-                "postings": [
-                    {
-                        "debit": posting.debit,
-                        "credit": posting.credit,
-                        "amount": posting.amount,
-                        "currency": top_up.currency,
-                    }
-                    for posting in done.postings
-                ],
-            }
+    made = make_proposal(new)
+    return _report_proposal(made.proposal, dry_run=False, repeated=made.repeated)
+
+
+def _approve(options: dict[str, Any]) -> Report:
+    shown = get_proposal(proposal_no=options["approve"])
+    if shown.kind != PAYER_TOP_UP.name:
+        raise InvalidRequest(f"{shown.proposal_no} is no top-up but {shown.kind}.")
+    done = approve_proposal(
+        proposal_no=shown.proposal_no,
+        operator=options["operator"],
+        preview_hash=options["hash"] or shown.preview_hash,
+        reason=options["reason"] or shown.reason,
+        dry_run=options["dry_run"],
+    )
+    return _report_proposal(done.proposal, dry_run=options["dry_run"], repeated=done.repeated)
+
+
+def _report_proposal(proposal: ProposalView, *, dry_run: bool, repeated: bool) -> Report:
+    return _report(
+        proposal.payload,
+        proposal.preview,
+        dry_run=dry_run,
+        proposal_no=proposal.proposal_no,
+        status=proposal.status,
+        repeated=repeated,
+        preview_hash=proposal.preview_hash,
+        maker=proposal.maker,
+        checker=proposal.checker,
+        expires_at=proposal.expires_at,
+        journal_no=proposal.result,
+    )
+
+
+def _report(payload: Mapping[str, Any], preview: Mapping[str, Any], **facts: Any) -> Report:
+    document = {**facts, **payload, "postings": preview["journal"]["postings"]}
+    return Report(document, show=lambda console: _show(document, console))
+
+
+def _show(document: dict[str, Any], console: Console) -> None:
+    lines = {name: value for name, value in document.items() if name not in {"amount", "postings"}}
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        console.print(f"{name:{width}}  {'–' if value is None else value}", markup=False)
+    rows: list[tuple[Any, ...]] = [
+        (
+            posting["debit"],
+            posting["credit"],
+            f"{format_amount(posting['amount'], posting['currency'])} {posting['currency']}",
         )
+        for posting in document["postings"]
+    ]
+    console.print(build_table("Debit", "Credit", "Amount", rows=rows))
+    if document["status"] == "OPEN":
+        console.print("Another person must approve it.")

@@ -1,0 +1,1 @@
+"""Kinds of proposals: one file for each, all of them in ``table.KINDS``."""

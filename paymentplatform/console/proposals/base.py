@@ -1,0 +1,46 @@
+"""What a kind of proposal has to say: what it is about, what it will do, and how it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+
+from ledger.contracts import JournalDraft
+from paymentplatform.console.contracts import Approval, JournalPreview, PostingPreview, Preview
+
+Payload = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalKind:
+    """One kind. All four functions take the payload, a JSON object without floats, exactly as it was proposed.
+
+    ``build_preview`` checks the payload and tells what execution would do now; it runs inside a transaction, when
+    the proposal is made and again at approval, and may lock what it reads. ``execute`` does it inside the
+    approving transaction, by calls of app services that *require* one, and returns what it made (a number). Both
+    raise DomainErrors. ``reference_of`` is what the act is known by: at most one open proposal of a kind has it,
+    and with ``once`` no second one after an approval.
+    """
+
+    name: str
+    title: str | Promise
+    subject_of: Callable[[Payload], str]
+    reference_of: Callable[[Payload], str]
+    build_preview: Callable[[Payload], Preview]
+    execute: Callable[[Payload, Approval], str]
+    once: bool = True
+
+
+def preview_journal(draft: JournalDraft) -> JournalPreview:
+    """Show a draft exactly as it would be posted."""
+    return JournalPreview(
+        event_type=draft.event_type,
+        event_id=draft.event_id,
+        postings=tuple(
+            PostingPreview(posting.debit, posting.credit, posting.amount, draft.currency)
+            for posting in draft.postings
+        ),
+    )

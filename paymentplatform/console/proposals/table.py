@@ -1,0 +1,16 @@
+"""The table of kinds: a kind that stands here can be proposed, shown, approved and expired; nothing else is needed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from paymentplatform.console.proposals.base import ProposalKind
+from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
+
+KINDS: Final[dict[str, ProposalKind]] = {
+    kind.name: kind
+    for kind in (
+        # One file beside this one for each kind, one line here.
+        PAYER_TOP_UP,
+    )
+}

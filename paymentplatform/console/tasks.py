@@ -1,0 +1,20 @@
+"""Work by the clock. Tasks take no decisions and are safe to run twice, at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+
+from paymentplatform.console.services.proposals import expire_due_proposals
+
+MAX_BATCHES = 20
+
+
+@shared_task(name="console.expire_due_proposals")
+def expire_due_proposals_task(**_: Any) -> None:
+    """End proposals past their time until none is due (bounded: the clock comes again)."""
+    for _batch in range(MAX_BATCHES):
+        if expire_due_proposals(limit=settings.SWEEP_BATCH) < settings.SWEEP_BATCH:
+            return

@@ -17,6 +17,7 @@ from engine import api as engine
 from paymentplatform.kernel import context, jobs, metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
+from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.sqlcalls import call_function
 
 RETRY_CLOSE_S = 60
@@ -57,6 +58,7 @@ def close_order(
     )
     if payment_no is None:
         return CloseResult.CLOSED
+    failpoint("order_marked_closing")
     engine.close_payment(payment_no=payment_no, cause=engine.Cause.CLOSE)
     return _end_close(order_no=order_no, reason=reason, cause=cause)
 
@@ -121,6 +123,7 @@ def expire_due_orders(*, batch_size: int | None = None) -> int:
         cursor.execute(_CLAIM_EXPIRED_PAYING, [RETRY_CLOSE_S, size])
         payments = [payment_no for (payment_no,) in cursor.fetchall()]
     if payments:
+        failpoint("expiry_claimed")
         with ThreadPoolExecutor(max_workers=min(PARALLEL_CLOSES, len(payments))) as pool:
             list(pool.map(_close_expired_payment, payments))
     metrics.SWEPT_ROWS.labels("acquiring.expire_due_orders").inc(int(closed) + len(payments))

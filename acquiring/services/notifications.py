@@ -27,6 +27,7 @@ from acquiring.webhook_schedule import Reason, Verdict, judge_try, parse_retry_a
 from acquiring.webhook_signing import sign_webhook
 from paymentplatform.kernel import context, metrics, transactions
 from paymentplatform.kernel.errors import DomainError
+from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.http import SendFailed, SendPolicy, send_request
 
 LEASE_S: Final = 30
@@ -223,6 +224,8 @@ class _Run:
             busy_merchants=self._lanes.list_busy_merchants(),
             with_slow=self._lanes.has_slow_room(),
         )
+        if claimed:
+            failpoint("deliveries_claimed")
         self._open += len(claimed)
         for delivery in claimed:
             self._start(delivery)
@@ -269,6 +272,8 @@ class _Run:
             self._lanes.end(
                 delivery_no=result.delivery.delivery_no, took_s=result.duration_ms / 1000
             )
+        if any(result.counts for result in results):
+            failpoint("delivery_sent")
         written = record_results(results=results)
         for result in results:
             kept = result.delivery.delivery_no in written

@@ -31,6 +31,7 @@ from checkout.services.wallets import hash_token, verify_payment_password
 from engine import api as engine
 from paymentplatform.kernel import context, metrics, numbers, transactions
 from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound, PermissionRefused
+from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.hotsql import HotStatement
 
 _ROUNDS: Final = 3
@@ -242,6 +243,7 @@ def _pay_from_balance(
             context.request_id.get(),
         ]
     )
+    failpoint("balance_payment_committed")
     status = (rows[0][0] or b"").decode()
     failure_code = None if status == "PAID" else "insufficient_balance"
     acquiring.ring_deliveries()

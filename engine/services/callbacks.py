@@ -12,6 +12,7 @@ from engine.models import ChannelAttempt, ChannelCallback
 from engine.services.outcomes import apply_attempt_outcome
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
+from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.numbers import ATTEMPT, is_number
 
 _KEPT_HEADERS = 20
@@ -58,6 +59,7 @@ def receive_callback(
         )
         raise Unauthenticated from refusal
     stored = ChannelCallback.objects.create(channel_code=channel_code, headers=kept, body=body)
+    failpoint("callback_stored")
     _hand_over(stored, channel, notification)
     return channel.acknowledge()
 
@@ -102,6 +104,7 @@ def _hand_over(stored: ChannelCallback, channel: Channel, notification: Notifica
     applied = apply_attempt_outcome(
         attempt_no=attempt.attempt_no, answer=notification.answer, cause=Cause.CALLBACK
     )
+    failpoint("callback_applied")
     result = _RESULTS.QUARANTINED if applied.effect == "quarantined" else _RESULTS.APPLIED
     _note(stored, result, applied.effect, attempt.attempt_no)
 

@@ -8,6 +8,7 @@ from engine.selectors import find_live_attempt, get_payment_progress, lock_payme
 from engine.services.inquiries import query_attempt
 from engine.services.submission import submit_attempt
 from paymentplatform.kernel import transactions
+from paymentplatform.kernel.failpoints import failpoint
 
 
 @transactions.forbid
@@ -19,6 +20,7 @@ def close_payment(*, payment_no: str, cause: Cause) -> PaymentProgress:
     """
     if not _mark_closing(payment_no=payment_no):
         return get_payment_progress(payment_no=payment_no)
+    failpoint("payment_marked_closing")
     attempt = find_live_attempt(payment_no=payment_no)
     if attempt is not None:
         if attempt.submit_claimed_at is None:

@@ -23,6 +23,7 @@ from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
 from engine.services.submission import build_reference, submit_attempt
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.failpoints import failpoint
 
 LEASE_S = 60
 PARALLEL_CALLS = 8
@@ -48,6 +49,7 @@ def query_due_attempts(*, batch_size: int = 40) -> int:
         cursor.execute(_CLAIM_DUE, [numbers.new_number("lease"), LEASE_S, batch_size])
         due = [attempt_no for (attempt_no,) in cursor.fetchall()]
     if due:
+        failpoint("inquiries_claimed")
         with ThreadPoolExecutor(max_workers=min(PARALLEL_CALLS, len(due))) as pool:
             list(pool.map(_handle_due, due))
     metrics.SWEPT_ROWS.labels(QUERY_TASK).inc(len(due))
@@ -98,6 +100,7 @@ def query_attempt(*, attempt_no: str, cause: Cause = Cause.INQUIRY) -> Applied:
     channel = get_channel(attempt.channel_code)
     reference = build_reference(attempt, payment)
     answer = _call(channel.query, reference)
+    failpoint("inquiry_answered")
     grace_over = database_now() >= attempt.created_at + timedelta(
         seconds=settings.NOT_FOUND_GRACE_S
     )
@@ -106,6 +109,7 @@ def query_attempt(*, attempt_no: str, cause: Cause = Cause.INQUIRY) -> Applied:
     )
     if wants_close and Capability.CLOSE in channel.capabilities:
         answer = _call(channel.close, reference)
+        failpoint("close_answered")
     return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=cause)
 
 

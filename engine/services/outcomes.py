@@ -22,6 +22,7 @@ from engine.services.moves import apply_move
 from ledger import api as ledger
 from paymentplatform.kernel import jobs, metrics, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
 from paymentplatform.kernel.transactions import after_commit
 
@@ -54,6 +55,7 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
     Safe to call any number of times with the same or contradicting answers; raises NotFound for an attempt that
     does not exist. An unverified answer must come as UNKNOWN.
     """
+    after_commit(lambda: failpoint("outcome_committed"))
     seen = get_attempt(attempt_no=attempt_no)
     owner = payment_owner().lock_owner(order_no=seen.order_no)
     rows = _Locked(
@@ -62,8 +64,16 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
         detail=lock_detail(detail_no=seen.detail_id),
         attempt=lock_attempt(attempt_no=attempt_no),
     )
+    applied = _fold(rows, answer, cause)
+    failpoint("outcome_before_commit")
+    return applied
+
+
+def _fold(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
     if answer.outcome == Outcome.SUCCEEDED and not _is_readable(answer):
-        open_case(kind="unreadable_success", object_no=attempt_no, detail=answer.raw[:500])
+        open_case(
+            kind="unreadable_success", object_no=rows.attempt.attempt_no, detail=answer.raw[:500]
+        )
         answer = ChannelAnswer(outcome=Outcome.UNKNOWN)
     if rows.attempt.is_terminal:
         return _apply_after_end(rows, answer, cause)

@@ -22,6 +22,7 @@ from engine.services.outcomes import (
 )
 from paymentplatform.kernel import jobs, transactions
 from paymentplatform.kernel.database import PlatformNow
+from paymentplatform.kernel.failpoints import failpoint
 
 EXPIRES_EARLIER = timedelta(seconds=10)
 """The channel stops taking money this much before our own deadline, so that the two rarely cross."""
@@ -38,6 +39,7 @@ def submit_payment(*, payment_no: str) -> PaymentProgress:
 
     When every channel slot of this process is taken the attempt is left to a worker and the answer is PAYING.
     """
+    failpoint("payment_accepted")
     if not _slots.acquire(blocking=False):
         _leave_to_worker(payment_no)
         return get_payment_progress(payment_no=payment_no)
@@ -60,13 +62,18 @@ def submit_attempt(*, attempt_no: str) -> Applied | None:
     ).update(submit_claimed_at=PlatformNow())
     if not claimed:
         return None
+    failpoint("attempt_claimed")
     attempt = ChannelAttempt.objects.get(attempt_no=attempt_no)
     payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
     if payment.closing:
         answer = ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code=PAYMENT_CLOSED)
     else:
         answer = _call_pay(attempt, payment)
-    return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.SYNC_ANSWER)
+    failpoint("payment_answered")
+    applied = apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.SYNC_ANSWER)
+    if applied.failover_attempt_no is not None:
+        failpoint("failover_committed")
+    return applied
 
 
 def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:

@@ -24,6 +24,8 @@ ROOT_URLCONF = "paymentplatform.urls"
 WSGI_APPLICATION = "paymentplatform.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
+PLATFORM_FAILPOINT_DIR = env.str("PLATFORM_FAILPOINT_DIR", default="")
+"""Where tests arm failpoints (kernel.failpoints); production refuses it."""
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 
 _OURS = ["paymentplatform.console", "checkout", "acquiring", "engine", "ledger"]

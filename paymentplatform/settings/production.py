@@ -51,6 +51,8 @@ def find_faults(settings: Mapping[str, Any]) -> Iterator[str]:
         settings.get(name) for name in ("SANDBOX_URL", "SANDBOX_API_URL", "SANDBOX_SIGNING_KEY")
     ):
         yield "SANDBOX_URL, SANDBOX_API_URL and SANDBOX_SIGNING_KEY must not be set."
+    if settings.get("PLATFORM_FAILPOINT_DIR"):
+        yield "PLATFORM_FAILPOINT_DIR must not be set: it lets files kill processes."
     if any("paymentplatform.demo" in app for app in settings["INSTALLED_APPS"]):
         yield "the demo shop must not be installed."
 

@@ -69,6 +69,7 @@ def test_safe_values_have_no_fault() -> None:
         ("CHANNELS", ["engine.channels.Sandbox.adapter.SANDBOX"], "CHANNELS"),
         ("SANDBOX_URL", "http://127.0.0.1:1", "SANDBOX_URL"),
         ("SANDBOX_SIGNING_KEY", "x", "SANDBOX_SIGNING_KEY"),
+        ("PLATFORM_FAILPOINT_DIR", "/tmp/x", "PLATFORM_FAILPOINT_DIR"),
         ("INSTALLED_APPS", ["paymentplatform.demo"], "demo shop"),
         ("INSTALLED_APPS", ["paymentplatform.demo.apps.DemoConfig"], "demo shop"),
         ("DATABASE_URL", "", "DATABASE_URL is missing"),

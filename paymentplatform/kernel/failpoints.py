@@ -1,0 +1,58 @@
+"""Failpoints 故障点: named places where a process may die at the worst moment, used by tests to kill it right there.
+
+``failpoint("name")`` does nothing unless PLATFORM_FAILPOINT_DIR is set (production refuses it). When that folder
+holds a file of the name, the process takes the file away and kills itself with SIGKILL: no clean-up, no rollback by
+us, no last word. Every name is declared here, stands at exactly one place in the code, and is hit by some flow of
+tests/proofs/test_dying.py; otherwise the build fails.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+FAILPOINTS: Final[dict[str, str]] = {
+    # A payment through a channel.
+    "payment_accepted": "payment, detail and attempt are committed; nobody has claimed the attempt",
+    "attempt_claimed": "the claim is committed; not a byte has left",
+    "payment_answered": "the channel has answered pay; nothing of it is written",
+    "outcome_before_commit": "the funnel has written everything; nothing is committed",
+    "outcome_committed": "the funnel has committed; no doorbell has rung",
+    "failover_committed": "the attempt at the next channel is committed; nobody has claimed it",
+    "balance_payment_committed": "a payment from the balance is committed; nobody was told",
+    # Asking and closing.
+    "inquiries_claimed": "the janitor has leased due attempts; nothing is asked",
+    "inquiry_answered": "the channel has answered an inquiry; nothing of it is written",
+    "close_answered": "the channel has answered a close; nothing of it is written",
+    "payment_marked_closing": "no new attempt may start; the channel is not asked yet",
+    "order_marked_closing": "the order is closing; its payment does not know yet",
+    "expiry_claimed": "orders past their time are marked closing; no channel is asked yet",
+    # Callbacks and merchants' notifications.
+    "callback_stored": "the raw callback is stored; the funnel has not seen it",
+    "callback_applied": "the callback had its effect; it is neither noted nor acknowledged",
+    "deliveries_claimed": "due deliveries are leased; nothing is sent",
+    "delivery_sent": "a merchant has answered a delivery; that is not written",
+}
+"""Every failpoint, with what is true at the moment in which the process dies there."""
+
+
+def failpoint(name: str) -> None:
+    """Die here when a test has armed this point; else do nothing."""
+    folder = settings.PLATFORM_FAILPOINT_DIR
+    if folder:
+        _die_if_armed(Path(folder), name)
+
+
+def _die_if_armed(folder: Path, name: str) -> None:
+    if name not in FAILPOINTS:
+        message = f"the failpoint {name!r} is not declared"
+        raise LookupError(message)
+    try:
+        (folder / name).unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -58,7 +58,7 @@ def close_order(
     )
     if payment_no is None:
         return CloseResult.CLOSED
-    failpoint("order_marked_closing")
+    failpoint("order_marked_closing", order_no)
     engine.close_payment(payment_no=payment_no, cause=engine.Cause.CLOSE)
     return _end_close(order_no=order_no, reason=reason, cause=cause)
 

@@ -243,7 +243,7 @@ def _pay_from_balance(
             context.request_id.get(),
         ]
     )
-    failpoint("balance_payment_committed")
+    failpoint("balance_payment_committed", order.order_no)
     status = (rows[0][0] or b"").decode()
     failure_code = None if status == "PAID" else "insufficient_balance"
     acquiring.ring_deliveries()
@@ -282,6 +282,7 @@ def _pay_through_channel(command: PayCommand, order: PayableOrder, digest: str) 
         ),
         cause=command.cause,
     )
+    failpoint("payment_accepted", order.order_no)
     return build_pay_result(acquiring.submit_payment(payment_no=payment_no))
 
 

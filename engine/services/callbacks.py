@@ -59,7 +59,6 @@ def receive_callback(
         )
         raise Unauthenticated from refusal
     stored = ChannelCallback.objects.create(channel_code=channel_code, headers=kept, body=body)
-    failpoint("callback_stored")
     _hand_over(stored, channel, notification)
     return channel.acknowledge()
 
@@ -101,10 +100,11 @@ def _hand_over(stored: ChannelCallback, channel: Channel, notification: Notifica
     if notification.merchant_account != channel.merchant_account:
         _note(stored, _RESULTS.QUARANTINED, "another merchant account", attempt.attempt_no)
         raise InvalidRequest("The notification is for another merchant account.")
+    failpoint("callback_stored", attempt.order_no)
     applied = apply_attempt_outcome(
         attempt_no=attempt.attempt_no, answer=notification.answer, cause=Cause.CALLBACK
     )
-    failpoint("callback_applied")
+    failpoint("callback_applied", attempt.order_no)
     result = _RESULTS.QUARANTINED if applied.effect == "quarantined" else _RESULTS.APPLIED
     _note(stored, result, applied.effect, attempt.attempt_no)
 

@@ -20,9 +20,9 @@ def close_payment(*, payment_no: str, cause: Cause) -> PaymentProgress:
     """
     if not _mark_closing(payment_no=payment_no):
         return get_payment_progress(payment_no=payment_no)
-    failpoint("payment_marked_closing")
     attempt = find_live_attempt(payment_no=payment_no)
     if attempt is not None:
+        failpoint("payment_marked_closing", attempt.order_no)
         if attempt.submit_claimed_at is None:
             submit_attempt(attempt_no=attempt.attempt_no)
         query_attempt(attempt_no=attempt.attempt_no, cause=Cause.INQUIRY)

@@ -100,7 +100,7 @@ def query_attempt(*, attempt_no: str, cause: Cause = Cause.INQUIRY) -> Applied:
     channel = get_channel(attempt.channel_code)
     reference = build_reference(attempt, payment)
     answer = _call(channel.query, reference)
-    failpoint("inquiry_answered")
+    failpoint("inquiry_answered", attempt.order_no)
     grace_over = database_now() >= attempt.created_at + timedelta(
         seconds=settings.NOT_FOUND_GRACE_S
     )
@@ -109,7 +109,7 @@ def query_attempt(*, attempt_no: str, cause: Cause = Cause.INQUIRY) -> Applied:
     )
     if wants_close and Capability.CLOSE in channel.capabilities:
         answer = _call(channel.close, reference)
-        failpoint("close_answered")
+        failpoint("close_answered", attempt.order_no)
     return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=cause)
 
 

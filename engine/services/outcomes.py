@@ -55,8 +55,8 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
     Safe to call any number of times with the same or contradicting answers; raises NotFound for an attempt that
     does not exist. An unverified answer must come as UNKNOWN.
     """
-    after_commit(lambda: failpoint("outcome_committed"))
     seen = get_attempt(attempt_no=attempt_no)
+    after_commit(lambda: failpoint("outcome_committed", seen.order_no))
     owner = payment_owner().lock_owner(order_no=seen.order_no)
     rows = _Locked(
         owner=owner,
@@ -65,7 +65,7 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
         attempt=lock_attempt(attempt_no=attempt_no),
     )
     applied = _fold(rows, answer, cause)
-    failpoint("outcome_before_commit")
+    failpoint("outcome_before_commit", seen.order_no)
     return applied
 
 

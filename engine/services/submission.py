@@ -39,7 +39,6 @@ def submit_payment(*, payment_no: str) -> PaymentProgress:
 
     When every channel slot of this process is taken the attempt is left to a worker and the answer is PAYING.
     """
-    failpoint("payment_accepted")
     if not _slots.acquire(blocking=False):
         _leave_to_worker(payment_no)
         return get_payment_progress(payment_no=payment_no)
@@ -62,17 +61,17 @@ def submit_attempt(*, attempt_no: str) -> Applied | None:
     ).update(submit_claimed_at=PlatformNow())
     if not claimed:
         return None
-    failpoint("attempt_claimed")
     attempt = ChannelAttempt.objects.get(attempt_no=attempt_no)
+    failpoint("attempt_claimed", attempt.order_no)
     payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
     if payment.closing:
         answer = ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code=PAYMENT_CLOSED)
     else:
         answer = _call_pay(attempt, payment)
-    failpoint("payment_answered")
+    failpoint("payment_answered", attempt.order_no)
     applied = apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.SYNC_ANSWER)
     if applied.failover_attempt_no is not None:
-        failpoint("failover_committed")
+        failpoint("failover_committed", attempt.order_no)
     return applied
 
 

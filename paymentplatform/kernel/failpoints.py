@@ -2,8 +2,9 @@
 
 ``failpoint("name")`` does nothing unless PLATFORM_FAILPOINT_DIR is set (production refuses it). When that folder
 holds a file of the name, the process takes the file away and kills itself with SIGKILL: no clean-up, no rollback by
-us, no last word. Every name is declared here, stands at exactly one place in the code, and is hit by some flow of
-tests/proofs/test_dying.py; otherwise the build fails.
+us, no last word. ``failpoint("name", order_no)`` also dies for a file ``name.<order_no>``, so that a test can kill
+whoever is at work on one order. Every name is declared here, stands at exactly one place in the code, and is hit by
+some flow of tests/proofs/test_dying.py; otherwise the build fails.
 """
 
 from __future__ import annotations
@@ -40,19 +41,20 @@ FAILPOINTS: Final[dict[str, str]] = {
 """Every failpoint, with what is true at the moment in which the process dies there."""
 
 
-def failpoint(name: str) -> None:
-    """Die here when a test has armed this point; else do nothing."""
+def failpoint(name: str, order_no: str = "") -> None:
+    """Die here when a test has armed this point, for this order or for any; else do nothing."""
     folder = settings.PLATFORM_FAILPOINT_DIR
     if folder:
-        _die_if_armed(Path(folder), name)
+        _die_if_armed(Path(folder), name, order_no)
 
 
-def _die_if_armed(folder: Path, name: str) -> None:
+def _die_if_armed(folder: Path, name: str, order_no: str) -> None:
     if name not in FAILPOINTS:
         message = f"the failpoint {name!r} is not declared"
         raise LookupError(message)
-    try:
-        (folder / name).unlink()
-    except FileNotFoundError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
+    for armed in (folder / f"{name}.{order_no}", folder / name):
+        try:
+            armed.unlink()
+        except FileNotFoundError:
+            continue
+        os.kill(os.getpid(), signal.SIGKILL)

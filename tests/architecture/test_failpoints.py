@@ -15,7 +15,7 @@ def used() -> list[tuple[str, str]]:
     for path in python_files():
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("failpoint"):
-                (name,) = node.args
+                name = node.args[0]
                 literal = name.value if isinstance(name, ast.Constant) else ""
                 found.append((str(literal), f"{name_of(path)}:{node.lineno}"))
     return found

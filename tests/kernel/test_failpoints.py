@@ -19,7 +19,7 @@ _PROGRAM = f"""
 import django; django.setup()
 from paymentplatform.kernel.failpoints import failpoint
 try:
-    failpoint({_POINT!r}); print("lived")
+    failpoint({_POINT!r}, "ord_1"); print("lived")
 finally:
     print("cleaned up")
 """
@@ -37,14 +37,20 @@ def run_past_the_point(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_armed_point_kills_once(tmp_path: Path):
-    (tmp_path / _POINT).touch()
+@pytest.mark.parametrize("armed", [_POINT, f"{_POINT}.ord_1"])
+def test_an_armed_point_kills_once(tmp_path: Path, armed: str):
+    (tmp_path / armed).touch()
 
     died, lived = run_past_the_point(tmp_path), run_past_the_point(tmp_path)
 
     assert (died.returncode, died.stdout) == (-signal.SIGKILL, "")
     assert (lived.returncode, lived.stdout) == (0, "lived\ncleaned up\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_point_armed_for_another_order_spares_this_one(tmp_path: Path):
+    (tmp_path / f"{_POINT}.ord_2").touch()
+    assert run_past_the_point(tmp_path).returncode == 0
 
 
 def test_nothing_happens_where_nothing_is_armed(tmp_path: Path):

@@ -16,7 +16,7 @@ def close_payment(*, payment_no: str, cause: Cause) -> PaymentProgress:
     """Inquire, then close upstream, and tell how the payment stands afterwards (forbid).
 
     PAID: it was paid meanwhile. FAILED: certainly not charged. PAYING: the channel gave no certain answer; the
-    payment stays ``closing`` and the janitor repeats the procedure.
+    payment stays ``closing`` and the janitor repeats the procedure. ``cause`` is who wants it closed.
     """
     if not _mark_closing(payment_no=payment_no):
         return get_payment_progress(payment_no=payment_no)
@@ -25,7 +25,7 @@ def close_payment(*, payment_no: str, cause: Cause) -> PaymentProgress:
         failpoint("payment_marked_closing", attempt.order_no)
         if attempt.submit_claimed_at is None:
             submit_attempt(attempt_no=attempt.attempt_no)
-        query_attempt(attempt_no=attempt.attempt_no, cause=Cause.INQUIRY)
+        query_attempt(attempt_no=attempt.attempt_no, cause=cause)
     return get_payment_progress(payment_no=payment_no)
 
 

@@ -118,9 +118,11 @@ def _call(
 ) -> ChannelAnswer:
     try:
         return method(reference)
-    except Exception:  # noqa: BLE001 - a bug in an adapter is no answer
+    except Exception as error:  # noqa: BLE001 - a bug in an adapter is no answer
         _log.exception("adapter_raised", attempt_no=reference.request_no)
-        return ChannelAnswer(outcome=Outcome.UNKNOWN)
+        return ChannelAnswer(
+            outcome=Outcome.UNKNOWN, raw=f"the adapter raised {type(error).__name__}"
+        )
 
 
 def bring_inquiry_forward(*, payment_no: str) -> None:

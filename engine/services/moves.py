@@ -18,6 +18,9 @@ from engine.states import CASE, CHANNEL_ATTEMPT, LATE_MONEY, PAYMENT_DETAIL, PAY
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.statemachine import Machine
 
+LAST_HEARD = ["last_outcome", "last_outcome_cause", "last_outcome_at", "last_answer"]
+"""What a channel said last about an attempt: saved with every move and with every answer that moves nothing."""
+
 _MACHINES: dict[type, tuple[Machine, list[str]]] = {
     PaymentOrder: (
         PAYMENT_ORDER,
@@ -34,6 +37,7 @@ _MACHINES: dict[type, tuple[Machine, list[str]]] = {
             "next_query_at",
             "lease_token",
             "leased_until",
+            *LAST_HEARD,
         ],
     ),
     Refund: (

@@ -93,12 +93,14 @@ def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
     )
     try:
         return get_channel(attempt.channel_code).pay(request)
-    except Exception:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001
         # A bug in an adapter must not be taken for an answer: the request may have left.
         _log.exception(
             "adapter_raised", channel=attempt.channel_code, attempt_no=attempt.attempt_no
         )
-        return ChannelAnswer(outcome=Outcome.UNKNOWN)
+        return ChannelAnswer(
+            outcome=Outcome.UNKNOWN, raw=f"the adapter raised {type(error).__name__}"
+        )
 
 
 def build_reference(attempt: ChannelAttempt, payment: PaymentOrder) -> AttemptReference:

@@ -1,29 +1,85 @@
 """The engine's door: what other floors may call."""
 
-from engine.channels.registry import list_channels
-from engine.contracts import Cause, NewPayment, NoChannel, PaymentProgress, PaymentStatus
+from engine.contracts import (
+    Cause,
+    InsufficientMerchantBalance,
+    NewPayment,
+    NewRefund,
+    NoChannel,
+    PaymentProgress,
+    PaymentStatus,
+    RefundNotSupported,
+    RefundProgress,
+    RefundSource,
+    RefundStatus,
+)
 from engine.dossier import find_order_no, get_trade_file
+from engine.exchange import ExchangePlan, InternalAsset, PlanOutdated, plan_exchange
+from engine.exposure import list_channels, list_exposure
 from engine.invariants import INVARIANTS
-from engine.selectors import get_payment_progress, has_late_money
+from engine.selectors import (
+    count_live_refunds,
+    find_refund,
+    get_payment_progress,
+    get_refund_progress,
+    has_late_money,
+    list_failed_payments,
+    list_late_money,
+    list_refund_numbers,
+    total_late_money,
+)
 from engine.services.acceptance import create_payment
 from engine.services.closing import close_payment
 from engine.services.inquiries import bring_inquiry_forward
+from engine.services.late_money_settling import (
+    decide_held_late_money,
+    decide_late_money,
+    preview_held_late_money,
+    settle_due_late_money,
+)
+from engine.services.refund_submission import repeat_due_refunds, submit_refund
+from engine.services.refunds import accept_refund
 from engine.services.submission import submit_payment
 
 __all__ = [
+    "settle_due_late_money",
+    "preview_held_late_money",
+    "decide_late_money",
+    "decide_held_late_money",
+    "total_late_money",
+    "list_late_money",
+    "list_exposure",
     "INVARIANTS",
     "Cause",
+    "ExchangePlan",
+    "InsufficientMerchantBalance",
+    "InternalAsset",
     "NewPayment",
+    "NewRefund",
     "NoChannel",
     "PaymentProgress",
     "PaymentStatus",
+    "PlanOutdated",
+    "RefundNotSupported",
+    "RefundProgress",
+    "RefundSource",
+    "RefundStatus",
+    "accept_refund",
     "bring_inquiry_forward",
     "close_payment",
+    "count_live_refunds",
     "create_payment",
     "find_order_no",
+    "find_refund",
     "get_payment_progress",
+    "get_refund_progress",
     "get_trade_file",
     "has_late_money",
     "list_channels",
+    "list_failed_payments",
+    "list_refund_numbers",
+    "plan_exchange",
+    "repeat_due_refunds",
     "submit_payment",
+    "submit_refund",
 ]

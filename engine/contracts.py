@@ -8,7 +8,19 @@ from datetime import datetime
 from enum import StrEnum
 
 from engine.channels.base import Capability, Outcome
-from paymentplatform.kernel.errors import Conflict
+from engine.exchange import ExchangePlan, InternalAsset
+from engine.late_money import (
+    LateMoneyDecision,
+    LateMoneyNotAsked,
+    LateMoneyNotHeld,
+    LateMoneyNotOpen,
+    LateMoneyNotRefundable,
+    LateMoneyReason,
+    LateMoneyState,
+    LateMoneyStatus,
+    LateMoneyTotal,
+)
+from paymentplatform.kernel.errors import Action, Conflict
 from paymentplatform.kernel.history import Move
 
 
@@ -21,6 +33,22 @@ class PaymentStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class RefundStatus(StrEnum):
+    """States of a refund 退款单; SUCCESS and FAILED are terminal."""
+
+    INIT = "INIT"
+    PROCESSING = "PROCESSING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+
+
+class RefundSource(StrEnum):
+    """Kind of the merchant's account that a refund comes out of: pending, or available after its release."""
+
+    MERCHANT_PENDING = "L20"
+    MERCHANT_AVAILABLE = "L21"
+
+
 class Cause(StrEnum):
     """Where a move came from; stored with every event row."""
 
@@ -31,6 +59,7 @@ class Cause(StrEnum):
     INQUIRY = "inquiry"
     CLOSE = "close"
     EXPIRY = "expiry"
+    POLICY = "policy"
     OPERATOR = "operator"
 
 
@@ -39,6 +68,8 @@ class NewPayment:
     """A payment through a channel that the owner has accepted; amounts in minor units.
 
     ``candidates`` are channel codes in the order they may be tried. ``expires_at`` is the owner's own deadline.
+    ``plan`` says what comes out of the payer's balance beside the channel; None: the channel collects everything.
+    ``terminal`` is the kind of device the payer holds (WEB, WAP, APP), kept for channels and for people.
     """
 
     payment_no: str
@@ -55,6 +86,8 @@ class NewPayment:
     return_url: str
     options: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    plan: ExchangePlan | None = None
+    terminal: str = "WEB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +106,52 @@ class PaymentProgress:
     def is_live(self) -> bool:
         """Whether money may still move through it."""
         return self.status in {PaymentStatus.INIT, PaymentStatus.PAYING}
+
+
+@dataclass(frozen=True, slots=True)
+class NewRefund:
+    """A refund of a paid order that the owner has accepted and counted; the amount in minor units.
+
+    ``returns_fee`` says that the merchant's fee goes back with it, pro rata.
+    """
+
+    refund_no: str
+    order_no: str
+    payment_no: str
+    merchant_no: str
+    merchant_refund_no: str
+    amount: int
+    currency: str
+    reason: str = ""
+    returns_fee: bool = True
+    source: RefundSource = RefundSource.MERCHANT_PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class RefundProgress:
+    """How a refund of an order stands, with what the merchant asked for."""
+
+    refund_no: str
+    merchant_refund_no: str
+    order_no: str
+    merchant_no: str
+    status: RefundStatus
+    amount: int
+    currency: str
+    reason: str
+    failure_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Money of one channel and age whose whereabouts nobody knows: sent, and no usable answer yet."""
+
+    channel_code: str
+    currency: str
+    age: str
+    attempts: int
+    amount: int
+    oldest_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +225,31 @@ class LateMoneyView:
     channel_trade_no: str
     reason: str
     policy: str
+    due_at: datetime | None
+    decided_by: str
+    created_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundView:
+    """Money on its way back to a payer, for operators."""
+
+    refund_no: str
+    purpose: str
+    status: str
+    merchant_refund_no: str | None
+    amount: int
+    external_amount: int
+    balance_amount: int
+    returned_fee: int
+    currency: str
+    source: str
+    channel_code: str | None
+    failure_code: str | None
+    try_count: int
+    next_try_at: datetime | None
+    last_outcome: str
     created_at: datetime
 
 
@@ -169,6 +273,7 @@ class TradeFile:
     details: tuple[DetailView, ...]
     attempts: tuple[AttemptView, ...]
     callbacks: tuple[CallbackView, ...]
+    refunds: tuple[RefundView, ...]
     late_money: tuple[LateMoneyView, ...]
     cases: tuple[CaseView, ...]
     moves: tuple[Move, ...]
@@ -181,6 +286,22 @@ class NoChannel(Conflict):
     title = "No channel can take this payment now"
 
 
+class InsufficientMerchantBalance(Conflict):
+    """The merchant's account has less than the refund takes (after the returned fee); nothing was written."""
+
+    code = "insufficient_merchant_balance"
+    title = "The merchant's balance is too small for this refund"
+    action = Action.RETRY_LATER
+
+
+class RefundNotSupported(Conflict):
+    """The channel that took the money cannot give it back by itself."""
+
+    code = "refund_not_supported"
+    title = "The payment's channel cannot refund"
+    action = Action.CONTACT
+
+
 __all__ = [
     "AttemptView",
     "CallbackView",
@@ -188,12 +309,31 @@ __all__ = [
     "CaseView",
     "Cause",
     "DetailView",
+    "ExchangePlan",
+    "Exposure",
+    "InsufficientMerchantBalance",
+    "InternalAsset",
+    "LateMoneyDecision",
+    "LateMoneyNotAsked",
+    "LateMoneyNotHeld",
+    "LateMoneyNotOpen",
+    "LateMoneyNotRefundable",
+    "LateMoneyReason",
+    "LateMoneyState",
+    "LateMoneyStatus",
+    "LateMoneyTotal",
     "LateMoneyView",
     "NewPayment",
+    "NewRefund",
     "NoChannel",
     "Outcome",
     "PaymentOrderView",
     "PaymentProgress",
     "PaymentStatus",
+    "RefundNotSupported",
+    "RefundProgress",
+    "RefundSource",
+    "RefundStatus",
+    "RefundView",
     "TradeFile",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from engine.contracts import (
     AttemptView,
@@ -15,6 +15,7 @@ from engine.contracts import (
     DetailView,
     LateMoneyView,
     PaymentOrderView,
+    RefundView,
     TradeFile,
 )
 from engine.models import (
@@ -24,6 +25,7 @@ from engine.models import (
     LateMoney,
     PaymentDetail,
     PaymentOrder,
+    Refund,
     Transition,
 )
 from paymentplatform.kernel import numbers
@@ -35,6 +37,7 @@ _OWNERS: dict[str, tuple[type[Model], str, str]] = {
     numbers.PAYMENT: (PaymentOrder, "payment_no", "order_no"),
     numbers.DETAIL: (PaymentDetail, "detail_no", "payment__order_no"),
     numbers.ATTEMPT: (ChannelAttempt, "attempt_no", "order_no"),
+    numbers.REFUND: (Refund, "refund_no", "order_no"),
     numbers.LATE_MONEY: (LateMoney, "late_money_no", "order_no"),
 }
 
@@ -50,7 +53,7 @@ def get_payment_file(*, payment_no: str) -> TradeFile:
 
 
 def find_order_no(*, number: str) -> str | None:
-    """Return the order that a payment, detail, attempt, late money, case or channel trade number belongs to."""
+    """Return the order that a payment, detail, attempt, refund, late money, case or channel trade number belongs to."""
     prefix = number.partition("_")[0]
     if prefix == numbers.CASE:
         case = Case.objects.filter(case_no=number).first()
@@ -93,12 +96,17 @@ def _file_of(payments: QuerySet[PaymentOrder], **owner: str) -> TradeFile:
         ChannelAttempt.objects.filter(payment_no__in=payment_nos).order_by("attempt_no")
     )
     attempt_nos = [attempt.attempt_no for attempt in attempts]
-    callbacks = ChannelCallback.objects.filter(attempt_no__in=attempt_nos).order_by("id")
+    refunds = list(Refund.objects.filter(payment_no__in=payment_nos).order_by("refund_no"))
+    refund_nos = [refund.refund_no for refund in refunds]
+    callbacks = ChannelCallback.objects.filter(
+        Q(attempt_no__in=attempt_nos) | Q(refund_no__in=refund_nos)
+    ).order_by("id")
     late = list(LateMoney.objects.filter(**owner).order_by("late_money_no"))
     objects = [
         *payment_nos,
         *(detail.detail_no for detail in details),
         *attempt_nos,
+        *refund_nos,
         *(row.late_money_no for row in late),
     ]
     cases = list(Case.objects.filter(object_no__in=objects).order_by("case_no"))
@@ -107,6 +115,7 @@ def _file_of(payments: QuerySet[PaymentOrder], **owner: str) -> TradeFile:
         details=tuple(_copy(DetailView, row) for row in details),
         attempts=tuple(_copy(AttemptView, row) for row in attempts),
         callbacks=tuple(_copy(CallbackView, row, callback_id=row.pk) for row in callbacks),
+        refunds=tuple(_copy(RefundView, row) for row in refunds),
         late_money=tuple(_copy(LateMoneyView, row) for row in late),
         cases=tuple(_copy(CaseView, row) for row in cases),
         moves=list_moves(object_nos=[*objects, *(case.case_no for case in cases)]),

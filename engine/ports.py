@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.contracts import LateMoneyState
+
 
 @dataclass(frozen=True, slots=True)
 class OwnerState:
@@ -34,6 +36,23 @@ class PaymentOwner(Protocol):
         self, *, order_no: str, payment_no: str, failure_code: str, counts_as_try: bool, cause: str
     ) -> None:
         """The payment is FAILED: certainly not charged. The owner rolls back, fails or finishes its close."""
+
+    def refund_ended(
+        self, *, order_no: str, refund_no: str, amount: int, succeeded: bool, cause: str
+    ) -> None:
+        """A refund that the owner has counted as on its way is done, or came to nothing; the amount in minor units.
+
+        Raises OwnerRefused when the owner had not counted it (a bug: it was locked).
+        """
+
+    def late_money_pending(self, *, late_money: LateMoneyState) -> None:
+        """Money came too late and the owner's merchant is to be asked; settled at ``respond_by`` without an answer."""
+
+    def late_money_resolved(self, *, late_money: LateMoneyState) -> None:
+        """Late money is REFUNDED or HONOURED; nothing of the owner itself changes."""
+
+    def late_money_fee(self, *, order_no: str, amount: int) -> int:
+        """Return the merchant's fee in minor units for late money that is honoured."""
 
 
 class OwnerRefused(RuntimeError):

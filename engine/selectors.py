@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from engine.contracts import PaymentProgress, PaymentStatus
-from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
+from collections.abc import Collection
+from dataclasses import fields
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Count, Q, Sum
+
+from engine.contracts import (
+    LateMoneyState,
+    LateMoneyStatus,
+    LateMoneyTotal,
+    PaymentProgress,
+    PaymentStatus,
+    RefundProgress,
+    RefundStatus,
+)
+from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder, Refund
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
 
 
@@ -12,14 +28,92 @@ def lock_payment(*, payment_no: str) -> PaymentOrder:
     return PaymentOrder.objects.select_for_update().get(payment_no=payment_no)
 
 
-def lock_detail(*, detail_no: str) -> PaymentDetail:
-    """Return the detail locked for update, after its payment."""
-    return PaymentDetail.objects.select_for_update().get(detail_no=detail_no)
+def lock_details(*, payment_no: str) -> list[PaymentDetail]:
+    """Return all details of a payment locked for update, after it, in the order of their numbers."""
+    return list(
+        PaymentDetail.objects.select_for_update()
+        .filter(payment_id=payment_no)
+        .order_by("detail_no")
+    )
 
 
 def lock_attempt(*, attempt_no: str) -> ChannelAttempt:
     """Return the attempt locked for update, after its detail."""
     return ChannelAttempt.objects.select_for_update().get(attempt_no=attempt_no)
+
+
+def lock_refund(*, refund_no: str) -> Refund:
+    """Return the refund locked for update, after its payment's details."""
+    return Refund.objects.select_for_update().get(refund_no=refund_no)
+
+
+def get_refund(*, refund_no: str) -> Refund:
+    """Return one refund, unlocked. Raises NotFound."""
+    refund = Refund.objects.filter(refund_no=refund_no).first()
+    if refund is None:
+        raise NotFound
+    return refund
+
+
+def get_refund_progress(*, refund_no: str) -> RefundProgress:
+    """Tell how a refund of an order stands. Raises NotFound."""
+    return _progress_of(get_refund(refund_no=refund_no))
+
+
+def find_refund(*, merchant_no: str, merchant_refund_no: str) -> RefundProgress | None:
+    """Return the refund that has this number of the merchant's, if there is one."""
+    refund = Refund.objects.filter(
+        merchant_no=merchant_no, merchant_refund_no=merchant_refund_no
+    ).first()
+    return _progress_of(refund) if refund is not None else None
+
+
+def count_live_refunds(*, order_no: str) -> int:
+    """Return how many refunds of an order are done or on their way (those that failed do not count)."""
+    refunds = Refund.objects.filter(order_no=order_no, purpose=Refund.Purpose.ORDER)
+    return refunds.exclude(status="FAILED").count()
+
+
+def list_refund_numbers(
+    *,
+    merchant_no: str,
+    limit: int,
+    before: str | None = None,
+    merchant_refund_no: str | None = None,
+    order_no: str | None = None,
+    status: RefundStatus | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+) -> list[str]:
+    """Return up to ``limit`` numbers of a merchant's refunds of orders, newest first."""
+    wanted = {
+        "refund_no__lt": before,
+        "merchant_refund_no": merchant_refund_no,
+        "order_no": order_no,
+        "status": status,
+        "created_at__gte": created_from,
+        "created_at__lt": created_to,
+    }
+    refunds = Refund.objects.filter(
+        merchant_no=merchant_no,
+        purpose=Refund.Purpose.ORDER,
+        **{name: value for name, value in wanted.items() if value is not None},
+    )
+    return list(refunds.order_by("-refund_no").values_list("refund_no", flat=True)[:limit])
+
+
+def _progress_of(refund: Refund) -> RefundProgress:
+    return RefundProgress(
+        refund_no=refund.refund_no,
+        merchant_refund_no=refund.merchant_refund_no or "",
+        order_no=refund.order_no,
+        merchant_no=refund.merchant_no,
+        status=RefundStatus(refund.status),
+        amount=refund.amount,
+        currency=refund.currency,
+        reason=refund.reason,
+        failure_code=refund.failure_code,
+    )
 
 
 def find_live_attempt(*, payment_no: str) -> ChannelAttempt | None:
@@ -57,7 +151,68 @@ def get_payment_progress(*, payment_no: str) -> PaymentProgress:
     )
 
 
+def list_failed_payments(*, payment_nos: Collection[str]) -> list[str]:
+    """Return which of these payments are FAILED: certainly not charged, for good."""
+    return list(
+        PaymentOrder.objects.filter(
+            payment_no__in=payment_nos, status=PaymentStatus.FAILED
+        ).values_list("payment_no", flat=True)
+    )
+
+
 def has_late_money(*, order_no: str) -> bool:
     """Tell whether money came too late for this order."""
 
     return LateMoney.objects.filter(order_no=order_no).exists()
+
+
+def get_late_money(*, late_money_no: str) -> LateMoney:
+    """Return one late receipt, unlocked. Raises NotFound."""
+    late = LateMoney.objects.filter(late_money_no=late_money_no).first()
+    if late is None:
+        raise NotFound
+    return late
+
+
+def lock_late_money(*, late_money_no: str) -> LateMoney:
+    """Return the late receipt locked for update, after the attempt it came for."""
+    return LateMoney.objects.select_for_update().get(late_money_no=late_money_no)
+
+
+def list_late_money(
+    *,
+    merchant_no: str,
+    limit: int,
+    before: str | None = None,
+    status: LateMoneyStatus | None = None,
+) -> list[LateMoneyState]:
+    """Return up to ``limit`` late receipts of a merchant, newest first."""
+    found = LateMoney.objects.filter(merchant_no=merchant_no)
+    if before is not None:
+        found = found.filter(late_money_no__lt=before)
+    if status is not None:
+        found = found.filter(status=status)
+    return [describe_late_money(late) for late in found.order_by("-late_money_no")[:limit]]
+
+
+def describe_late_money(late: LateMoney) -> LateMoneyState:
+    """Copy a row into what may leave the engine."""
+    return LateMoneyState(
+        **{field.name: getattr(late, field.name) for field in fields(LateMoneyState)}
+    )
+
+
+def total_late_money() -> list[LateMoneyTotal]:
+    """Return what has not ended, by channel and currency; ``overdue`` is older than LATE_MONEY_SLA_HOURS."""
+    late = Q(created_at__lt=sla_border())
+    rows = (
+        LateMoney.objects.filter(resolved_at__isnull=True)
+        .values("channel_code", "currency")
+        .annotate(count=Count("pk"), amount=Sum("amount"), overdue=Count("pk", filter=late))
+    )
+    return [LateMoneyTotal(**row) for row in rows.order_by("channel_code", "currency")]
+
+
+def sla_border() -> datetime:
+    """Return the time before which late money that has not ended is overdue."""
+    return database_now() - timedelta(hours=settings.LATE_MONEY_SLA_HOURS)

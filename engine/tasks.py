@@ -7,6 +7,8 @@ from typing import Any
 from celery import shared_task
 
 from engine.services.inquiries import query_due_attempts
+from engine.services.late_money_settling import settle_due_late_money
+from engine.services.refund_submission import repeat_due_refunds
 
 
 @shared_task(name="engine.query_due_attempts")
@@ -14,4 +16,20 @@ def query_due_attempts_task(**_: Any) -> None:
     """Ask channels about due attempts until none is due (bounded: the clock comes again)."""
     for _round in range(5):
         if query_due_attempts() == 0:
+            return
+
+
+@shared_task(name="engine.repeat_due_refunds")
+def repeat_due_refunds_task(**_: Any) -> None:
+    """Repeat due refunds until none is due (bounded: the clock comes again)."""
+    for _round in range(5):
+        if repeat_due_refunds() == 0:
+            return
+
+
+@shared_task(name="engine.settle_due_late_money")
+def settle_due_late_money_task(**_: Any) -> None:
+    """Send due late money back until none is due (bounded: the clock comes again)."""
+    for _round in range(5):
+        if settle_due_late_money() == 0:
             return

@@ -24,7 +24,7 @@ from ledger.contracts import AccountKind, InvalidPosting, JournalDraft, PostingD
 
 @dataclass(frozen=True, slots=True)
 class ChannelLeg:
-    """The part of a payment that a channel collected."""
+    """The part of a payment that a channel collected, or of a refund that it gives back."""
 
     channel_code: str
     amount: int
@@ -32,7 +32,7 @@ class ChannelLeg:
 
 @dataclass(frozen=True, slots=True)
 class BalanceLeg:
-    """The part of a payment that comes out of a payer's balance, through a hold if there is one."""
+    """The part that comes out of a payer's balance (through a hold if there is one), or goes back into it."""
 
     payer_no: str
     amount: int
@@ -162,74 +162,43 @@ def build_refund_accepted(
     refund_no: str,
     merchant_no: str,
     source: AccountKind,
-    channel_code: str | None,
+    legs: tuple[Leg, ...],
     currency: str,
-    amount: int,
     returned_fee: int,
     accounting_date: date | None = None,
 ) -> JournalDraft:
-    """A refund takes the merchant's money (``source``: pending or available) into transit.
+    """A refund takes the merchant's money (``source``: pending or available) into transit, leg by leg.
 
-    The returned fee is credited in the same journal, before the floor check. ``channel_code`` None: the money
-    goes to a payer's balance. Raises InvalidPosting for another source or a fee above the amount.
+    The returned fee is credited in the same journal, before the floor check. Raises InvalidPosting for another
+    source or a fee above the amount.
     """
-    if not 0 <= returned_fee <= amount:
+    if not 0 <= returned_fee <= sum(leg.amount for leg in legs):
         message = (
             f"returned fee {returned_fee} of refund {refund_no} is not between 0 and its amount"
         )
         raise InvalidPosting(message)
     account = _merchant_source(source=source, merchant_no=merchant_no, currency=currency)
-    transit = refund_in_transit(channel_code=channel_code, currency=currency)
-    postings = [PostingDraft(account, transit, amount, spend=True)]
+    postings = [
+        PostingDraft(account, _transit_of(leg, currency), leg.amount, spend=True) for leg in legs
+    ]
     if returned_fee:
         postings.append(PostingDraft(_fee_income(currency), account, returned_fee))
     return JournalDraft("refund_accepted", refund_no, accounting_date, currency, tuple(postings))
 
 
-def build_refund_done_at_channel(
+def build_refund_done(
     *,
     refund_no: str,
-    channel_code: str,
+    legs: tuple[Leg, ...],
     currency: str,
-    amount: int,
     accounting_date: date | None = None,
 ) -> JournalDraft:
-    """The channel has returned the money (also late money): it owes us less."""
-    return _one(
-        "refund_done",
-        refund_no,
-        accounting_date,
-        currency,
-        PostingDraft(
-            refund_in_transit(channel_code=channel_code, currency=currency),
-            channel_receivable(channel_code=channel_code, currency=currency),
-            amount,
-            spend=True,
-        ),
+    """The payer has it (also late money): the channel owes us less, the balance holds its part again."""
+    postings = tuple(
+        PostingDraft(_transit_of(leg, currency), _asset_of(leg, currency), leg.amount, spend=True)
+        for leg in legs
     )
-
-
-def build_refund_done_to_balance(
-    *,
-    refund_no: str,
-    payer_no: str,
-    currency: str,
-    amount: int,
-    accounting_date: date | None = None,
-) -> JournalDraft:
-    """The refunded money is in the payer's balance again."""
-    return _one(
-        "refund_done",
-        refund_no,
-        accounting_date,
-        currency,
-        PostingDraft(
-            refund_in_transit(channel_code=None, currency=currency),
-            payer_balance(payer_no=payer_no, currency=currency),
-            amount,
-            spend=True,
-        ),
-    )
+    return JournalDraft("refund_done", refund_no, accounting_date, currency, postings)
 
 
 def build_refund_failed(
@@ -237,16 +206,16 @@ def build_refund_failed(
     refund_no: str,
     merchant_no: str,
     source: AccountKind,
-    channel_code: str | None,
+    legs: tuple[Leg, ...],
     currency: str,
-    amount: int,
     returned_fee: int,
     accounting_date: date | None = None,
 ) -> JournalDraft:
     """A refund came to nothing: its money and its returned fee go back where they came from."""
     account = _merchant_source(source=source, merchant_no=merchant_no, currency=currency)
-    transit = refund_in_transit(channel_code=channel_code, currency=currency)
-    postings = [PostingDraft(transit, account, amount, spend=True)]
+    postings = [
+        PostingDraft(_transit_of(leg, currency), account, leg.amount, spend=True) for leg in legs
+    ]
     if returned_fee:
         postings.append(PostingDraft(account, _fee_income(currency), returned_fee))
     return JournalDraft("refund_failed", refund_no, accounting_date, currency, tuple(postings))
@@ -302,11 +271,19 @@ def _one(
 
 
 def _leg_posting(leg: Leg, claim: str, currency: str) -> PostingDraft:
+    hold_no = leg.hold_no if isinstance(leg, BalanceLeg) else None
+    return PostingDraft(_asset_of(leg, currency), claim, leg.amount, hold_no=hold_no)
+
+
+def _asset_of(leg: Leg, currency: str) -> str:
     if isinstance(leg, ChannelLeg):
-        source = channel_receivable(channel_code=leg.channel_code, currency=currency)
-        return PostingDraft(source, claim, leg.amount)
-    source = payer_balance(payer_no=leg.payer_no, currency=currency)
-    return PostingDraft(source, claim, leg.amount, hold_no=leg.hold_no)
+        return channel_receivable(channel_code=leg.channel_code, currency=currency)
+    return payer_balance(payer_no=leg.payer_no, currency=currency)
+
+
+def _transit_of(leg: Leg, currency: str) -> str:
+    channel_code = leg.channel_code if isinstance(leg, ChannelLeg) else None
+    return refund_in_transit(channel_code=channel_code, currency=currency)
 
 
 def _merchant_source(*, source: AccountKind, merchant_no: str, currency: str) -> str:

@@ -59,6 +59,25 @@ def close_idle_order(*, order_no: str, reason: str, cause: str) -> bool:
 
 
 @transactions.require
+def end_order_refund(*, order_no: str, refund_no: str, amount: int, succeeded: bool) -> bool:
+    """Count a refund as done or as come to nothing, with its merchant event (require).
+
+    False, with nothing written, when the order has not that much on its way back.
+    """
+    counted = call_function(
+        "acquiring_end_refund",
+        order_no,
+        refund_no,
+        amount,
+        succeeded,
+        numbers.new_number(numbers.EVENT),
+        numbers.new_number(numbers.DELIVERY),
+    )
+    jobs.ring(DELIVERY_TASK)
+    return bool(counted)
+
+
+@transactions.require
 def begin_payment(
     *, order_no: str, merchant_no: str, payment_no: str, amount: int, currency: str, cause: str
 ) -> None:

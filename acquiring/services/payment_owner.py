@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from acquiring.selectors import get_late_money_policy, lock_order
-from acquiring.services.order_moves import end_failed_payment, succeed_order
+from acquiring.selectors import get_late_money_terms, lock_order
+from acquiring.services.late_money import announce_late_money, calculate_late_money_fee
+from acquiring.services.order_moves import end_failed_payment, end_order_refund, succeed_order
+from engine.contracts import LateMoneyState
 from engine.ports import OwnerRefused, OwnerState
 from paymentplatform.kernel import transactions
 
@@ -15,11 +17,13 @@ class OrderPaymentOwner:
     def lock_owner(self, *, order_no: str) -> OwnerState:
         """Lock the order and tell whether it can still take a success (require)."""
         order = lock_order(order_no=order_no)
+        policy, minutes = get_late_money_terms(merchant_no=order.merchant_no)
         return OwnerState(
             is_paying=order.status == "PAYING",
             payment_no=order.payment_no,
             merchant_no=order.merchant_no,
-            late_money_policy=get_late_money_policy(merchant_no=order.merchant_no),
+            late_money_policy=policy,
+            late_money_ask_minutes=minutes,
         )
 
     @transactions.require
@@ -40,3 +44,30 @@ class OrderPaymentOwner:
         if state is None:
             message = f"{order_no} is not waiting for {payment_no}"
             raise OwnerRefused(message)
+
+    @transactions.require
+    def refund_ended(
+        self, *, order_no: str, refund_no: str, amount: int, succeeded: bool, cause: str
+    ) -> None:
+        """Move the order's refund counters and tell the merchant (require)."""
+        counted = end_order_refund(
+            order_no=order_no, refund_no=refund_no, amount=amount, succeeded=succeeded
+        )
+        if not counted:
+            message = f"{order_no} has not counted {refund_no} over {amount} as on its way"
+            raise OwnerRefused(message)
+
+    @transactions.require
+    def late_money_pending(self, *, late_money: LateMoneyState) -> None:
+        """Ask the merchant (require)."""
+        announce_late_money(event_type="late_money.pending", late_money=late_money)
+
+    @transactions.require
+    def late_money_resolved(self, *, late_money: LateMoneyState) -> None:
+        """Tell the merchant (require)."""
+        announce_late_money(event_type="late_money.resolved", late_money=late_money)
+
+    @transactions.require
+    def late_money_fee(self, *, order_no: str, amount: int) -> int:
+        """Return the fee under the order's contract (require)."""
+        return calculate_late_money_fee(order_no=order_no, amount=amount)

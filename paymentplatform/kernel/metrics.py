@@ -37,6 +37,9 @@ CHANNEL_SECONDS: Final = Histogram(
 PAYMENT_OUTCOMES: Final = Counter(
     "platform_payment_outcomes", "Payments that reached an end", ("status", "failure_code")
 )
+REFUND_OUTCOMES: Final = Counter(
+    "platform_refund_outcomes", "Refunds that reached an end", ("purpose", "status")
+)
 WEBHOOK_TRIES: Final = Counter("platform_webhook_tries", "Tries to notify merchants", ("result",))
 SWEPT_ROWS: Final = Counter(
     "platform_swept_rows", "Due rows that a sweep has worked off", ("task",)

@@ -34,6 +34,7 @@ CELERY_TASK_ROUTES = {
     "acquiring.deliver_due_notifications": {"queue": "webhooks"},
     "acquiring.expire_due_orders": {"queue": "channels"},
     "engine.query_due_attempts": {"queue": "channels"},
+    "engine.repeat_due_refunds": {"queue": "channels"},
 }
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
@@ -66,6 +67,8 @@ CELERY_BEAT_SCHEDULE = {
     "expire due orders": _every(1, "acquiring.expire_due_orders", expires=5),
     "deliver due notifications": _every(1, "acquiring.deliver_due_notifications", expires=5),
     "query due attempts": _every(1, "engine.query_due_attempts", expires=5),
+    "repeat due refunds": _every(1, "engine.repeat_due_refunds", expires=5),
+    "settle due late money": _every(1, "engine.settle_due_late_money", expires=5),
     "roll up accounts": _every(1, "ledger.roll_up_accounts", expires=5),
     "expire due proposals": _every(10, "console.expire_due_proposals", expires=30),
     "heartbeat": _every(5, "platform.heartbeat", expires=15),

@@ -66,42 +66,55 @@ class TestPaymentPaid:
         assert net(draft, "L20:m:CNY") >= 0
 
 
-REFUND = {"refund_no": "r", "currency": "CNY", "amount": 10_000, "accounting_date": DAY}
+REFUND = {"refund_no": "r", "currency": "CNY", "accounting_date": DAY}
+BACK = REFUND | {"amount": 10_000}
+TO_CHANNEL, TO_BALANCE = ChannelLeg("c", 10_000), BalanceLeg("p", 10_000)
+BOTH = (ChannelLeg("c", 7_000), BalanceLeg("p", 3_000))
 TABLE = [
     (
         rules.build_refund_accepted(
             **REFUND,
             merchant_no="m",
             source=AccountKind.MERCHANT_PENDING,
-            channel_code="c",
+            legs=(TO_CHANNEL,),
             returned_fee=60,
         ),
         [("L20:m:CNY", "L30:c:CNY", 10_000), ("I10:platform:CNY", "L20:m:CNY", 60)],
+    ),
+    (
+        rules.build_refund_accepted(
+            **REFUND,
+            merchant_no="m",
+            source=AccountKind.MERCHANT_AVAILABLE,
+            legs=BOTH,
+            returned_fee=60,
+        ),
+        [
+            ("L21:m:CNY", "L30:c:CNY", 7_000),
+            ("L21:m:CNY", "L30:internal:CNY", 3_000),
+            ("I10:platform:CNY", "L21:m:CNY", 60),
+        ],
     ),
     (
         rules.build_refund_failed(
             **REFUND,
             merchant_no="m",
             source=AccountKind.MERCHANT_AVAILABLE,
-            channel_code=None,
+            legs=(TO_BALANCE,),
             returned_fee=60,
         ),
         [("L30:internal:CNY", "L21:m:CNY", 10_000), ("L21:m:CNY", "I10:platform:CNY", 60)],
     ),
     (
-        rules.build_refund_done_at_channel(**REFUND, channel_code="c"),
-        [("L30:c:CNY", "A10:c:CNY", 10_000)],
+        rules.build_refund_done(**REFUND, legs=BOTH),
+        [("L30:c:CNY", "A10:c:CNY", 7_000), ("L30:internal:CNY", "L10:p:CNY", 3_000)],
     ),
     (
-        rules.build_refund_done_to_balance(**REFUND, payer_no="p"),
-        [("L30:internal:CNY", "L10:p:CNY", 10_000)],
-    ),
-    (
-        rules.build_late_money_refund_sent(**REFUND, channel_code="c"),
+        rules.build_late_money_refund_sent(**BACK, channel_code="c"),
         [("L90:c:CNY", "L30:c:CNY", 10_000)],
     ),
     (
-        rules.build_late_money_refund_failed(**REFUND, channel_code="c"),
+        rules.build_late_money_refund_failed(**BACK, channel_code="c"),
         [("L30:c:CNY", "L90:c:CNY", 10_000)],
     ),
     (
@@ -153,7 +166,7 @@ class TestRefusals:
                 **REFUND,
                 merchant_no="m",
                 source=AccountKind.SUSPENSE,
-                channel_code="c",
+                legs=(TO_CHANNEL,),
                 returned_fee=0,
             )
 
@@ -163,7 +176,7 @@ class TestRefusals:
                 **REFUND,
                 merchant_no="m",
                 source=AccountKind.MERCHANT_PENDING,
-                channel_code="c",
+                legs=(TO_CHANNEL,),
                 returned_fee=10_001,
             )
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from engine.channels.base import Channel, Notification, NotificationRefused
 from engine.channels.registry import UnknownChannel, find_channel, get_channel
 from engine.contracts import Cause
-from engine.models import ChannelAttempt, ChannelCallback
+from engine.models import ChannelAttempt, ChannelCallback, Refund
 from engine.services.outcomes import apply_attempt_outcome
+from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
 from paymentplatform.kernel.failpoints import failpoint
-from paymentplatform.kernel.numbers import ATTEMPT, is_number
+from paymentplatform.kernel.numbers import ATTEMPT, REFUND, is_number
 
 _KEPT_HEADERS = 20
 _KEPT_VALUE = 512
@@ -30,6 +31,7 @@ class ReplayedCallback:
     result: str
     note: str
     attempt_no: str | None
+    refund_no: str | None = None
 
 
 @transactions.forbid
@@ -84,31 +86,55 @@ def replay_callback(*, callback_id: int) -> ReplayedCallback:
         _note(stored, _RESULTS.REFUSED, str(refusal))
         raise Unauthenticated from refusal
     _hand_over(stored, channel, notification)
-    return ReplayedCallback(callback_id, stored.result, stored.note, stored.attempt_no)
+    return ReplayedCallback(
+        callback_id, stored.result, stored.note, stored.attempt_no, stored.refund_no
+    )
 
 
 def _hand_over(stored: ChannelCallback, channel: Channel, notification: Notification) -> None:
     """Compare, hand to the funnel, and note beside the raw copy what came of it."""
-    request_no = notification.request_no or ""
-    known = is_number(request_no, ATTEMPT)
-    attempt = ChannelAttempt.objects.filter(
-        attempt_no=request_no if known else "", channel_code=stored.channel_code
-    ).first()
-    if attempt is None:
+    about = _find_subject(stored, notification)
+    if about is None:
         _note(stored, _RESULTS.UNMATCHED, "no such request")
         raise InvalidRequest("The notification names no request of this platform.")
     if notification.merchant_account != channel.merchant_account:
-        _note(stored, _RESULTS.QUARANTINED, "another merchant account", attempt.attempt_no)
+        _note(stored, _RESULTS.QUARANTINED, "another merchant account", about)
         raise InvalidRequest("The notification is for another merchant account.")
-    failpoint("callback_stored", attempt.order_no)
-    applied = apply_attempt_outcome(
-        attempt_no=attempt.attempt_no, answer=notification.answer, cause=Cause.CALLBACK
-    )
-    failpoint("callback_applied", attempt.order_no)
+    failpoint("callback_stored", about.order_no)
+    if isinstance(about, Refund):
+        applied = apply_refund_outcome(
+            refund_no=about.refund_no, answer=notification.answer, cause=Cause.CALLBACK
+        )
+    else:
+        applied = apply_attempt_outcome(
+            attempt_no=about.attempt_no, answer=notification.answer, cause=Cause.CALLBACK
+        )
+    failpoint("callback_applied", about.order_no)
     result = _RESULTS.QUARANTINED if applied.effect == "quarantined" else _RESULTS.APPLIED
-    _note(stored, result, applied.effect, attempt.attempt_no)
+    _note(stored, result, applied.effect, about)
 
 
-def _note(stored: ChannelCallback, result: str, note: str, attempt_no: str | None = None) -> None:
-    stored.result, stored.note, stored.attempt_no = result, note[:_KEPT_NOTE], attempt_no
-    stored.save(update_fields=["result", "note", "attempt_no"])
+def _find_subject(
+    stored: ChannelCallback, notification: Notification
+) -> ChannelAttempt | Refund | None:
+    """Return the attempt or refund of this channel that the notification names."""
+    request_no, refund_no = notification.request_no or "", notification.refund_no or ""
+    if is_number(refund_no, REFUND):
+        return Refund.objects.filter(refund_no=refund_no, channel_code=stored.channel_code).first()
+    if is_number(request_no, ATTEMPT):
+        return ChannelAttempt.objects.filter(
+            attempt_no=request_no, channel_code=stored.channel_code
+        ).first()
+    return None
+
+
+def _note(
+    stored: ChannelCallback,
+    result: str,
+    note: str,
+    about: ChannelAttempt | Refund | None = None,
+) -> None:
+    stored.result, stored.note = result, note[:_KEPT_NOTE]
+    stored.attempt_no = about.attempt_no if isinstance(about, ChannelAttempt) else None
+    stored.refund_no = about.refund_no if isinstance(about, Refund) else None
+    stored.save(update_fields=["result", "note", "attempt_no", "refund_no"])

@@ -57,6 +57,8 @@ def apply_refund_outcome(
             return Applied("refunded")
         said = f"said {answer.amount} {answer.currency}, ours {refund.external_amount} {refund.currency}"
         open_case(kind="refund_amount_mismatch", object_no=refund_no, detail=said)
+        _keep_trying(refund, answer, cause, lease_token)
+        return Applied("quarantined")
     if answer.outcome == Outcome.FAILED:
         _note(refund, answer)
         end_refund(

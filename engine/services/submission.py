@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,6 +13,7 @@ from engine.channels.registry import get_channel
 from engine.contracts import Cause, PaymentProgress
 from engine.models import ChannelAttempt, PaymentOrder
 from engine.selectors import find_live_attempt, get_payment_progress
+from engine.services.call_slots import take_call_slot
 from engine.services.outcomes import (
     PAYMENT_CLOSED,
     QUERY_TASK,
@@ -29,9 +29,6 @@ EXPIRES_EARLIER = timedelta(seconds=10)
 
 _log = structlog.get_logger(__name__)
 
-_slots = threading.BoundedSemaphore(settings.CHANNEL_CALL_SLOTS)
-"""At most this many threads of a process wait for channels at once; the others leave the work to a worker."""
-
 
 @transactions.forbid
 def submit_payment(*, payment_no: str) -> PaymentProgress:
@@ -39,17 +36,15 @@ def submit_payment(*, payment_no: str) -> PaymentProgress:
 
     When every channel slot of this process is taken the attempt is left to a worker and the answer is PAYING.
     """
-    if not _slots.acquire(blocking=False):
-        _leave_to_worker(payment_no)
-        return get_payment_progress(payment_no=payment_no)
-    try:
+    with take_call_slot() as is_free:
+        if not is_free:
+            _leave_to_worker(payment_no)
+            return get_payment_progress(payment_no=payment_no)
         attempt = find_live_attempt(payment_no=payment_no)
         attempt_no = attempt.attempt_no if attempt else None
         while attempt_no is not None:
             applied = submit_attempt(attempt_no=attempt_no)
             attempt_no = applied.failover_attempt_no if applied else None
-    finally:
-        _slots.release()
     return get_payment_progress(payment_no=payment_no)
 
 

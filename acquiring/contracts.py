@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from engine.contracts import LateMoneyStatus
 from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
 
 
@@ -84,6 +86,26 @@ class OrderView(msgspec.Struct, frozen=True):
     metadata: dict[str, str]
 
 
+class LateMoneyView(msgspec.Struct, frozen=True):
+    """The LateMoney object of the merchant API: what a channel took for a trade that could not use it any more.
+
+    ``respond_by`` is until when your decision is waited for (policy ASK); ``reason`` is a code.
+    """
+
+    late_money_no: str
+    order_no: str
+    payment_no: str
+    status: LateMoneyStatus
+    policy: str
+    amount: int
+    currency: str
+    channel: str
+    reason: str
+    respond_by: str | None
+    created_at: str
+    resolved_at: str | None
+
+
 class CashierOrder(msgspec.Struct, frozen=True):
     """What the cashier 收银台 may know of an order: the merchant's view plus what the page needs.
 
@@ -130,20 +152,41 @@ class PayableOrder(msgspec.Struct, frozen=True):
     cashier_token: str
 
 
-class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of POST /orders. Lengths and forms are checked by ``services.orders.create_order``."""
+def _shown(description: str, **limits: Any) -> Meta:
+    """Say in the OpenAPI document what a field is; ``services.order_rules`` checks the limits, all at once."""
+    return Meta(description=description, extra_json_schema=limits)
 
-    merchant_order_no: str
-    amount: int
-    currency: str
-    subject: str
-    description: str | None = None
-    expires_in: int | None = None
-    notify_url: str | None = None
-    return_url: str | None = None
-    allowed_methods: list[Method] | None = None
-    payer_ref: str | None = None
-    metadata: dict[str, str] | None = None
+
+class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /orders."""
+
+    merchant_order_no: Annotated[
+        str, _shown("Your number, unique for ever.", pattern="^[A-Za-z0-9_.-]{1,64}$")
+    ]
+    amount: Annotated[int, _shown("Minor units.", minimum=1, maximum=999_999_999_999)]
+    currency: Annotated[str, _shown("ISO 4217.", pattern="^[A-Z]{3}$")]
+    subject: Annotated[str, _shown("Shown to the payer.", minLength=1, maxLength=128)]
+    description: Annotated[str, _shown("Shown to you.", maxLength=512)] | None = None
+    expires_in: (
+        Annotated[int, _shown("Seconds; 900 unless given.", minimum=60, maximum=86_400)] | None
+    ) = None
+    notify_url: (
+        Annotated[str, _shown("Where this order's webhooks go.", format="uri", maxLength=2048)]
+        | None
+    ) = None
+    return_url: (
+        Annotated[str, _shown("The way back; under an origin of yours.", format="uri")] | None
+    ) = None
+    allowed_methods: (
+        Annotated[list[Method], _shown("Offer only these.", minItems=1, uniqueItems=True)] | None
+    ) = None
+    payer_ref: (
+        Annotated[str, _shown("Your name for the payer; not shown.", minLength=1, maxLength=64)]
+        | None
+    ) = None
+    metadata: (
+        Annotated[dict[str, str], _shown("Comes back unchanged.", maxProperties=20)] | None
+    ) = None
 
 
 class OrderConflict(Conflict):
@@ -206,6 +249,3 @@ class PayerTokenInvalid(PermissionRefused):
     code = "payer_token_invalid"
     title = "The payer token is not valid for this payment"
     action = Action.FIX_REQUEST
-
-
-JsonObject = dict[str, Any]

@@ -148,6 +148,9 @@ def lock_order(*, order_no: str) -> TradeOrder:
     return order
 
 
-def get_late_money_policy(*, merchant_no: str) -> str:
-    """Return what the merchant wants done with money that comes too late."""
-    return str(Merchant.objects.values_list("late_money_policy", flat=True).get(pk=merchant_no))
+def get_late_money_terms(*, merchant_no: str) -> tuple[str, int]:
+    """Return what the merchant wants done with money that comes too late, and how many minutes it wants to be asked."""
+    merchant = Merchant.objects.only("late_money_policy", "late_money_ask_minutes").get(
+        pk=merchant_no
+    )
+    return merchant.late_money_policy, merchant.late_money_ask_minutes

@@ -2,9 +2,16 @@
 
 from django.urls import path
 
+from acquiring.views.late_money import LateMoneyAnswer, LateMoneyCollection
 from acquiring.views.orders import OrderClose, OrderCollection, OrderItem
 
 urlpatterns = [
+    path("late-money", LateMoneyCollection.as_view(), name="late-money"),
+    path(
+        "late-money/<str:late_money_no>/decision",
+        LateMoneyAnswer.as_view(),
+        name="late-money-decision",
+    ),
     path("orders", OrderCollection.as_view(), name="orders"),
     path("orders/<str:order_no>", OrderItem.as_view(), name="order"),
     path("orders/<str:order_no>/close", OrderClose.as_view(), name="order-close"),

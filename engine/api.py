@@ -42,13 +42,6 @@ from engine.services.refunds import accept_refund
 from engine.services.submission import submit_payment
 
 __all__ = [
-    "settle_due_late_money",
-    "preview_held_late_money",
-    "decide_late_money",
-    "decide_held_late_money",
-    "total_late_money",
-    "list_late_money",
-    "list_exposure",
     "INVARIANTS",
     "Cause",
     "ExchangePlan",
@@ -69,6 +62,8 @@ __all__ = [
     "close_payment",
     "count_live_refunds",
     "create_payment",
+    "decide_held_late_money",
+    "decide_late_money",
     "find_order_no",
     "find_refund",
     "get_payment_progress",
@@ -76,10 +71,15 @@ __all__ = [
     "get_trade_file",
     "has_late_money",
     "list_channels",
+    "list_exposure",
     "list_failed_payments",
+    "list_late_money",
     "list_refund_numbers",
     "plan_exchange",
+    "preview_held_late_money",
     "repeat_due_refunds",
+    "settle_due_late_money",
     "submit_payment",
     "submit_refund",
+    "total_late_money",
 ]

@@ -24,7 +24,6 @@ def list_methods(
     *,
     order: OrderView,
     allowed_methods: list[str] | None,
-    terminal: str = "WEB",
     locale: str = "zh-hans",
 ) -> list[MethodOffer]:
     """Return every method of the catalogue, the offered ones first; advice only, acceptance checks again."""
@@ -58,11 +57,13 @@ def find_refusal(
         return "not_allowed_by_merchant"
     if method not in _OPEN:
         return "not_enabled"
-    if method != Method.BALANCE and not list_candidates(method=method):
+    currency = order.currency if order is not None else None
+    if method != Method.BALANCE and not list_candidates(method=method, currency=currency):
         return "no_channel"
     return None
 
 
-def list_candidates(*, method: Method) -> tuple[str, ...]:
-    """Return the codes of the channels that take this method, in the order in which they are tried."""
-    return tuple(channel.code for channel in engine.list_channels(Capability(method)))
+def list_candidates(*, method: Method, currency: str | None = None) -> tuple[str, ...]:
+    """Return the codes of the channels that take this method now, in the order in which they are tried."""
+    channels = engine.list_channels(Capability(method), currency=currency)
+    return tuple(channel.code for channel in channels)

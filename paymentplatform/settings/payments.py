@@ -55,6 +55,15 @@ INQUIRY_SCHEDULE_S = tunable_ints(
 )
 """Seconds between inquiries; the last one repeats for ever, and reaching it opens a Case for people."""
 
+LATE_MONEY_SLA_HOURS = env.int("LATE_MONEY_SLA_HOURS", default=24)
+"""Hours after which late money that has not ended is shown as overdue."""
+
+CHANNEL_EXPOSURE_LIMIT = tunable_int("CHANNEL_EXPOSURE_LIMIT", 0)
+"""Minor units per channel and currency whose result may be unknown before nothing new goes there; 0: no limit."""
+
+CHANNEL_EXPOSURE_EXEMPT = frozenset() if in_production else frozenset({"sandbox", "sandbox2"})
+"""Channels without that limit: what the sandbox's scenarios do on purpose must not close it. None in production."""
+
 WEBHOOK_LADDER_S = tunable_ints(
     "WEBHOOK_LADDER_S", (0, 15, 30, 180, 600, 1200, 1800, 3600, 7200, 21600, 54000)
 )

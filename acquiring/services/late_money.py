@@ -1,0 +1,108 @@
+"""Late money 迟到资金 as its merchant sees it: asked, decided, told. The engine keeps it and moves the money."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from django.db import connection
+
+from acquiring.contracts import LateMoneyView
+from acquiring.models import FeeContract, TradeOrder
+from acquiring.services.order_moves import DELIVERY_TASK
+from engine import api as engine
+from engine.contracts import LateMoneyDecision, LateMoneyState, LateMoneyStatus
+from paymentplatform.kernel import jobs, numbers, transactions
+from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.money import share_half_up
+
+
+def decide_late_money(
+    *, late_money_no: str, merchant_no: str, decision: LateMoneyDecision
+) -> LateMoneyView:
+    """Answer the question of ``late_money.pending``; the same answer again changes nothing (starts a transaction).
+
+    Raises NotFound, LateMoneyNotAsked and LateMoneyNotOpen.
+    """
+    return _render(
+        engine.decide_late_money(
+            late_money_no=late_money_no,
+            merchant_no=merchant_no,
+            decision=decision,
+            cause=engine.Cause.API,
+        )
+    )
+
+
+def list_late_money(
+    *,
+    merchant_no: str,
+    limit: int,
+    before: str | None = None,
+    status: LateMoneyStatus | None = None,
+) -> tuple[list[LateMoneyView], str | None]:
+    """Return up to ``limit`` late receipts, newest first, and the number to go on before (None at the end)."""
+    found = engine.list_late_money(
+        merchant_no=merchant_no, limit=limit + 1, before=before, status=status
+    )
+    page = [_render(late) for late in found[:limit]]
+    return page, page[-1].late_money_no if len(found) > limit else None
+
+
+@transactions.require
+def announce_late_money(*, event_type: str, late_money: LateMoneyState) -> None:
+    """Keep the merchant's event with the late money as it is now, due at once to the order's notify_url (require)."""
+    event_id = numbers.new_number(numbers.EVENT)
+    payload = msgspec.json.encode(
+        {
+            "id": event_id,
+            "type": event_type,
+            "timestamp": _format_time(database_now()),
+            "data": _render(late_money),
+        }
+    )
+    order = TradeOrder.objects.only("notify_url").get(order_no=late_money.order_no)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT acquiring_record_event(%s, %s, %s, %s, %s, %s, %s)",
+            [
+                event_id,
+                event_type,
+                late_money.merchant_no,
+                late_money.late_money_no,
+                payload.decode(),
+                order.notify_url,
+                numbers.new_number(numbers.DELIVERY),
+            ],
+        )
+    jobs.ring(DELIVERY_TASK)
+
+
+def calculate_late_money_fee(*, order_no: str, amount: int) -> int:
+    """Return the fee of the order's contract for late money that is honoured: half-up, at most the amount."""
+    contract_no = TradeOrder.objects.values_list("fee_contract_no", flat=True).get(pk=order_no)
+    if contract_no is None:
+        return 0
+    rate_ppm = FeeContract.objects.values_list("rate_ppm", flat=True).get(pk=contract_no)
+    return min(amount, share_half_up(amount, rate_ppm))
+
+
+def _render(late: LateMoneyState) -> LateMoneyView:
+    return LateMoneyView(
+        late_money_no=late.late_money_no,
+        order_no=late.order_no,
+        payment_no=late.payment_no,
+        status=LateMoneyStatus(late.status),
+        policy=late.policy,
+        amount=late.amount,
+        currency=late.currency,
+        channel=late.channel_code,
+        reason=late.reason,
+        respond_by=_format_time(late.respond_by) if late.respond_by else None,
+        created_at=_format_time(late.created_at),
+        resolved_at=_format_time(late.resolved_at) if late.resolved_at else None,
+    )
+
+
+def _format_time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

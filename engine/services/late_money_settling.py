@@ -1,0 +1,217 @@
+"""What becomes of late money: refunded when its policy is due, or as its merchant or two operators decide.
+
+Every decision is taken under the lock of the order, so of a decision and a deadline one comes first and the other
+finds it done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from engine.contracts import (
+    Cause,
+    LateMoneyDecision,
+    LateMoneyNotAsked,
+    LateMoneyNotHeld,
+    LateMoneyNotOpen,
+    LateMoneyNotRefundable,
+    LateMoneyState,
+)
+from engine.models import ChannelAttempt, LateMoney
+from engine.ports import payment_owner
+from engine.selectors import (
+    describe_late_money,
+    get_late_money,
+    lock_attempt,
+    lock_late_money,
+)
+from engine.services.late_money import SETTLE_TASK, announce_end, can_give_back
+from engine.services.moves import apply_move
+from engine.services.refunds import open_late_money_refund
+from ledger import api as ledger
+from ledger.contracts import JournalDraft
+from paymentplatform.kernel import metrics, transactions
+from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import NotFound
+
+RETRY_S = 30
+"""A due row is passed over this long by other sweeps: whoever took it may have died."""
+
+BY_POLICY = "policy"
+"""Who has decided when the deadline did."""
+
+_log = structlog.get_logger(__name__)
+
+_CLAIM_DUE = """
+    UPDATE engine_late_money SET due_at = platform_now() + make_interval(secs => %s)
+    WHERE late_money_no IN (
+        SELECT late_money_no FROM engine_late_money
+        WHERE due_at <= platform_now() ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED)
+    RETURNING late_money_no
+"""
+
+_LEADS_TO = {
+    LateMoneyDecision.REFUND: frozenset({"REFUNDING", "REFUNDED"}),
+    LateMoneyDecision.HONOUR: frozenset({"HONOURED"}),
+}
+
+
+@dataclass(slots=True)
+class _Locked:
+    late: LateMoney
+    charge: ChannelAttempt
+
+
+@transactions.forbid
+def settle_due_late_money(*, batch_size: int | None = None) -> int:
+    """Write the refunds of one batch of due late money and return how many rows were taken up (forbid).
+
+    Each row goes in a transaction of its own; the refunds' janitor, rung after it, sends what was written. Safe to
+    run twice and at once.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM_DUE, [RETRY_S, batch_size or settings.SWEEP_BATCH])
+        due = [late_money_no for (late_money_no,) in cursor.fetchall()]
+    for late_money_no in due:
+        try:
+            _send_back_when_due(late_money_no=late_money_no)
+        except Exception:  # noqa: BLE001 - one bad row must not stop the sweep; it is due again soon
+            _log.exception("late_money_not_settled", late_money_no=late_money_no)
+    metrics.SWEPT_ROWS.labels(SETTLE_TASK).inc(len(due))
+    return len(due)
+
+
+@transactions.start
+def _send_back_when_due(*, late_money_no: str) -> None:
+    """Write the refund ahead, unless somebody has decided since the row was claimed (start)."""
+    rows = _lock(late_money_no)
+    if rows.late.status == "OPEN" and rows.late.due_at is not None:
+        _send_back(rows, decided_by=BY_POLICY, cause=Cause.POLICY)
+
+
+@transactions.start
+def decide_late_money(
+    *, late_money_no: str, merchant_no: str, decision: LateMoneyDecision, cause: Cause
+) -> LateMoneyState:
+    """Do what the merchant answers to ``late_money.pending`` and tell how it stands (start).
+
+    The same decision again changes nothing. Raises NotFound (also for another merchant's), LateMoneyNotAsked and
+    LateMoneyNotOpen, which is what a merchant gets who answers after the deadline has settled it.
+    """
+    rows = _lock(late_money_no, merchant_no=merchant_no)
+    late, decided_by = rows.late, f"merchant:{merchant_no}"
+    if late.decided_by == decided_by and late.status in _LEADS_TO[decision]:
+        return describe_late_money(late)
+    if late.policy != LateMoney.Policy.ASK:
+        raise LateMoneyNotAsked(f"The policy of {late_money_no} is {late.policy}.")
+    if late.status != "OPEN":
+        raise LateMoneyNotOpen(f"{late_money_no} is {late.status}.")
+    _carry_out(rows, decision, decided_by=decided_by, cause=cause)
+    return describe_late_money(late)
+
+
+@transactions.require
+def preview_held_late_money(
+    *, late_money_no: str, decision: LateMoneyDecision, refund_no: str
+) -> JournalDraft:
+    """Return the journal that this decision of operators would post now, having locked what it reads (require).
+
+    Only what waits for people: held, or its refund was refused. Raises NotFound, LateMoneyNotHeld and
+    LateMoneyNotRefundable. ``refund_no`` is the number that the refund will have.
+    """
+    rows = _lock(late_money_no)
+    _check_held(rows.late, decision)
+    if decision == LateMoneyDecision.HONOUR:
+        return _draft_honour(rows.late)
+    return ledger.build_late_money_refund_sent(
+        refund_no=refund_no,
+        channel_code=rows.late.channel_code,
+        currency=rows.late.currency,
+        amount=rows.late.amount,
+    )
+
+
+@transactions.require
+def decide_held_late_money(
+    *, late_money_no: str, decision: LateMoneyDecision, refund_no: str, decided_by: str
+) -> str:
+    """Do what two operators have agreed on; returns the journal's or the refund's number (require).
+
+    Raises as the preview does; then nothing was written.
+    """
+    rows = _lock(late_money_no)
+    _check_held(rows.late, decision)
+    return _carry_out(
+        rows, decision, decided_by=decided_by, cause=Cause.OPERATOR, refund_no=refund_no
+    )
+
+
+def _lock(late_money_no: str, *, merchant_no: str | None = None) -> _Locked:
+    """Lock order, attempt and late money, in this order."""
+    seen = get_late_money(late_money_no=late_money_no)
+    if merchant_no is not None and seen.merchant_no != merchant_no:
+        raise NotFound
+    payment_owner().lock_owner(order_no=seen.order_no)
+    charge = lock_attempt(attempt_no=seen.attempt_no)
+    return _Locked(late=lock_late_money(late_money_no=late_money_no), charge=charge)
+
+
+def _check_held(late: LateMoney, decision: LateMoneyDecision) -> None:
+    if late.status != "OPEN":
+        raise LateMoneyNotOpen(f"{late.late_money_no} is {late.status}.")
+    if late.due_at is not None:
+        raise LateMoneyNotHeld(f"{late.late_money_no} is settled by its policy {late.policy}.")
+    if decision == LateMoneyDecision.REFUND and not can_give_back(late.channel_code):
+        raise LateMoneyNotRefundable(f"{late.channel_code} cannot give money back.")
+
+
+def _carry_out(
+    rows: _Locked,
+    decision: LateMoneyDecision,
+    *,
+    decided_by: str,
+    cause: Cause,
+    refund_no: str | None = None,
+) -> str:
+    if decision == LateMoneyDecision.HONOUR:
+        return _honour(rows.late, decided_by=decided_by, cause=cause)
+    return _send_back(rows, decided_by=decided_by, cause=cause, refund_no=refund_no)
+
+
+def _send_back(
+    rows: _Locked, *, decided_by: str, cause: Cause, refund_no: str | None = None
+) -> str:
+    """OPEN → REFUNDING with its refund; whoever is rung, or comes by the clock, sends it."""
+    apply_move(rows.late, "start_refunding", cause=cause, decided_by=decided_by)
+    refund = open_late_money_refund(
+        late_money=rows.late,
+        charge=rows.charge,
+        cause=cause,
+        refund_no=refund_no,
+    )
+    return str(refund.refund_no)
+
+
+def _honour(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
+    """OPEN → HONOURED: the merchant's after all, less the fee; the order stays as it ended."""
+    journal_no = ledger.post_journal(draft=_draft_honour(late))
+    apply_move(
+        late, "mark_honoured", cause=cause, decided_by=decided_by, resolved_at=database_now()
+    )
+    announce_end(late, cause=cause)
+    return journal_no
+
+
+def _draft_honour(late: LateMoney) -> JournalDraft:
+    return ledger.build_late_money_honoured(
+        late_money_no=late.late_money_no,
+        channel_code=late.channel_code,
+        merchant_no=late.merchant_no,
+        currency=late.currency,
+        amount=late.amount,
+        fee=payment_owner().late_money_fee(order_no=late.order_no, amount=late.amount),
+    )

@@ -22,6 +22,7 @@ from acquiring.selectors import get_order_json, list_orders_json
 from acquiring.services.closing import CloseResult, close_order
 from acquiring.services.order_rules import MERCHANT_NUMBER
 from acquiring.services.orders import create_order
+from acquiring.views import examples
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
 from paymentplatform.kernel.numbers import ORDER, is_number
 from paymentplatform.kernel.openapi import operation
@@ -65,6 +66,8 @@ class OrderCollection(HotMerchantView):
         summary="Create an order",
         body=CreateOrder,
         responses={201: OrderView, 200: OrderView},
+        request_example=examples.CREATE_ORDER,
+        answer_example=examples.ORDER,
         errors=(OrderConflict,),
     )
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -78,6 +81,7 @@ class OrderCollection(HotMerchantView):
         summary="List orders, newest first",
         query=ListOrders,
         responses={200: OrderList},
+        answer_example=examples.ORDER_LIST,
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         """List your orders. Pass `next_cursor` as `cursor` to go on; there are no offsets and no totals."""
@@ -110,6 +114,7 @@ class OrderItem(HotMerchantView):
         name="get_order",
         summary="Get an order",
         responses={200: OrderView},
+        answer_example=examples.PAID_ORDER,
         path_descriptions=_ORDER_PATH,
     )
     def get(self, request: HttpRequest, order_no: str) -> HttpResponse:
@@ -126,6 +131,8 @@ class OrderClose(MerchantView):
         summary="Close an unpaid order",
         body=NoBody,
         responses={200: OrderView, 202: OrderView},
+        request_example={},
+        answer_example=examples.CLOSED_ORDER,
         errors=(OrderAlreadyPaid, OrderFailed),
         path_descriptions=_ORDER_PATH,
     )

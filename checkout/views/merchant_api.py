@@ -27,6 +27,30 @@ from paymentplatform.kernel.rest import decode_body, json_response, path_number
 
 _ORDER_PATH = {"order_no": "Our number of the order, `ord_…`."}
 
+_METHODS_EXAMPLE = {
+    "methods": [
+        {
+            "code": "QR_CODE",
+            "name": "Scan a QR code",
+            "flow": "qr_code",
+            "available": True,
+            "reason_code": None,
+            "rank": 1,
+            "options": [],
+        }
+    ]
+}
+_PAY_EXAMPLE = {
+    "payment_no": "pay_01k0000000000000000001",
+    "status": "PAYING",
+    "failure_code": None,
+    "action": {
+        "type": "qr_code",
+        "qr_content": "https://bank.example/phone/7f3a",
+        "expires_at": "2026-01-31T08:15:00.000Z",
+    },
+}
+
 Terminal = Literal["WEB", "WAP", "APP"]
 
 
@@ -35,7 +59,13 @@ class ConsultBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     terminal: Terminal = "WEB"
     payer_token: str | None = None
-    locale: Annotated[str, msgspec.Meta(max_length=35)] = "zh-hans"
+    locale: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=35,
+            description="Language of `name`: `zh` and what begins with it is Chinese, all else English.",
+        ),
+    ] = "zh-hans"
 
 
 class MethodList(msgspec.Struct, frozen=True):
@@ -62,6 +92,8 @@ class PaymentMethods(HotMerchantView):
         summary="Ask which methods an order can be paid with",
         body=ConsultBody,
         responses={200: MethodList},
+        request_example={"terminal": "WEB", "locale": "en"},
+        answer_example=_METHODS_EXAMPLE,
         tag="payments",
         path_descriptions=_ORDER_PATH,
     )
@@ -83,6 +115,8 @@ class PayOrder(HotMerchantView):
         summary="Pay an order server-to-server",
         body=PayBody,
         responses={200: PayResult},
+        request_example={"method": "QR_CODE"},
+        answer_example=_PAY_EXAMPLE,
         errors=(
             OrderAlreadyPaid,
             OrderClosed,

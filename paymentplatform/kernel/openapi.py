@@ -32,6 +32,8 @@ from paymentplatform.kernel.problems import Problem
 F = TypeVar("F", bound=Callable[..., Any])
 
 _REF: Final = "#/components/schemas/{name}"
+_EXAMPLE_ORIGIN: Final = "https://pay.example"
+_EXAMPLE_NUMBER: Final = "01k0000000000000000000"
 _PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
 _REQUEST_ID: Final = {
     "X-Request-Id": {
@@ -55,6 +57,8 @@ class Operation:
     secured: bool = True
     idempotency_key: bool = False
     path_descriptions: Mapping[str, str] = field(default_factory=dict)
+    request_example: Mapping[str, Any] | None = None
+    answer_example: Mapping[str, Any] | None = None
 
 
 def operation(
@@ -69,11 +73,14 @@ def operation(
     secured: bool = True,
     idempotency_key: bool = False,
     path_descriptions: Mapping[str, str] | None = None,
+    request_example: Mapping[str, Any] | None = None,
+    answer_example: Mapping[str, Any] | None = None,
 ) -> Callable[[F], F]:
     """Describe a view's method; its docstring becomes the description.
 
     ``responses`` maps a status to a struct type (JSON), a media type (a file) or None (no content).
-    ``errors`` names what it may refuse beyond what every operation may. ``name`` is the operationId.
+    ``errors`` names what it may refuse beyond what every operation may. ``name`` is the operationId. An example
+    stands for every success; without one Swagger would make up a request that the decoder refuses.
     """
 
     def attach(method: F) -> F:
@@ -88,6 +95,8 @@ def operation(
             secured=secured,
             idempotency_key=idempotency_key,
             path_descriptions=path_descriptions or {},
+            request_example=request_example,
+            answer_example=answer_example,
         )
         method.operation = described  # type: ignore[attr-defined]
         return method
@@ -120,9 +129,12 @@ class StructSchema(AutoSchema):
         if parameters := self._parameters(path, declared):
             described["parameters"] = parameters
         if declared.body is not None:
+            content = {"schema": self._schema_of(declared.body)}
+            if declared.request_example is not None:
+                content["example"] = dict(declared.request_example)
             described["requestBody"] = {
                 "required": any(item.required for item in msgspec.structs.fields(declared.body)),
-                "content": {"application/json": {"schema": self._schema_of(declared.body)}},
+                "content": {"application/json": content},
             }
         described["security"] = [{"bearer": []}] if declared.secured else []
         described["responses"] = self._responses(path, declared)
@@ -176,7 +188,8 @@ class StructSchema(AutoSchema):
 
     def _responses(self, path: str, declared: Operation) -> dict[str, Any]:
         responses = {
-            str(status): self._response(status, kind) for status, kind in declared.responses.items()
+            str(status): self._response(status, kind, declared.answer_example)
+            for status, kind in declared.responses.items()
         }
         by_status: dict[int, list[type[DomainError]]] = {}
         for named in _possible_errors(path, declared):
@@ -186,11 +199,18 @@ class StructSchema(AutoSchema):
             responses[str(status)] = {
                 "description": "\n\n".join(lines),
                 "headers": _REQUEST_ID,
-                "content": {PROBLEM_TYPE: {"schema": self._schema_of(Problem)}},
+                "content": {
+                    PROBLEM_TYPE: {
+                        "schema": self._schema_of(Problem),
+                        "examples": {named.code: _example_of(named) for named in named_errors},
+                    }
+                },
             }
         return dict(sorted(responses.items()))
 
-    def _response(self, status: int, kind: Any) -> dict[str, Any]:
+    def _response(
+        self, status: int, kind: Any, example: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         response: dict[str, Any] = {
             "description": HTTPStatus(status).phrase,
             "headers": _REQUEST_ID,
@@ -198,7 +218,10 @@ class StructSchema(AutoSchema):
         if isinstance(kind, str):
             response["content"] = {kind: {"schema": {"type": "string"}}}
         elif kind is not None:
-            response["content"] = {"application/json": {"schema": self._schema_of(kind)}}
+            content = {"schema": self._schema_of(kind)}
+            if example is not None:
+                content["example"] = dict(example)
+            response["content"] = {"application/json": content}
         return response
 
     def _schema_of(self, kind: Any) -> dict[str, Any]:
@@ -226,6 +249,23 @@ def _possible_errors(path: str, declared: Operation) -> list[type[DomainError]]:
         found += [PayloadTooLarge, UnsupportedMediaType]
     found += [*declared.errors, RateLimited, DomainError, Unavailable]
     return list(dict.fromkeys(found))
+
+
+def _example_of(error: type[DomainError]) -> dict[str, Any]:
+    """Show the problem document of an error."""
+    return {
+        "summary": error.title,
+        "value": {
+            "type": f"{_EXAMPLE_ORIGIN}/api/errors#{error.code}",
+            "title": error.title,
+            "status": error.status,
+            "detail": error.title,
+            "code": error.code,
+            "action": error.action.value,
+            "request_id": f"req_{_EXAMPLE_NUMBER}",
+            "errors": [],
+        },
+    }
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -61,10 +61,31 @@ SELECT d.detail_no, 'is DONE with ' || d.amount || ', successes of ' || COALESCE
  GROUP BY d.detail_no
 HAVING COALESCE(sum(a.amount), 0) <> d.amount
 UNION ALL
-SELECT l.late_money_no, 'came for attempt ' || l.attempt_no || ', which does not exist', l.created_at
+SELECT l.late_money_no, 'came for attempt ' || l.attempt_no || ' of ' || l.payment_no || ', which does not exist',
+       l.created_at
   FROM engine_late_money AS l
  WHERE NOT EXISTS (SELECT 1 FROM engine_channel_attempt AS a
-                    WHERE a.attempt_no = l.attempt_no AND a.channel_code = l.channel_code)
+                    WHERE a.attempt_no = l.attempt_no AND a.channel_code = l.channel_code
+                      AND a.payment_no = l.payment_no AND a.order_no = l.order_no)
+"""
+
+_LATE_MONEY_GOES_ONE_WAY: Final = """
+SELECT l.late_money_no AS subject,
+       'is ' || l.status || ' over ' || l.amount || ' ' || l.currency || ', its refunds that have not failed are '
+       || COALESCE(string_agg(r.status || ' over ' || r.amount || ' ' || r.currency, ', '), 'none') AS problem
+  FROM engine_late_money AS l
+  LEFT JOIN engine_refund AS r ON r.late_money_no = l.late_money_no AND r.status <> 'FAILED'
+ GROUP BY l.late_money_no
+HAVING count(r.refund_no) <> CASE WHEN l.status IN ('REFUNDING', 'REFUNDED') THEN 1 ELSE 0 END
+    OR NOT COALESCE(bool_and(
+           r.status = CASE l.status WHEN 'REFUNDED' THEN 'SUCCESS' ELSE 'PROCESSING' END
+           AND (r.amount, r.external_amount, r.currency, r.channel_code, r.channel_trade_no, r.source)
+             = (l.amount, l.amount, l.currency, l.channel_code, l.channel_trade_no, 'L90')), true)
+UNION ALL
+SELECT r.refund_no, 'returns ' || r.late_money_no || ', which does not exist'
+  FROM engine_refund AS r
+ WHERE r.late_money_no IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM engine_late_money AS l WHERE l.late_money_no = r.late_money_no)
 """
 
 _NO_DUPLICATES: Final = """
@@ -105,9 +126,15 @@ SELECT s.object_no AS subject, s.problem, s.since AS since
       FROM engine_channel_attempt AS a
      WHERE a.status IN ('CREATED', 'SENT', 'PENDING', 'UNKNOWN') AND a.next_query_at IS NULL
     UNION ALL
-    SELECT l.late_money_no, l.late_money_no, 'is ' || l.status || ', and nothing is due', l.created_at
+    SELECT l.late_money_no, l.late_money_no, 'is OPEN, and nothing is due', l.created_at
       FROM engine_late_money AS l
-     WHERE l.status IN ('OPEN', 'REFUNDING') AND l.due_at IS NULL
+     WHERE l.status = 'OPEN' AND l.due_at IS NULL
+    UNION ALL
+    SELECT l.late_money_no, l.late_money_no, 'is REFUNDING, and nobody will ask about its refund', l.created_at
+      FROM engine_late_money AS l
+     WHERE l.status = 'REFUNDING'
+       AND NOT EXISTS (SELECT 1 FROM engine_refund AS r
+                        WHERE r.late_money_no = l.late_money_no AND r.next_try_at IS NOT NULL)
   ) AS s
  WHERE NOT EXISTS (
     SELECT 1 FROM engine_case AS c
@@ -130,6 +157,11 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         "Every success of a channel is one DONE detail or one late money",
         _SUCCESS_HAS_ONE_USE,
         always=False,
+    ),
+    Invariant(
+        13,
+        "Late money that goes back has one refund of its own, of all of it",
+        _LATE_MONEY_GOES_ONE_WAY,
     ),
     Invariant(14, "Payments: no duplicate numbers, channel trade numbers, cases", _NO_DUPLICATES),
     Invariant(

@@ -124,6 +124,40 @@ SELECT 'L90:' || channel_code || ':' || currency AS subject,
        NULL::timestamptz AS since
   FROM waiting AS w FULL JOIN booked AS b USING (channel_code, currency)
  WHERE COALESCE(w.total, 0) <> COALESCE(b.total, 0)
+UNION ALL
+SELECT l.late_money_no, 'over ' || l.amount || ' ' || l.currency || ' is not posted as such', l.created_at
+  FROM engine_late_money AS l
+ WHERE NOT EXISTS (
+    SELECT 1 FROM ledger_journal AS j
+      JOIN ledger_posting AS p ON p.journal_no = j.journal_no AND p.amount = l.amount
+      JOIN ledger_account AS d ON d.id = p.debit_account_id AND d.code = 'A10:' || l.channel_code || ':' || l.currency
+      JOIN ledger_account AS c ON c.id = p.credit_account_id AND c.code = 'L90:' || l.channel_code || ':' || l.currency
+     WHERE j.event_type = 'late_money' AND j.event_id = l.late_money_no)
+"""
+
+_TRANSIT_IS_REFUNDS: Final = """
+WITH moving AS (
+    SELECT s.owner, s.currency, sum(s.amount) AS total
+      FROM (SELECT COALESCE(r.channel_code, '–') AS owner, r.currency, r.external_amount AS amount
+              FROM engine_refund AS r WHERE r.status = 'PROCESSING'
+            UNION ALL
+            SELECT 'internal', r.currency, r.balance_amount
+              FROM engine_refund AS r WHERE r.status = 'PROCESSING') AS s
+     WHERE s.amount > 0
+     GROUP BY s.owner, s.currency
+), booked AS (
+    SELECT a.owner, a.currency, sum(m.amount) AS total
+      FROM (SELECT p.credit_account_id AS account_id, p.amount FROM ledger_posting AS p
+            UNION ALL
+            SELECT p.debit_account_id, -p.amount FROM ledger_posting AS p) AS m
+      JOIN ledger_account AS a ON a.id = m.account_id AND a.kind = 'L30'
+     GROUP BY a.owner, a.currency
+)
+SELECT 'L30:' || owner || ':' || currency AS subject,
+       'is ' || COALESCE(b.total, 0) || ', refunds on their way are ' || COALESCE(w.total, 0) AS problem,
+       NULL::timestamptz AS since
+  FROM moving AS w FULL JOIN booked AS b USING (owner, currency)
+ WHERE COALESCE(w.total, 0) <> COALESCE(b.total, 0)
 """
 
 _NOTHING_STUCK: Final = """
@@ -193,7 +227,12 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         _CHANNEL_OWES_SUCCESSES,
         always=False,
     ),
-    Invariant(13, "Suspense is the open late money", _SUSPENSE_IS_LATE_MONEY, always=False),
+    Invariant(
+        13,
+        "Suspense is the open late money, transit the refunds on their way",
+        f"{_SUSPENSE_IS_LATE_MONEY}UNION ALL ({_TRANSIT_IS_REFUNDS})",
+        always=False,
+    ),
     Invariant(
         15,
         "Orders, payments and holds wait only for each other, proposals only until they expire",

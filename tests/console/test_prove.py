@@ -61,6 +61,18 @@ def late(change: str) -> str:
     return f"UPDATE engine_late_money SET {change} WHERE attempt_no = '{{late.attempt}}'"
 
 
+def late_refund(status: str, amount: str) -> str:
+    """A refund of the late money that nobody will ask about; constraints stay on, so it looks like one."""
+    return (
+        "INSERT INTO engine_refund (refund_no, purpose, merchant_no, late_money_no, order_no, payment_no, status, "
+        "amount, external_amount, balance_amount, currency, reason, channel_code, channel_trade_no, source, "
+        "returned_fee, last_outcome, last_answer) "
+        f"SELECT 'rfd_' || late_money_no, 'LATE_MONEY', merchant_no, late_money_no, order_no, payment_no, '{status}', "
+        f"{amount}, {amount}, 0, currency, '', channel_code, channel_trade_no, 'L90', 0, '', '' "
+        "FROM engine_late_money WHERE attempt_no = '{late.attempt}'"
+    )
+
+
 def event(change: str, *, of: str = "paid") -> str:
     return f"UPDATE acquiring_merchant_event SET {change} WHERE object_no = '{{{of}.order}}'"
 
@@ -96,6 +108,11 @@ SECOND_ATTEMPT = copy(
     "r.attempt_no = '{charged.attempt}'",
     attempt_no="'{charged.attempt}x'",
     channel_trade_no="'{charged.trade_no}x'",
+)
+
+CASE_OF_LATE = (
+    "INSERT INTO engine_case (case_no, kind, object_no, detail, status) "
+    "VALUES ('cas_w', 'late_money', '{late_no}', '', 'OPEN')"
 )
 
 PLANTED: list[tuple[str, str, str, list[str]]] = [
@@ -258,6 +275,7 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
     ("engine 11", "{detail}", "add up to 2000", [SECOND_ATTEMPT]),
     ("engine 11", "{detail}", "add up to 0", [attempt("channel_code = 'sandbox2'")]),
     ("engine 11", "{late_no}", "which does not exist", [late("attempt_no = 'att_x'")]),
+    ("engine 11", "{late_no}", "which does not exist", [late("payment_no = 'pay_x'")]),
     # -- 12, 13
     ("console 12", "A10:sandbox:CNY", "successes", [attempt("amount = amount + 1")]),
     (
@@ -267,7 +285,51 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         [late("channel_code = 'other'")],
     ),
     ("console 13", "L90:sandbox:CNY", "open late money", [late("amount = amount - 1")]),
-    ("console 13", "L90:sandbox:CNY", "open late money", [late("status = 'HONOURED'")]),
+    (
+        "console 13",
+        "L90:sandbox:CNY",
+        "open late money",
+        [late("status = 'HONOURED', due_at = NULL, resolved_at = now()")],
+    ),
+    ("console 13", "{late_no}", "is not posted as such", [late("amount = amount - 1")]),
+    ("console 13", "{late_no}", "is not posted as such", [late("currency = 'USD'")]),
+    (
+        "console 13",
+        "L30:sandbox:CNY",
+        "refunds on their way are",
+        [late_refund("PROCESSING", "1000")],
+    ),
+    ("engine 13", "{late_no}", "are PROCESSING over 1000", [late_refund("PROCESSING", "1000")]),
+    (
+        "engine 13",
+        "{late_no}",
+        "is REFUNDING over 1000 CNY, its refunds that have not failed are none",
+        [late("status = 'REFUNDING', due_at = NULL"), late_refund("FAILED", "1000")],
+    ),
+    (
+        "engine 13",
+        "{late_no}",
+        "are PROCESSING over 999",
+        [late("status = 'REFUNDING', due_at = NULL"), late_refund("PROCESSING", "999")],
+    ),
+    (
+        "engine 13",
+        "{late_no}",
+        "is REFUNDED over 1000 CNY, its refunds that have not failed are PROCESSING",
+        [
+            late("status = 'REFUNDED', due_at = NULL, resolved_at = now()"),
+            late_refund("PROCESSING", "1000"),
+        ],
+    ),
+    (
+        "engine 13",
+        "rfd_{late_no}",
+        "which does not exist",
+        [
+            late_refund("PROCESSING", "1000"),
+            "UPDATE engine_refund SET late_money_no = 'ltm_x' WHERE refund_no = 'rfd_{late_no}'",
+        ],
+    ),
     # -- 14
     (
         "acquiring 14",
@@ -329,6 +391,7 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "2 unresolved cases",
         [
             "DROP INDEX engine_case_one_unresolved",
+            CASE_OF_LATE,
             copy("engine_case", "r.object_no = '{late_no}'", case_no="'cas_x'"),
         ],
     ),
@@ -381,7 +444,13 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "engine 15",
         "{late_no}",
         "is OPEN, and nothing is due",
-        ["DELETE FROM engine_case WHERE object_no = '{late_no}'"],
+        [late("due_at = NULL")],
+    ),
+    (
+        "engine 15",
+        "{late_no}",
+        "is REFUNDING, and nobody will ask",
+        [late("status = 'REFUNDING', due_at = NULL"), late_refund("PROCESSING", "1000")],
     ),
     (
         "console 15",

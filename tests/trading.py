@@ -36,6 +36,47 @@ class Trade:
             )
         )
 
+    def pay_combined(
+        self,
+        method: Method = Method.QR_CODE,
+        *,
+        payer_token: str | None = None,
+        payer_no: str | None = None,
+        use_balance: bool = False,
+        balance_amount: int | None = None,
+    ) -> PayResult:
+        """Pay in part from a balance: as the merchant's server does, or as a payer who proved himself."""
+        by_merchant = payer_no is None
+        return pay_order(
+            PayCommand(
+                order_no=self.order_no,
+                method=method,
+                options=PayOptions(payer_token=payer_token),
+                cause="api" if by_merchant else "cashier",
+                key_id=self.merchant.key_id if by_merchant else None,
+                merchant_no=None if by_merchant else self.merchant.merchant_no,
+                payer_no=payer_no,
+                use_balance=use_balance,
+                balance_amount=balance_amount,
+            )
+        )
+
+    def details(self) -> list[dict[str, Any]]:
+        """The details of the order's payments, payment by payment, the balance's part first."""
+        return rows(
+            "SELECT d.* FROM engine_payment_detail d JOIN engine_payment_order p ON p.payment_no = d.payment_id"
+            " WHERE p.order_no = %s ORDER BY p.payment_no, d.channel_code NULLS FIRST",
+            self.order_no,
+        )
+
+    def holds(self) -> list[dict[str, Any]]:
+        """The holds of the order's payments, oldest first."""
+        return rows(
+            "SELECT h.* FROM ledger_hold h JOIN engine_payment_order p ON p.payment_no = h.reference"
+            " WHERE p.order_no = %s ORDER BY h.hold_no",
+            self.order_no,
+        )
+
     def order(self) -> dict[str, Any]:
         """The order's row."""
         (row,) = rows("SELECT * FROM acquiring_trade_order WHERE order_no = %s", self.order_no)
@@ -88,7 +129,9 @@ class Trade:
         return (
             self.order(),
             self.payments(),
+            self.details(),
             self.attempts(),
+            self.holds(),
             self.event_types(),
             self.moves(),
             self.merchant_balance(),
@@ -131,3 +174,23 @@ def balance_of(account_code: str) -> int:
     """The balance of an account, 0 when it was never opened."""
     (row,) = rows("SELECT ledger_account_balance(%s) AS balance", account_code)
     return int(row["balance"])
+
+
+def held_of(payer_no: str, currency: str = "CNY") -> tuple[int, int]:
+    """(balance, held) of a payer."""
+    found = rows(
+        "SELECT b.balance, b.held FROM ledger_payer_balance b JOIN ledger_account a ON a.id = b.account_id"
+        " WHERE a.code = %s",
+        f"L10:{payer_no}:{currency}",
+    )
+    return (found[0]["balance"], found[0]["held"]) if found else (0, 0)
+
+
+def open_holds_of(payer_no: str, currency: str = "CNY") -> int:
+    """What the open holds of a payer add up to."""
+    (row,) = rows(
+        "SELECT coalesce(sum(h.amount), 0) AS total FROM ledger_hold h JOIN ledger_account a ON a.id = h.account_id"
+        " WHERE a.code = %s AND h.status = 'OPEN'",
+        f"L10:{payer_no}:{currency}",
+    )
+    return int(row["total"])

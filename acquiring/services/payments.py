@@ -15,10 +15,11 @@ def calculate_fee(*, order: PayableOrder) -> int:
 
 
 @transactions.start
-def start_payment(*, new: engine.NewPayment, cause: str) -> None:
-    """Move the order to PAYING and write payment, detail and attempt ahead, in one transaction (start).
+def start_payment(*, new: engine.NewPayment, cause: str) -> engine.PaymentStatus:
+    """Move the order to PAYING, write payment, details and attempt ahead and hold balances, all at once (start).
 
-    Raises the precise refusal when the order cannot be paid now; then nothing was written.
+    Returns PAYING; or FAILED, the order rolled back, when the payer has less than the plan asks for exactly. Raises
+    the precise refusal when the order cannot be paid now, PlanOutdated for an outdated plan: nothing was written.
     """
     begin_payment(
         order_no=new.order_no,
@@ -28,7 +29,7 @@ def start_payment(*, new: engine.NewPayment, cause: str) -> None:
         currency=new.currency,
         cause=cause,
     )
-    engine.create_payment(new, cause=engine.Cause(cause))
+    return engine.create_payment(new, cause=engine.Cause(cause))
 
 
 @transactions.forbid

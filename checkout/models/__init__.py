@@ -1,6 +1,6 @@
-"""Tables of checkout: payers' wallets and the agreements they gave to merchants."""
+"""Tables of checkout: payers' wallets, the agreements they gave to merchants, and what payments use of them."""
 
-from checkout.models.agreement import PayerAgreement
+from checkout.models.agreement import AgreementUse, PayerAgreement
 from checkout.models.wallet import PayerWallet
 
-__all__ = ["PayerAgreement", "PayerWallet"]
+__all__ = ["AgreementUse", "PayerAgreement", "PayerWallet"]

@@ -1,4 +1,4 @@
-"""Payer agreements 代扣协议: what a payer allows one merchant to take without asking again."""
+"""Payer agreements 代扣协议: what a payer allows one merchant to take without asking again, and its open uses."""
 
 from __future__ import annotations
 
@@ -49,3 +49,45 @@ class PayerAgreement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agreement_no}: {self.payer_id} → {self.merchant_no}"
+
+
+class AgreementUse(models.Model):
+    """What one payment, part balance and part channel, counts toward the daily limit of an agreement.
+
+    Such a payment may still fail long after it was accepted. Then ``released_at`` is set, once, and the day gets the
+    amount back; that happens when somebody needs the room. Payments from the balance alone end at once and leave none.
+    """
+
+    database_access = grants.MUTABLE
+
+    payment_no = NumberField(primary_key=True)
+    agreement = models.ForeignKey(
+        PayerAgreement, on_delete=models.PROTECT, related_name="uses", db_index=False
+    )
+    amount = models.BigIntegerField()
+    spent_date = models.DateField()
+    released_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "checkout_agreement_use"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gte=1), name="checkout_agreement_use_positive"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["agreement", "spent_date"],
+                name="checkout_agreement_use_open",
+                condition=Q(released_at__isnull=True),
+            )
+        ]
+        triggers = [
+            forbid_delete(),
+            freeze_columns("payment_no", "agreement_id", "amount", "spent_date", "created_at"),
+            set_once("released_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment_no}: {self.amount} of {self.agreement_id}"

@@ -1,7 +1,7 @@
 """Acceptance 受理: the one way in which a payment starts, for pages and for the merchant API.
 
 Advice given by consult is checked again here. Balance payments take two round trips; payments through a channel
-are written ahead, then sent.
+are written ahead, with the payer's balance held for its part if there is one, then sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from acquiring.contracts import (
 )
 from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResult
 from checkout.services.cashier import build_pay_result
+from checkout.services.combination import accept_payment, find_spendable
 from checkout.services.consult import find_refusal, list_candidates
+from checkout.services.spending import release_failed_spending
 from checkout.services.wallets import hash_token, verify_payment_password
 from engine import api as engine
 from paymentplatform.kernel import context, metrics, numbers, transactions
@@ -62,7 +64,8 @@ _PAY: Final = HotStatement(
 class PayCommand:
     """A wish to pay. Exactly one of ``key_id`` (the merchant API) and ``merchant_no`` (our own pages) is set.
 
-    ``payer_no`` names a payer who has proved himself on our pages.
+    ``payer_no`` names a payer who has proved himself on our pages. ``use_balance`` takes what the payer's balance may
+    give and the rest by ``method``; ``balance_amount`` takes exactly so many minor units from it.
     """
 
     order_no: str
@@ -72,6 +75,14 @@ class PayCommand:
     key_id: str | None = None
     merchant_no: str | None = None
     payer_no: str | None = None
+    use_balance: bool = False
+    balance_amount: int | None = None
+    terminal: str = "WEB"
+
+    @property
+    def takes_balance(self) -> bool:
+        """Whether the payer's balance is to give something."""
+        return self.method == Method.BALANCE or self.use_balance or self.balance_amount is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +99,9 @@ def pay_order(command: PayCommand) -> PayResult:
     Raises NotFound, OrderAlreadyPaid, OrderClosed, OrderClosing, OrderFailed, PaymentInProgress,
     MethodUnavailable, PayerTokenInvalid, InvalidRequest. Too little money is a FAILED payment, not an error.
     """
-    for _round in range(_ROUNDS):
+    for rounds_left in reversed(range(_ROUNDS)):
         order, agreement = _read_payable(command)
+        _refuse_odd_wish(command, order)
         _refuse_unpayable(order)
         digest = _digest_options(command)
         if order.status == "PAYING" and order.payment_no is not None:
@@ -99,16 +111,14 @@ def pay_order(command: PayCommand) -> PayResult:
             if standing.is_live:
                 _clear_the_way(order.payment_no)
             continue
-        refusal = find_refusal(
-            method=command.method, order=None, allowed_methods=order.allowed_methods
-        )
-        if refusal is not None:
-            raise MethodUnavailable(f"The method is not offered for this order: {refusal}.")
+        _refuse_unoffered(command, order)
         try:
-            if command.method == Method.BALANCE:
-                return _pay_from_balance(command, order, agreement, digest)
-            return _pay_through_channel(command, order, digest)
-        except PaymentInProgress:
+            if not command.takes_balance:
+                return _pay_through_channel(command, order, digest)
+            return _pay_with_balance(
+                command, order, agreement, digest, may_plan_again=rounds_left > 0
+            )
+        except (PaymentInProgress, engine.PlanOutdated):
             continue
     raise PaymentInProgress
 
@@ -122,10 +132,14 @@ def pay_from_cashier(
     payer_no: str | None,
     payment_password: str | None,
     terminal: str,
+    use_balance: bool = False,
 ) -> PayResult:
-    """Pay from our own pages; a balance payment asks for the payer's number and payment password (forbid).
+    """Pay from our own pages (forbid). Whoever takes from a balance gives the payer's number and payment password.
 
-    Raises what ``pay_order`` raises, WrongPaymentPassword and PaymentPasswordLocked.
+    ``use_balance`` with another method than BALANCE: the balance first, the rest by that method, in one payment; a
+    balance that covers everything makes it a balance payment, an empty one a plain payment by the method. Number and
+    password are needed for it as for BALANCE, and ignored without. Raises what ``pay_order`` raises,
+    WrongPaymentPassword and PaymentPasswordLocked.
     """
     opened = acquiring.get_order_by_cashier_token(token=token)
     try:
@@ -135,13 +149,15 @@ def pay_from_cashier(
             options=msgspec.convert(options, PayOptions),
             cause="cashier",
             merchant_no=opened.merchant_no,
-            payer_no=payer_no,
+            payer_no=payer_no if use_balance or method == Method.BALANCE else None,
+            use_balance=use_balance,
+            terminal=terminal,
         )
     except (ValueError, msgspec.ValidationError):
         raise InvalidRequest("Choose one of the methods offered.") from None
     if command.options.payer_token is not None:
         raise PermissionRefused("A payer token is for the merchant API only.")
-    if command.method == Method.BALANCE:
+    if command.takes_balance:
         _refuse_unpayable(_read_payable(command)[0])
         verify_payment_password(payer_no=payer_no or "", password=payment_password or "")
         with context.acting(as_actor=f"payer:{payer_no}"):
@@ -184,6 +200,30 @@ def _read_payable(command: PayCommand) -> tuple[PayableOrder, _Agreement | None]
     return order, _Agreement(agreement_no, payer_no, int(limit))
 
 
+def _refuse_odd_wish(command: PayCommand, order: PayableOrder) -> None:
+    """Say what is wrong with ``balance_amount``, if anything is."""
+    wanted = command.balance_amount
+    if wanted is None:
+        return
+    if command.use_balance:
+        code, detail = "conflict", "Give use_balance or balance_amount, not both."
+    elif not 1 <= wanted <= order.amount:
+        code, detail = "range", f"1 to {order.amount} minor units, the amount of the order"
+    elif command.method == Method.BALANCE and wanted != order.amount:
+        code, detail = "range", f"{order.amount}: BALANCE alone pays the whole order"
+    else:
+        return
+    raise InvalidRequest(detail, errors=(FieldError("balance_amount", code, detail),))
+
+
+def _refuse_unoffered(command: PayCommand, order: PayableOrder) -> None:
+    methods = {command.method: None} | ({Method.BALANCE: None} if command.takes_balance else {})
+    for method in methods:
+        refusal = find_refusal(method=method, order=None, allowed_methods=order.allowed_methods)
+        if refusal is not None:
+            raise MethodUnavailable(f"{method} is not offered for this order: {refusal}.")
+
+
 def _refuse_unpayable(order: PayableOrder) -> None:
     if order.status == "SUCCESS":
         raise OrderAlreadyPaid
@@ -206,43 +246,87 @@ def _clear_the_way(payment_no: str) -> None:
         )
 
 
-def _pay_from_balance(
-    command: PayCommand, order: PayableOrder, agreement: _Agreement | None, digest: str
+def _pay_with_balance(
+    command: PayCommand,
+    order: PayableOrder,
+    agreement: _Agreement | None,
+    digest: str,
+    *,
+    may_plan_again: bool,
 ) -> PayResult:
-    payer_no = command.payer_no
-    if payer_no is None:
-        if command.options.payer_token is None:
-            detail = "A balance payment by a merchant needs the payer's token."
-            field = FieldError("options.payer_token", "required", detail)
-            raise InvalidRequest(detail, errors=(field,))
-        if agreement is None:
-            raise PayerTokenInvalid
-        if order.amount > agreement.max_per_payment:
-            raise PayerTokenInvalid("The amount is over the agreement's limit per payment.")
+    """Plan which of the payer's assets pay: the balance alone, it and the method, or the method alone."""
+    if command.payer_no is not None:
+        agreement, payer_no = None, command.payer_no
+    elif command.options.payer_token is None:
+        detail = "Taking from a balance by a merchant needs the payer's token."
+        raise InvalidRequest(
+            detail, errors=(FieldError("options.payer_token", "required", detail),)
+        )
+    elif agreement is None:
+        raise PayerTokenInvalid
+    else:
         payer_no = agreement.payer_no
-    payment_no = numbers.new_number(numbers.PAYMENT)
-    rows = _PAY.execute(
-        [
-            order.order_no,
-            order.merchant_no,
-            payment_no,
-            numbers.new_number(numbers.DETAIL),
-            numbers.new_number(numbers.JOURNAL),
-            numbers.new_number(numbers.EVENT),
-            numbers.new_number(numbers.DELIVERY),
-            payer_no,
-            agreement.agreement_no if agreement and command.payer_no is None else None,
-            order.amount,
-            order.currency,
-            acquiring.calculate_fee(order=order),
-            digest,
-            settings.BUSINESS_TIME_ZONE,
-            settings.BASE_URL,
-            command.cause,
-            context.actor.get(),
-            context.request_id.get(),
-        ]
+    is_exact = command.balance_amount is not None or command.method == Method.BALANCE
+    spendable = order.amount if command.balance_amount is None else command.balance_amount
+    if not is_exact:
+        spendable = find_spendable(
+            payer_no=payer_no,
+            currency=order.currency,
+            wanted=order.amount,
+            agreement_no=agreement.agreement_no if agreement else None,
+            max_per_payment=agreement.max_per_payment if agreement else None,
+        )
+    elif agreement is not None and spendable > agreement.max_per_payment:
+        raise PayerTokenInvalid("The amount is over the agreement's limit per payment.")
+    plan = engine.plan_exchange(
+        amount=order.amount,
+        assets=(engine.InternalAsset(payer_no, spendable),),
+        external_method=command.method,
+        is_exact=is_exact or not may_plan_again,
     )
+    agreement_no = agreement.agreement_no if agreement is not None else None
+    if plan.external is None:
+        return _pay_from_balance(command, order, plan, agreement_no, digest)
+    return _pay_through_channel(command, order, digest, plan=plan, agreement_no=agreement_no)
+
+
+def _pay_from_balance(
+    command: PayCommand,
+    order: PayableOrder,
+    plan: engine.ExchangePlan,
+    agreement_no: str | None,
+    digest: str,
+) -> PayResult:
+    payment_no = numbers.new_number(numbers.PAYMENT)
+    parameters = [
+        order.order_no,
+        order.merchant_no,
+        payment_no,
+        numbers.new_number(numbers.DETAIL),
+        numbers.new_number(numbers.JOURNAL),
+        numbers.new_number(numbers.EVENT),
+        numbers.new_number(numbers.DELIVERY),
+        plan.payer_no,
+        agreement_no,
+        order.amount,
+        order.currency,
+        acquiring.calculate_fee(order=order),
+        digest,
+        settings.BUSINESS_TIME_ZONE,
+        settings.BASE_URL,
+        command.cause,
+        context.actor.get(),
+        context.request_id.get(),
+    ]
+    try:
+        rows = _PAY.execute(parameters)
+    except PayerTokenInvalid:
+        # Nothing was written. Perhaps the day's limit is taken up by payments that have failed since.
+        if agreement_no is None or not release_failed_spending(agreement_no=agreement_no):
+            if not plan.is_exact:
+                raise engine.PlanOutdated from None
+            raise
+        rows = _PAY.execute(parameters)
     failpoint("balance_payment_committed", order.order_no)
     status = (rows[0][0] or b"").decode()
     failure_code = None if status == "PAID" else "insufficient_balance"
@@ -256,14 +340,21 @@ def _pay_from_balance(
     )
 
 
-def _pay_through_channel(command: PayCommand, order: PayableOrder, digest: str) -> PayResult:
+def _pay_through_channel(
+    command: PayCommand,
+    order: PayableOrder,
+    digest: str,
+    *,
+    plan: engine.ExchangePlan | None = None,
+    agreement_no: str | None = None,
+) -> PayResult:
     payment_no = numbers.new_number(numbers.PAYMENT)
     options = {
         name: value
         for name, value in msgspec.structs.asdict(command.options).items()
         if value is not None and name != "payer_token"
     }
-    acquiring.start_payment(
+    accept_payment(
         new=engine.NewPayment(
             payment_no=payment_no,
             order_no=order.order_no,
@@ -273,14 +364,17 @@ def _pay_through_channel(command: PayCommand, order: PayableOrder, digest: str) 
             currency=order.currency,
             fee_amount=acquiring.calculate_fee(order=order),
             options_digest=digest,
-            candidates=list_candidates(method=command.method),
+            candidates=list_candidates(method=command.method, currency=order.currency),
             subject=order.subject,
             expires_at=order.expires_at,
             return_url=f"{settings.BASE_URL}/cashier/{order.cashier_token}/return",
             options=options,
             metadata=order.metadata,
+            plan=plan,
+            terminal=command.terminal,
         ),
         cause=command.cause,
+        agreement_no=agreement_no,
     )
     failpoint("payment_accepted", order.order_no)
     return build_pay_result(acquiring.submit_payment(payment_no=payment_no))
@@ -288,5 +382,7 @@ def _pay_through_channel(command: PayCommand, order: PayableOrder, digest: str) 
 
 def _digest_options(command: PayCommand) -> str:
     """Tell same method and options from another wish, without keeping what they were."""
-    parts = msgspec.json.encode([command.method, command.payer_no, command.options])
-    return hashlib.sha256(parts).hexdigest()
+    parts: list[object] = [command.method, command.payer_no, command.options]
+    if command.use_balance or command.balance_amount is not None:
+        parts += [command.use_balance, command.balance_amount]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()

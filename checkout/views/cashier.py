@@ -218,7 +218,6 @@ def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
     offers = consult.list_methods(
         order=found.order,
         allowed_methods=found.allowed_methods,
-        terminal=detect_terminal(request.headers.get("User-Agent", "")),
         locale=translation.get_language() or settings.LANGUAGE_CODE,
     )
     rows, others = present_methods(

@@ -20,7 +20,6 @@ from acquiring.contracts import (
 from checkout.contracts import MethodOffer, MethodUnavailable, PayOptions, PayResult
 from checkout.services.acceptance import PayCommand, pay_order
 from checkout.services.consult import list_methods
-from paymentplatform.kernel.errors import FieldError, InvalidRequest
 from paymentplatform.kernel.numbers import ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, json_response, path_number
@@ -75,7 +74,12 @@ class MethodList(msgspec.Struct, frozen=True):
 
 
 class PayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of POST /orders/{order_no}/pay."""
+    """Body of POST /orders/{order_no}/pay.
+
+    `use_balance` takes from the payer's balance first and the rest by `method`, in one payment: the least of the
+    balance, the agreement's limits and the amount. `balance_amount` takes exactly so much. Both need
+    `options.payer_token`; give one of them or none.
+    """
 
     method: Method
     terminal: Terminal = "WEB"
@@ -101,9 +105,7 @@ class PaymentMethods(HotMerchantView):
         """List every method, ranked; one that is not offered says why in `reason_code`."""
         body = decode_body(request, ConsultBody)
         order, allowed = get_order(merchant=self.identity, order_no=path_number(order_no, ORDER))
-        offers = list_methods(
-            order=order, allowed_methods=allowed, terminal=body.terminal, locale=body.locale
-        )
+        offers = list_methods(order=order, allowed_methods=allowed, locale=body.locale)
         return json_response(MethodList(methods=offers))
 
 
@@ -135,10 +137,6 @@ class PayOrder(HotMerchantView):
         `PAYING` also stands for a result that is not known yet: query the order or wait for the webhook.
         """
         body = decode_body(request, PayBody)
-        if body.use_balance or body.balance_amount is not None:
-            detail = "Combined payment is not offered yet."
-            field = "use_balance" if body.use_balance else "balance_amount"
-            raise InvalidRequest(detail, errors=(FieldError(field, "not_offered", detail),))
         result = pay_order(
             PayCommand(
                 order_no=path_number(order_no, ORDER),
@@ -146,6 +144,9 @@ class PayOrder(HotMerchantView):
                 options=body.options or PayOptions(),
                 cause="api",
                 key_id=self.identity.key_id,
+                use_balance=body.use_balance,
+                balance_amount=body.balance_amount,
+                terminal=body.terminal,
             )
         )
         return json_response(result)

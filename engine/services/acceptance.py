@@ -1,4 +1,4 @@
-"""Write the payment ahead: payment, detail and attempt are committed before any byte leaves."""
+"""Write the payment ahead: payment, details, holds and attempt are committed before any byte leaves."""
 
 from __future__ import annotations
 
@@ -6,26 +6,66 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from engine.contracts import Cause, NewPayment, NoChannel
+from engine.contracts import Cause, NewPayment, NoChannel, PaymentStatus
+from engine.exchange import ExchangePlan, ExternalLeg, ImpossibleExchange, PlanOutdated
 from engine.models import ChannelAttempt, PaymentDetail, PaymentOrder
+from engine.ports import payment_owner
+from engine.services.holds import create_internal_details, end_untaken_details, place_holds
 from engine.services.moves import apply_move
-from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel import metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.transactions import after_commit
+
+INSUFFICIENT_BALANCE = "insufficient_balance"
+"""Failure code of a payment whose payer has less than it was to take."""
 
 
 @transactions.require
-def create_payment(new: NewPayment, *, cause: Cause) -> None:
-    """Insert a payment with its external detail and the attempt at the first candidate (require).
+def create_payment(new: NewPayment, *, cause: Cause) -> PaymentStatus:
+    """Insert a payment with its details, hold the internal ones, and prepare the attempt at the first candidate.
 
-    The owner must be locked and PAYING for this payment. Raises NoChannel when there is no candidate.
+    Must be called inside a transaction (require) with the owner locked and PAYING for this payment. Returns PAYING;
+    or FAILED, the owner told, when a balance that the plan asks for exactly is too small. Raises NoChannel when
+    there is no candidate, PlanOutdated when the payer has less than was read, ImpossibleExchange for a wrong plan.
     """
     if not new.candidates:
         raise NoChannel
-    payment = PaymentOrder.objects.create(
+    plan = new.plan or ExchangePlan(new.amount, (), ExternalLeg(new.method, new.amount))
+    if plan.external is None or plan.amount != new.amount:
+        message = f"the plan of {new.payment_no} is not for a payment of {new.amount} by a channel"
+        raise ImpossibleExchange(message)
+    payment = _insert_payment(new, plan)
+    internal = create_internal_details(payment=payment, plan=plan)
+    external = PaymentDetail.objects.create(
+        detail_no=numbers.new_number(numbers.DETAIL),
+        payment=payment,
+        method=plan.external.method,
+        channel_code=new.candidates[0],
+        amount=plan.external.amount,
+        currency=new.currency,
+    )
+    apply_move(payment, "start_paying", cause=cause)
+    if not place_holds(payment=payment, details=internal, cause=cause):
+        if not plan.is_exact:
+            raise PlanOutdated
+        _fail_short_payment(payment, [*internal, external], cause)
+        return PaymentStatus.FAILED
+    create_attempt(
+        payment=payment,
+        detail=external,
+        channel_code=new.candidates[0],
+        query_at=database_now() + timedelta(seconds=settings.INQUIRY_SCHEDULE_S[0]),
+    )
+    return PaymentStatus.PAYING
+
+
+def _insert_payment(new: NewPayment, plan: ExchangePlan) -> PaymentOrder:
+    return PaymentOrder.objects.create(
         payment_no=new.payment_no,
         order_no=new.order_no,
         live_order_no=new.order_no,
         merchant_no=new.merchant_no,
+        payer_no=plan.payer_no,
         amount=new.amount,
         currency=new.currency,
         method=new.method,
@@ -36,25 +76,25 @@ def create_payment(new: NewPayment, *, cause: Cause) -> None:
             "subject": new.subject,
             "expires_at": new.expires_at.isoformat(),
             "return_url": new.return_url,
+            "terminal": new.terminal,
             "options": dict(new.options),
             "metadata": dict(new.metadata),
         },
     )
-    detail = PaymentDetail.objects.create(
-        detail_no=numbers.new_number(numbers.DETAIL),
-        payment=payment,
-        method=new.method,
-        channel_code=new.candidates[0],
-        amount=new.amount,
-        currency=new.currency,
+
+
+def _fail_short_payment(payment: PaymentOrder, details: list[PaymentDetail], cause: Cause) -> None:
+    """The payer has too little: nothing was taken, nobody was asked, and the try is over."""
+    end_untaken_details(details=details, cause=cause)
+    apply_move(payment, "mark_failed", cause=cause, failure_code=INSUFFICIENT_BALANCE)
+    payment_owner().payment_failed(
+        order_no=payment.order_no,
+        payment_no=payment.payment_no,
+        failure_code=INSUFFICIENT_BALANCE,
+        counts_as_try=True,
+        cause=cause,
     )
-    apply_move(payment, "start_paying", cause=cause)
-    create_attempt(
-        payment=payment,
-        detail=detail,
-        channel_code=new.candidates[0],
-        query_at=database_now() + timedelta(seconds=settings.INQUIRY_SCHEDULE_S[0]),
-    )
+    after_commit(metrics.PAYMENT_OUTCOMES.labels("FAILED", INSUFFICIENT_BALANCE).inc)
 
 
 @transactions.require

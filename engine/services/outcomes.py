@@ -1,35 +1,50 @@
 """The funnel: the ONE way in which any answer about an attempt changes anything.
 
-Sync answer, callback, inquiry, close and operator all end here. Locks: owner, payment, detail, attempt, then the
-ledger's accounts. Whoever comes second finds a terminal attempt and changes nothing.
+Sync answer, callback, inquiry, close and operator all end here. Locks: owner, payment, details, attempt, then the
+ledger's accounts. Whoever comes second finds a terminal attempt and changes nothing. What the payer's balance holds
+for the payment is captured or given back in the very transaction that ends it.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from django.conf import settings
 
 from engine.channels.base import ChannelAnswer, Outcome
-from engine.contracts import Cause
+from engine.contracts import Cause, LateMoneyReason
+from engine.exposure import find_open_channel
 from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
 from engine.ports import OwnerState, payment_owner
-from engine.selectors import get_attempt, lock_attempt, lock_detail, lock_payment
+from engine.selectors import get_attempt, lock_attempt, lock_details, lock_payment
 from engine.services.acceptance import create_attempt
-from engine.services.late_money import open_case, record_late_money
-from engine.services.moves import apply_move
+from engine.services.cases import open_case, resolve_cases
+from engine.services.holds import build_legs, end_untaken_details
+from engine.services.late_money import record_late_money
+from engine.services.moves import LAST_HEARD, apply_move
 from ledger import api as ledger
 from paymentplatform.kernel import jobs, metrics, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
+from paymentplatform.kernel.redaction import redact_text
 from paymentplatform.kernel.transactions import after_commit
 
 QUERY_TASK = "engine.query_due_attempts"
 MAX_TRADE_NO = 64
 PAYMENT_CLOSED = "payment_closed"
 """Failure code of a payment that was closed before anything was taken; it is no try of the payer."""
+_ONLY_SUSPICION = frozenset({Cause.SYNC_ANSWER, Cause.CALLBACK})
+"""What an institution says unasked, or while it is still at work; every other cause asked it what became of it."""
+KEPT_OF_ANSWER = 4_096
+SCHEDULE_SPENT = "inquiry_schedule_spent"
+_AFTER_END = {
+    "SUCCEEDED": LateMoneyReason.CHARGED_TWICE,
+    "FAILED": LateMoneyReason.SUCCESS_AFTER_FAILURE,
+    "CLOSED": LateMoneyReason.SUCCESS_AFTER_CLOSE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +59,13 @@ class Applied:
 class _Locked:
     owner: OwnerState
     payment: PaymentOrder
-    detail: PaymentDetail
+    details: list[PaymentDetail]
     attempt: ChannelAttempt
+
+    @property
+    def external(self) -> PaymentDetail:
+        """The detail that the attempt is to collect; the others are held from the payer's balance."""
+        return next(row for row in self.details if row.detail_no == self.attempt.detail_id)
 
 
 @transactions.start
@@ -61,10 +81,12 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
     rows = _Locked(
         owner=owner,
         payment=lock_payment(payment_no=seen.payment_no),
-        detail=lock_detail(detail_no=seen.detail_id),
+        details=lock_details(payment_no=seen.payment_no),
         attempt=lock_attempt(attempt_no=attempt_no),
     )
     applied = _fold(rows, answer, cause)
+    if rows.attempt.is_terminal and rows.attempt.query_count:
+        resolve_cases(object_no=attempt_no, kind=SCHEDULE_SPENT, cause=cause)
     failpoint("outcome_before_commit", seen.order_no)
     return applied
 
@@ -72,11 +94,14 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
 def _fold(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
     if answer.outcome == Outcome.SUCCEEDED and not _is_readable(answer):
         open_case(
-            kind="unreadable_success", object_no=rows.attempt.attempt_no, detail=answer.raw[:500]
+            kind="unreadable_success",
+            object_no=rows.attempt.attempt_no,
+            detail=redact_text(answer.raw)[:500],
         )
-        answer = ChannelAnswer(outcome=Outcome.UNKNOWN)
+        answer = replace(answer, outcome=Outcome.UNKNOWN)
     if rows.attempt.is_terminal:
         return _apply_after_end(rows, answer, cause)
+    _remember(rows.attempt, answer, cause)
     if answer.outcome == Outcome.SUCCEEDED:
         return _apply_success(rows, answer, cause)
     if answer.outcome in {Outcome.FAILED, Outcome.NOT_SENT}:
@@ -87,6 +112,14 @@ def _fold(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
             rows, failure_code=PAYMENT_CLOSED, counts_as_try=False, cause=cause, effect="closed"
         )
     return _keep_waiting(rows, answer, cause)
+
+
+def _remember(attempt: ChannelAttempt, answer: ChannelAnswer, cause: Cause) -> None:
+    """Note for people what was heard last, from whom and when; saved with whatever the answer changes."""
+    attempt.last_outcome = answer.outcome
+    attempt.last_outcome_cause = cause
+    attempt.last_outcome_at = PlatformNow()
+    attempt.last_answer = redact_text(answer.raw)[:KEPT_OF_ANSWER]
 
 
 def _is_readable(answer: ChannelAnswer) -> bool:
@@ -116,11 +149,13 @@ def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appl
     if answer.amount != attempt.amount or answer.currency != attempt.currency:
         said = f"said {answer.amount} {answer.currency} after its end"
         open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
+    _remember(attempt, answer, cause)
+    attempt.save(update_fields=LAST_HEARD)
     record_late_money(
         attempt=attempt,
         owner=rows.owner,
         answer=answer,
-        reason=f"success after {attempt.status}",
+        reason=_AFTER_END[attempt.status],
         cause=cause,
     )
     return Applied("late_money")
@@ -153,12 +188,13 @@ def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
             attempt=attempt,
             owner=rows.owner,
             answer=answer,
-            reason=f"payment is {payment.status}",
+            reason=LateMoneyReason.PAYMENT_ENDED,
             cause=cause,
         )
         return Applied("late_money")
-    apply_move(rows.detail, "mark_held", cause=cause)
-    apply_move(rows.detail, "mark_done", cause=cause)
+    apply_move(rows.external, "mark_held", cause=cause)
+    for detail in rows.details:
+        apply_move(detail, "mark_done", cause=cause)
     apply_move(payment, "mark_paid", cause=cause, paid_at=database_now())
     payment_owner().payment_succeeded(
         order_no=payment.order_no, payment_no=payment.payment_no, cause=cause
@@ -168,7 +204,7 @@ def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
             payment_no=payment.payment_no,
             merchant_no=payment.merchant_no,
             currency=payment.currency,
-            legs=(ledger.ChannelLeg(attempt.channel_code, rows.detail.amount),),
+            legs=build_legs(payment=payment, details=rows.details),
             fee=payment.fee_amount,
         )
     )
@@ -179,23 +215,28 @@ def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
 def _apply_mismatch(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
     """Another amount or currency than ours: never partly PAID.
 
-    A callback or sync answer only raises suspicion; the inquiry decides, and then the whole charge is late money.
+    A callback or sync answer only raises suspicion; the answer to a question of ours (inquiry, close, expiry, a
+    change of method, an operator's) decides, and then the whole charge is late money.
     """
     attempt = rows.attempt
     said = f"said {answer.amount} {answer.currency}, ours {attempt.amount} {attempt.currency}"
     open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
-    if cause not in {Cause.INQUIRY, Cause.CLOSE}:
+    if cause in _ONLY_SUSPICION:
         attempt.next_query_at = database_now()
         if attempt.status != "UNKNOWN":
             apply_move(attempt, "mark_unknown", cause=cause)
         else:
-            attempt.save(update_fields=["next_query_at"])
+            attempt.save(update_fields=["next_query_at", *LAST_HEARD])
         jobs.ring(QUERY_TASK)
         return Applied("quarantined")
     trade_no = str(answer.channel_trade_no)
     apply_move(attempt, "mark_succeeded", cause=cause, channel_trade_no=trade_no)
     record_late_money(
-        attempt=attempt, owner=rows.owner, answer=answer, reason="amount mismatch", cause=cause
+        attempt=attempt,
+        owner=rows.owner,
+        answer=answer,
+        reason=LateMoneyReason.AMOUNT_MISMATCH,
+        cause=cause,
     )
     return _fail_payment(
         rows, failure_code="amount_mismatch", counts_as_try=True, cause=cause, effect="late_money"
@@ -216,14 +257,17 @@ def _apply_decline(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
         and not payment.closing
         and rows.owner.is_paying
     )
-    if may_retry and payment.candidates:
-        channel_code, *rest = payment.candidates
-        payment.candidates = rest
+    channel_code = (
+        find_open_channel(payment.candidates, currency=attempt.currency) if may_retry else None
+    )
+    if channel_code is not None:
+        payment.candidates = [code for code in payment.candidates if code != channel_code]
         payment.save(update_fields=["candidates"])
-        rows.detail.channel_code = channel_code
-        rows.detail.save(update_fields=["channel_code"])
+        detail = rows.external
+        detail.channel_code = channel_code
+        detail.save(update_fields=["channel_code"])
         following = create_attempt(
-            payment=payment, detail=rows.detail, channel_code=channel_code, query_at=database_now()
+            payment=payment, detail=detail, channel_code=channel_code, query_at=database_now()
         )
         jobs.ring(QUERY_TASK)
         return Applied("failed_over", following.attempt_no)
@@ -242,7 +286,7 @@ def _fail_payment(
     payment = rows.payment
     if payment.status != "PAYING":
         return Applied(effect)
-    apply_move(rows.detail, "mark_failed", cause=cause)
+    end_untaken_details(details=rows.details, cause=cause)
     apply_move(payment, "mark_failed", cause=cause, failure_code=failure_code)
     payment_owner().payment_failed(
         order_no=payment.order_no,
@@ -270,14 +314,21 @@ def _keep_waiting(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied
         attempt.query_count += 1
         if attempt.query_count == len(settings.INQUIRY_SCHEDULE_S) - 1:
             open_case(
-                kind="inquiry_schedule_spent",
+                kind=SCHEDULE_SPENT,
                 object_no=attempt.attempt_no,
                 detail=f"still {attempt.status} after {attempt.query_count} inquiries",
             )
     step = min(attempt.query_count, len(settings.INQUIRY_SCHEDULE_S) - 1)
     attempt.next_query_at = database_now() + timedelta(seconds=settings.INQUIRY_SCHEDULE_S[step])
     attempt.save(
-        update_fields=["action", "query_count", "next_query_at", "lease_token", "leased_until"]
+        update_fields=[
+            "action",
+            "query_count",
+            "next_query_at",
+            "lease_token",
+            "leased_until",
+            *LAST_HEARD,
+        ]
     )
     target = "PENDING" if answer.outcome == Outcome.PENDING else "UNKNOWN"
     if attempt.status != target:

@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION engine_payment_json(p_payment_no text) RETURNS json
 LANGUAGE sql STABLE AS $$
     SELECT row_to_json(v) FROM (
         SELECT p.payment_no, p.status, p.method, p.failure_code, (
-            SELECT json_agg(row_to_json(w) ORDER BY w.detail_no) FROM (
+            SELECT json_agg(row_to_json(w) ORDER BY w.channel NULLS FIRST, w.detail_no) FROM (
                 SELECT d.detail_no, d.method, d.channel_code AS channel, d.amount, d.status, d.refunded_amount
                 FROM engine_payment_detail d WHERE d.payment_id = p.payment_no) AS w) AS details
         FROM engine_payment_order p WHERE p.payment_no = p_payment_no

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from engine.contracts import LateMoneyStatus
+from engine.contracts import LateMoneyStatus, RefundStatus
 from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
 
 
@@ -106,6 +106,21 @@ class LateMoneyView(msgspec.Struct, frozen=True):
     resolved_at: str | None
 
 
+class RefundView(msgspec.Struct, frozen=True):
+    """The Refund object of the merchant API, field for field; the amount in minor units, times RFC 3339 UTC."""
+
+    refund_no: str
+    merchant_refund_no: str
+    order_no: str
+    status: RefundStatus
+    amount: int
+    currency: str
+    reason: str | None
+    created_at: str
+    succeeded_at: str | None
+    failure_code: str | None
+
+
 class CashierOrder(msgspec.Struct, frozen=True):
     """What the cashier 收银台 may know of an order: the merchant's view plus what the page needs.
 
@@ -189,6 +204,18 @@ class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ) = None
 
 
+class CreateRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /refunds. Name the order by one of its numbers; if you give both they must agree."""
+
+    merchant_refund_no: Annotated[
+        str, _shown("Your number, unique for ever.", pattern="^[A-Za-z0-9_.-]{1,64}$")
+    ]
+    amount: Annotated[int, _shown("Minor units.", minimum=1, maximum=999_999_999_999)]
+    order_no: Annotated[str, _shown("Our number of the order.")] | None = None
+    merchant_order_no: Annotated[str, _shown("Your number of the order.")] | None = None
+    reason: Annotated[str, _shown("For your records.", minLength=1, maxLength=256)] | None = None
+
+
 class OrderConflict(Conflict):
     """The merchant's number was used before with another body."""
 
@@ -233,6 +260,44 @@ class PaymentInProgress(Conflict):
 
     code = "payment_in_progress"
     title = "Another payment of this order is in progress"
+
+
+class RefundConflict(Conflict):
+    """The merchant's number was used before for another refund."""
+
+    code = "refund_conflict"
+    title = "This merchant_refund_no belongs to a different refund"
+    action = Action.FIX_REQUEST
+
+
+class OrderNotPaid(Conflict):
+    """Only a SUCCESS order can be refunded."""
+
+    code = "order_not_paid"
+    title = "The order is not paid"
+
+
+class RefundExceedsPaid(Conflict):
+    """More than what was paid and is neither refunded nor on its way back."""
+
+    code = "refund_exceeds_paid"
+    title = "The refund is more than what is left to refund"
+
+
+class RefundLimitReached(Conflict):
+    """The order has had as many refunds as the merchant's contract allows (failed ones do not count)."""
+
+    code = "refund_limit_reached"
+    title = "The order takes no more refunds"
+    action = Action.CONTACT
+
+
+class RefundWindowOver(Conflict):
+    """The order was paid too long ago for the merchant's contract."""
+
+    code = "refund_window_over"
+    title = "The time for refunds of this order is over"
+    action = Action.CONTACT
 
 
 class NoDeliveryTarget(Conflict):

@@ -13,7 +13,13 @@ from django.db import connection
 from acquiring.contracts import CashierOrder, MerchantIdentity, OrderStatus, OrderView
 from acquiring.models import Merchant, TradeOrder
 from engine import api as engine
-from paymentplatform.kernel.errors import DomainError, NotFound, Unauthenticated
+from paymentplatform.kernel.errors import (
+    DomainError,
+    FieldError,
+    InvalidRequest,
+    NotFound,
+    Unauthenticated,
+)
 from paymentplatform.kernel.hotsql import HotStatement
 from paymentplatform.kernel.numbers import ORDER, is_number
 
@@ -114,6 +120,76 @@ def list_orders_json(
     page = rows[:limit]
     following = page[-1][0] if len(rows) > limit else None
     return [order_json.encode() for _, order_json in page], following
+
+
+def find_own_order(*, merchant_no: str, order_no: str | None, merchant_order_no: str | None) -> str:
+    """Return the number of a merchant's order that is named by ours, theirs or both.
+
+    Raises NotFound, also for another merchant's, and InvalidRequest when both numbers do not belong together.
+    """
+    named = (
+        {"order_no": order_no} if order_no is not None else {"merchant_order_no": merchant_order_no}
+    )
+    order = TradeOrder.objects.filter(merchant_no=merchant_no, **named).first()
+    if order is None:
+        raise NotFound("There is no such order.")
+    if merchant_order_no not in {None, order.merchant_order_no}:
+        fault = FieldError(
+            "merchant_order_no", "mismatch", "belongs to another order than order_no"
+        )
+        raise InvalidRequest("order_no and merchant_order_no do not agree.", errors=(fault,))
+    return str(order.order_no)
+
+
+def get_refund_json(*, merchant_no: str, refund_no: str) -> bytes:
+    """Return one Refund as JSON. Raises NotFound, also for another merchant's refund."""
+    if engine.get_refund_progress(refund_no=refund_no).merchant_no != merchant_no:
+        raise NotFound
+    return _render_refunds([refund_no])[0]
+
+
+def list_refunds_json(
+    *,
+    merchant: MerchantIdentity,
+    limit: int,
+    before: str | None = None,
+    merchant_refund_no: str | None = None,
+    order_no: str | None = None,
+    merchant_order_no: str | None = None,
+    status: engine.RefundStatus | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+) -> tuple[list[bytes], str | None]:
+    """Return up to ``limit`` Refunds as JSON, newest first, and the number to go on before (None at the end)."""
+    if merchant_order_no is not None:
+        order = TradeOrder.objects.filter(
+            merchant_no=merchant.merchant_no, merchant_order_no=merchant_order_no
+        ).first()
+        if order is None or order_no not in {None, order.order_no}:
+            return [], None
+        order_no = order.order_no
+    found = engine.list_refund_numbers(
+        merchant_no=merchant.merchant_no,
+        limit=limit + 1,
+        before=before,
+        merchant_refund_no=merchant_refund_no,
+        order_no=order_no,
+        status=status,
+        created_from=created_from,
+        created_to=created_to,
+    )
+    page = found[:limit]
+    return _render_refunds(page), page[-1] if len(found) > limit else None
+
+
+def _render_refunds(refund_nos: list[str]) -> list[bytes]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT acquiring_refund_json(u.no)::text FROM unnest(%s::text[]) WITH ORDINALITY AS u(no, place) "
+            "ORDER BY u.place",
+            [refund_nos],
+        )
+        return [refund_json.encode() for (refund_json,) in cursor.fetchall()]
 
 
 def get_order_by_cashier_token(*, token: str) -> CashierOrder:

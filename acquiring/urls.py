@@ -4,6 +4,7 @@ from django.urls import path
 
 from acquiring.views.late_money import LateMoneyAnswer, LateMoneyCollection
 from acquiring.views.orders import OrderClose, OrderCollection, OrderItem
+from acquiring.views.refunds import RefundCollection, RefundItem
 
 urlpatterns = [
     path("late-money", LateMoneyCollection.as_view(), name="late-money"),
@@ -15,4 +16,6 @@ urlpatterns = [
     path("orders", OrderCollection.as_view(), name="orders"),
     path("orders/<str:order_no>", OrderItem.as_view(), name="order"),
     path("orders/<str:order_no>/close", OrderClose.as_view(), name="order-close"),
+    path("refunds", RefundCollection.as_view(), name="refunds"),
+    path("refunds/<str:refund_no>", RefundItem.as_view(), name="refund"),
 ]

@@ -57,7 +57,10 @@ def get_refund(*, refund_no: str) -> Refund:
 
 def get_refund_progress(*, refund_no: str) -> RefundProgress:
     """Tell how a refund of an order stands. Raises NotFound."""
-    return _progress_of(get_refund(refund_no=refund_no))
+    refund = get_refund(refund_no=refund_no)
+    if refund.purpose != Refund.Purpose.ORDER:
+        raise NotFound
+    return _progress_of(refund)
 
 
 def find_refund(*, merchant_no: str, merchant_refund_no: str) -> RefundProgress | None:

@@ -62,4 +62,26 @@ CLOSED_ORDER: Final[dict[str, Any]] = ORDER | {
     "close_reason": "MERCHANT",
 }
 
+CREATE_REFUND: Final[dict[str, Any]] = {
+    "merchant_order_no": "TEA-1001",
+    "merchant_refund_no": "TEA-1001-R1",
+    "amount": 280,
+    "reason": "One cup was cold",
+}
+
+REFUND: Final[dict[str, Any]] = {
+    "refund_no": "rfd_01k0000000000000000003",
+    "merchant_refund_no": "TEA-1001-R1",
+    "order_no": "ord_01k0000000000000000000",
+    "status": "SUCCESS",
+    "amount": 280,
+    "currency": "CNY",
+    "reason": "One cup was cold",
+    "created_at": "2026-01-31T09:00:00.000Z",
+    "succeeded_at": "2026-01-31T09:00:00.450Z",
+    "failure_code": None,
+}
+
+REFUND_LIST: Final[dict[str, Any]] = {"data": [REFUND], "has_more": False, "next_cursor": None}
+
 ORDER_LIST: Final[dict[str, Any]] = {"data": [PAID_ORDER], "has_more": False, "next_cursor": None}

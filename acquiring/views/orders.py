@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -23,7 +22,13 @@ from acquiring.services.closing import CloseResult, close_order
 from acquiring.services.order_rules import MERCHANT_NUMBER
 from acquiring.services.orders import create_order
 from acquiring.views import examples
-from paymentplatform.kernel.errors import FieldError, InvalidRequest
+from acquiring.views.queries import (
+    NoBody,
+    build_fault,
+    page_response,
+    parse_time,
+    rendered_response,
+)
 from paymentplatform.kernel.numbers import ORDER, is_number
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, path_number
@@ -50,14 +55,6 @@ class OrderList(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class NoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A body in which nothing is required: it may be absent or an empty object."""
-
-
-def _order_response(order_json: bytes, status: int) -> HttpResponse:
-    return HttpResponse(order_json, status=status, content_type="application/json")
-
-
 class OrderCollection(HotMerchantView):
     """/orders"""
 
@@ -74,7 +71,7 @@ class OrderCollection(HotMerchantView):
         """Create an order. The same `merchant_order_no` with the same body answers 200 with the same order."""
         body = decode_body(request, CreateOrder)
         made, order_json = create_order(body=body, merchant=self.identity)
-        return _order_response(order_json, 201 if made else 200)
+        return rendered_response(order_json, 201 if made else 200)
 
     @operation(
         name="list_orders",
@@ -89,22 +86,21 @@ class OrderCollection(HotMerchantView):
         merchant = MerchantView.authenticate(self, request)
         query = decode_query(request, ListOrders)
         if query.cursor is not None and not is_number(query.cursor, ORDER):
-            raise _fault("cursor", "not a cursor of this list")
+            raise build_fault("cursor", "not a cursor of this list")
         if query.merchant_order_no is not None and not MERCHANT_NUMBER.match(
             query.merchant_order_no
         ):
-            raise _fault("merchant_order_no", "1 to 64 characters of A-Z a-z 0-9 _ - .")
+            raise build_fault("merchant_order_no", "1 to 64 characters of A-Z a-z 0-9 _ - .")
         page, following = list_orders_json(
             merchant=merchant,
             limit=query.limit,
             before=query.cursor,
             merchant_order_no=query.merchant_order_no,
             status=query.status,
-            created_from=_parse_time("created_from", query.created_from),
-            created_to=_parse_time("created_to", query.created_to),
+            created_from=parse_time("created_from", query.created_from),
+            created_to=parse_time("created_to", query.created_to),
         )
-        tail = msgspec.json.encode({"has_more": following is not None, "next_cursor": following})
-        return _order_response(b'{"data":[' + b",".join(page) + b"]," + tail[1:], 200)
+        return page_response(page, following)
 
 
 class OrderItem(HotMerchantView):
@@ -120,7 +116,7 @@ class OrderItem(HotMerchantView):
     def get(self, request: HttpRequest, order_no: str) -> HttpResponse:
         """Tell how an order stands: the answer to ask for whenever you are not sure."""
         decode_query(request, NoBody)
-        return _order_response(get_order_json(merchant=self.identity, order_no=order_no), 200)
+        return rendered_response(get_order_json(merchant=self.identity, order_no=order_no), 200)
 
 
 class OrderClose(MerchantView):
@@ -147,17 +143,4 @@ class OrderClose(MerchantView):
             cause="api",
         )
         order_json = get_order_json(merchant=self.identity, order_no=order_no)
-        return _order_response(order_json, 200 if result is CloseResult.CLOSED else 202)
-
-
-def _parse_time(field: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
-    except msgspec.ValidationError:
-        raise _fault(field, "an RFC 3339 time with offset, such as 2026-01-31T00:00:00Z") from None
-
-
-def _fault(field: str, detail: str) -> InvalidRequest:
-    return InvalidRequest(f"{field} is not valid.", errors=(FieldError(field, "format", detail),))
+        return rendered_response(order_json, 200 if result is CloseResult.CLOSED else 202)

@@ -1,0 +1,136 @@
+"""Refunds in the merchant API: create, query, list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from acquiring.authentication import MerchantView
+from acquiring.contracts import (
+    CreateRefund,
+    OrderNotPaid,
+    RefundConflict,
+    RefundExceedsPaid,
+    RefundLimitReached,
+    RefundView,
+    RefundWindowOver,
+)
+from acquiring.selectors import get_refund_json, list_refunds_json
+from acquiring.services.refunds import create_refund
+from acquiring.views import examples
+from acquiring.views.queries import (
+    NoBody,
+    build_fault,
+    page_response,
+    parse_time,
+    rendered_response,
+)
+from engine.contracts import InsufficientMerchantBalance, RefundNotSupported, RefundStatus
+from paymentplatform.kernel.errors import NotFound
+from paymentplatform.kernel.numbers import ORDER, REFUND, is_number
+from paymentplatform.kernel.openapi import operation
+from paymentplatform.kernel.rest import decode_body, decode_query, path_number
+
+
+class ListRefunds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Query of GET /refunds."""
+
+    merchant_refund_no: str | None = None
+    order_no: str | None = None
+    merchant_order_no: str | None = None
+    status: RefundStatus | None = None
+    created_from: str | None = None
+    created_to: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    cursor: str | None = None
+
+
+class RefundList(msgspec.Struct, frozen=True):
+    """One page of refunds, newest first."""
+
+    data: list[RefundView]
+    has_more: bool
+    next_cursor: str | None
+
+
+class RefundCollection(MerchantView):
+    """/refunds"""
+
+    @operation(
+        name="create_refund",
+        summary="Refund a paid order, wholly or in part",
+        body=CreateRefund,
+        responses={201: RefundView, 200: RefundView},
+        request_example=examples.CREATE_REFUND,
+        answer_example=examples.REFUND,
+        errors=(
+            NotFound,
+            RefundConflict,
+            OrderNotPaid,
+            RefundExceedsPaid,
+            RefundLimitReached,
+            RefundWindowOver,
+            InsufficientMerchantBalance,
+            RefundNotSupported,
+        ),
+        tag="refunds",
+    )
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Give money back. 201 the first time, 200 with the same refund whenever you repeat the same body.
+
+        `PROCESSING` is no failure: we repeat it at the channel until the answer is certain, and then tell you by
+        `refund.success` or `refund.failed`. Never send it again under another number meanwhile.
+        """
+        body = decode_body(request, CreateRefund)
+        made, refund_json = create_refund(body=body, merchant=self.identity)
+        return rendered_response(refund_json, 201 if made else 200)
+
+    @operation(
+        name="list_refunds",
+        summary="List refunds, newest first",
+        query=ListRefunds,
+        responses={200: RefundList},
+        answer_example=examples.REFUND_LIST,
+        tag="refunds",
+    )
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """List your refunds. Pass `next_cursor` as `cursor` to go on."""
+        query = decode_query(request, ListRefunds)
+        if query.cursor is not None and not is_number(query.cursor, REFUND):
+            raise build_fault("cursor", "not a cursor of this list")
+        if query.order_no is not None and not is_number(query.order_no, ORDER):
+            raise build_fault("order_no", "not a number of ours")
+        page, following = list_refunds_json(
+            merchant=self.identity,
+            limit=query.limit,
+            before=query.cursor,
+            merchant_refund_no=query.merchant_refund_no,
+            order_no=query.order_no,
+            merchant_order_no=query.merchant_order_no,
+            status=query.status,
+            created_from=parse_time("created_from", query.created_from),
+            created_to=parse_time("created_to", query.created_to),
+        )
+        return page_response(page, following)
+
+
+class RefundItem(MerchantView):
+    """/refunds/{refund_no}"""
+
+    @operation(
+        name="get_refund",
+        summary="Get a refund",
+        responses={200: RefundView},
+        answer_example=examples.REFUND,
+        tag="refunds",
+        path_descriptions={"refund_no": "Our number of the refund, `rfd_…`."},
+    )
+    def get(self, request: HttpRequest, refund_no: str) -> HttpResponse:
+        """Tell how a refund stands."""
+        decode_query(request, NoBody)
+        found = get_refund_json(
+            merchant_no=self.identity.merchant_no, refund_no=path_number(refund_no, REFUND)
+        )
+        return rendered_response(found, 200)

@@ -15,6 +15,7 @@ from acquiring.services.refund_rules import (
 from engine import api as engine
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.failpoints import failpoint
 
 _ONE_NUMBER = "engine_refund_merchant_number"
 
@@ -39,6 +40,7 @@ def create_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> tuple[bo
             if first is None or _ONE_NUMBER not in str(error):
                 raise
     if made and first.status == engine.RefundStatus.PROCESSING:
+        failpoint("refund_accepted", first.order_no)
         engine.submit_refund(refund_no=first.refund_no)
     return made, get_refund_json(merchant_no=merchant_no, refund_no=first.refund_no)
 

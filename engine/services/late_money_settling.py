@@ -37,6 +37,8 @@ from ledger.contracts import JournalDraft
 from paymentplatform.kernel import metrics, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
+from paymentplatform.kernel.failpoints import failpoint
+from paymentplatform.kernel.transactions import after_commit
 
 RETRY_S = 30
 """A due row is passed over this long by other sweeps: whoever took it may have died."""
@@ -76,6 +78,8 @@ def settle_due_late_money(*, batch_size: int | None = None) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM_DUE, [RETRY_S, batch_size or settings.SWEEP_BATCH])
         due = [late_money_no for (late_money_no,) in cursor.fetchall()]
+    if due:
+        failpoint("late_money_claimed")
     for late_money_no in due:
         try:
             _send_back_when_due(late_money_no=late_money_no)
@@ -89,6 +93,7 @@ def settle_due_late_money(*, batch_size: int | None = None) -> int:
 def _send_back_when_due(*, late_money_no: str) -> None:
     """Write the refund ahead, unless somebody has decided since the row was claimed (start)."""
     rows = _lock(late_money_no)
+    after_commit(lambda: failpoint("late_money_settled", rows.late.order_no))
     if rows.late.status == "OPEN" and rows.late.due_at is not None:
         _send_back(rows, decided_by=BY_POLICY, cause=Cause.POLICY)
 

@@ -24,6 +24,7 @@ from ledger import api as ledger
 from ledger.contracts import AccountKind, JournalDraft
 from paymentplatform.kernel import metrics, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.transactions import after_commit
 
 REFUND_TASK = "engine.repeat_due_refunds"
@@ -44,19 +45,32 @@ def apply_refund_outcome(
     passed to somebody else writes nothing. Safe to call any number of times. Raises NotFound.
     """
     seen = get_refund(refund_no=refund_no)
+    after_commit(lambda: failpoint("refund_outcome_committed", seen.order_no))
     payment_owner().lock_owner(order_no=seen.order_no)
     lock_payment(payment_no=seen.payment_no)
     details = lock_details(payment_no=seen.payment_no)
     refund = lock_refund(refund_no=refund_no)
     if refund.status != "PROCESSING":
         return _apply_after_end(refund, answer)
+    applied = _fold(refund, details, answer, cause, lease_token)
+    failpoint("refund_outcome_before_commit", seen.order_no)
+    return applied
+
+
+def _fold(
+    refund: Refund,
+    details: list[PaymentDetail],
+    answer: ChannelAnswer,
+    cause: Cause,
+    lease_token: str | None,
+) -> Applied:
     if answer.outcome == Outcome.SUCCEEDED:
         if (answer.amount, answer.currency) == (refund.external_amount, refund.currency):
             _note(refund, answer)
             end_refund(refund=refund, details=details, succeeded=True, cause=cause)
             return Applied("refunded")
         said = f"said {answer.amount} {answer.currency}, ours {refund.external_amount} {refund.currency}"
-        open_case(kind="refund_amount_mismatch", object_no=refund_no, detail=said)
+        open_case(kind="refund_amount_mismatch", object_no=refund.refund_no, detail=said)
         _keep_trying(refund, answer, cause, lease_token)
         return Applied("quarantined")
     if answer.outcome == Outcome.FAILED:

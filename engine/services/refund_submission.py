@@ -22,6 +22,7 @@ from engine.services.outcomes import Applied
 from engine.services.refund_outcomes import REFUND_TASK, apply_refund_outcome
 from engine.services.submission import build_reference
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
+from paymentplatform.kernel.failpoints import failpoint
 
 LEASE_S = 60
 PARALLEL_CALLS = 8
@@ -62,6 +63,7 @@ def submit_refund(*, refund_no: str) -> RefundProgress:
             _leave_to_worker(refund_no)
         elif lease := _claim(refund_no):
             refund = get_refund(refund_no=refund_no)
+            failpoint("refund_claimed", refund.order_no)
             answer = _call(refund, "refund")
             apply_refund_outcome(
                 refund_no=refund_no, answer=answer, cause=Cause.SYNC_ANSWER, lease_token=lease
@@ -77,6 +79,7 @@ def repeat_due_refunds(*, batch_size: int = 40) -> int:
         cursor.execute(_CLAIM_DUE, [lease, LEASE_S, batch_size])
         due = [refund_no for (refund_no,) in cursor.fetchall()]
     if due:
+        failpoint("refunds_claimed")
         with ThreadPoolExecutor(max_workers=min(PARALLEL_CALLS, len(due))) as pool:
             list(pool.map(lambda refund_no: _handle_due(refund_no, lease), due))
     metrics.SWEPT_ROWS.labels(REFUND_TASK).inc(len(due))
@@ -128,10 +131,12 @@ def _call(refund: Refund, operation: str) -> ChannelAnswer:
         return ChannelAnswer(outcome=Outcome.UNKNOWN)
     method: Callable[[RefundRequest], ChannelAnswer] = getattr(channel, operation)
     try:
-        return method(_build_request(refund))
+        answer = method(_build_request(refund))
     except Exception:  # noqa: BLE001 - a bug in an adapter is no answer
         _log.exception("adapter_raised", refund_no=refund.refund_no)
-        return ChannelAnswer(outcome=Outcome.UNKNOWN)
+        answer = ChannelAnswer(outcome=Outcome.UNKNOWN)
+    failpoint("refund_answered", refund.order_no)
+    return answer
 
 
 def _build_request(refund: Refund) -> RefundRequest:

@@ -32,6 +32,15 @@ FAILPOINTS: Final[dict[str, str]] = {
     "payment_marked_closing": "no new attempt may start; the channel is not asked yet",
     "order_marked_closing": "the order is closing; its payment does not know yet",
     "expiry_claimed": "orders past their time are marked closing; no channel is asked yet",
+    # Giving money back.
+    "refund_accepted": "the refund is committed and its money reserved; nobody has sent it",
+    "refund_claimed": "the refund is leased; not a byte has left",
+    "refund_answered": "the channel has answered about a refund; nothing of it is written",
+    "refund_outcome_before_commit": "the refunds' funnel has written everything; nothing is committed",
+    "refund_outcome_committed": "the refunds' funnel has committed; no doorbell has rung",
+    "refunds_claimed": "the janitor has leased due refunds; nothing is asked",
+    "late_money_claimed": "due late money is taken up; no refund is written",
+    "late_money_settled": "the refund of late money is committed; nobody has sent it",
     # Callbacks and merchants' notifications.
     "callback_stored": "the raw callback is stored; the funnel has not seen it",
     "callback_applied": "the callback had its effect; it is neither noted nor acknowledged",

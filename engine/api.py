@@ -1,6 +1,8 @@
 """The engine's door: what other floors may call."""
 
+from engine.channels.registry import list_payment_options
 from engine.contracts import (
+    CardTokenInvalid,
     Cause,
     InsufficientMerchantBalance,
     NewPayment,
@@ -12,6 +14,7 @@ from engine.contracts import (
     RefundProgress,
     RefundSource,
     RefundStatus,
+    SavedCardView,
 )
 from engine.dossier import find_order_no, get_trade_file
 from engine.exchange import ExchangePlan, InternalAsset, PlanOutdated, plan_exchange
@@ -29,6 +32,7 @@ from engine.selectors import (
     total_late_money,
 )
 from engine.services.acceptance import create_payment
+from engine.services.cases import check_case, find_case, propose_case, reopen_case, resolve_case
 from engine.services.closing import close_payment
 from engine.services.inquiries import bring_inquiry_forward
 from engine.services.late_money_settling import (
@@ -39,10 +43,12 @@ from engine.services.late_money_settling import (
 )
 from engine.services.refund_submission import repeat_due_refunds, submit_refund
 from engine.services.refunds import accept_refund
+from engine.services.saved_cards import list_saved_cards, remove_saved_card
 from engine.services.submission import submit_payment
 
 __all__ = [
     "INVARIANTS",
+    "CardTokenInvalid",
     "Cause",
     "ExchangePlan",
     "InsufficientMerchantBalance",
@@ -57,13 +63,16 @@ __all__ = [
     "RefundProgress",
     "RefundSource",
     "RefundStatus",
+    "SavedCardView",
     "accept_refund",
     "bring_inquiry_forward",
+    "check_case",
     "close_payment",
     "count_live_refunds",
     "create_payment",
     "decide_held_late_money",
     "decide_late_money",
+    "find_case",
     "find_order_no",
     "find_refund",
     "get_payment_progress",
@@ -74,10 +83,16 @@ __all__ = [
     "list_exposure",
     "list_failed_payments",
     "list_late_money",
+    "list_payment_options",
     "list_refund_numbers",
+    "list_saved_cards",
     "plan_exchange",
     "preview_held_late_money",
+    "propose_case",
+    "remove_saved_card",
+    "reopen_case",
     "repeat_due_refunds",
+    "resolve_case",
     "settle_due_late_money",
     "submit_payment",
     "submit_refund",

@@ -20,7 +20,7 @@ from engine.late_money import (
     LateMoneyStatus,
     LateMoneyTotal,
 )
-from paymentplatform.kernel.errors import Action, Conflict
+from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
 from paymentplatform.kernel.history import Move
 
 
@@ -69,7 +69,9 @@ class NewPayment:
 
     ``candidates`` are channel codes in the order they may be tried. ``expires_at`` is the owner's own deadline.
     ``plan`` says what comes out of the payer's balance beside the channel; None: the channel collects everything.
-    ``terminal`` is the kind of device the payer holds (WEB, WAP, APP), kept for channels and for people.
+    ``terminal`` is the kind of device the payer holds (WEB, WAP, APP), kept for channels and for people. ``payee``
+    is the merchant's name for the payer's eyes; ``payer_ref`` is the merchant's name of the payer, whose cards may
+    be saved.
     """
 
     payment_no: str
@@ -88,6 +90,8 @@ class NewPayment:
     metadata: Mapping[str, str] = field(default_factory=dict)
     plan: ExchangePlan | None = None
     terminal: str = "WEB"
+    payee: str = ""
+    payer_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,11 +283,43 @@ class TradeFile:
     moves: tuple[Move, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SavedCardView:
+    """A card that a payer can pay with; ``card_no`` goes into ``options.card_token``."""
+
+    card_no: str
+    brand: str
+    last4: str
+
+
+class CardTokenInvalid(PermissionRefused):
+    """The saved card is not this payer's at this merchant, was removed, or its channel cannot take it now."""
+
+    code = "card_token_invalid"
+    title = "The saved card cannot be used for this payment"
+    action = Action.FIX_REQUEST
+
+
 class NoChannel(Conflict):
     """No channel offers this method for this payment now."""
 
     code = "no_channel"
     title = "No channel can take this payment now"
+
+
+class CaseNotOpen(Conflict):
+    """The case was resolved, by people or by what happened to its object."""
+
+    code = "case_not_open"
+    title = "The case is not open"
+
+
+class CaseStillNeeded(Conflict):
+    """What the case is about still waits for a decision; without the case nobody would look at it."""
+
+    code = "case_still_needed"
+    title = "The case ends with what it is about"
+    action = Action.FIX_REQUEST
 
 
 class InsufficientMerchantBalance(Conflict):
@@ -306,6 +342,9 @@ __all__ = [
     "AttemptView",
     "CallbackView",
     "Capability",
+    "CardTokenInvalid",
+    "CaseNotOpen",
+    "CaseStillNeeded",
     "CaseView",
     "Cause",
     "DetailView",
@@ -335,5 +374,6 @@ __all__ = [
     "RefundSource",
     "RefundStatus",
     "RefundView",
+    "SavedCardView",
     "TradeFile",
 ]

@@ -13,7 +13,7 @@ from engine.contracts import Cause, LateMoneyReason
 from engine.models import ChannelAttempt, LateMoney, Refund, Transition
 from engine.ports import OwnerState, payment_owner
 from engine.selectors import describe_late_money, lock_late_money
-from engine.services.cases import open_case, resolve_cases
+from engine.services.cases import open_case, reopen_case, resolve_cases
 from engine.services.moves import apply_move
 from engine.states import LATE_MONEY
 from ledger import api as ledger
@@ -81,11 +81,12 @@ def end_late_money_refund(*, refund: Refund, succeeded: bool, cause: Cause) -> N
         announce_end(late, cause=cause)
         return
     apply_move(late, "reopen", cause=cause)
-    open_case(
+    case_no = open_case(
         kind=CASE_KIND,
         object_no=late.late_money_no,
         detail=f"its refund {refund.refund_no} failed: {refund.failure_code}",
     )
+    reopen_case(case_no=case_no)
 
 
 @transactions.require

@@ -21,7 +21,7 @@ from engine.contracts import (
     LateMoneyNotRefundable,
     LateMoneyState,
 )
-from engine.models import ChannelAttempt, LateMoney
+from engine.models import ChannelAttempt, LateMoney, Refund
 from engine.ports import payment_owner
 from engine.selectors import (
     describe_late_money,
@@ -34,7 +34,7 @@ from engine.services.moves import apply_move
 from engine.services.refunds import open_late_money_refund
 from ledger import api as ledger
 from ledger.contracts import JournalDraft
-from paymentplatform.kernel import metrics, transactions
+from paymentplatform.kernel import metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.failpoints import failpoint
@@ -120,20 +120,18 @@ def decide_late_money(
 
 
 @transactions.require
-def preview_held_late_money(
-    *, late_money_no: str, decision: LateMoneyDecision, refund_no: str
-) -> JournalDraft:
+def preview_held_late_money(*, late_money_no: str, decision: LateMoneyDecision) -> JournalDraft:
     """Return the journal that this decision of operators would post now, having locked what it reads (require).
 
     Only what waits for people: held, or its refund was refused. Raises NotFound, LateMoneyNotHeld and
-    LateMoneyNotRefundable. ``refund_no`` is the number that the refund will have.
+    LateMoneyNotRefundable.
     """
     rows = _lock(late_money_no)
     _check_held(rows.late, decision)
     if decision == LateMoneyDecision.HONOUR:
         return _draft_honour(rows.late)
     return ledger.build_late_money_refund_sent(
-        refund_no=refund_no,
+        refund_no=_next_refund_no(rows.late),
         channel_code=rows.late.channel_code,
         currency=rows.late.currency,
         amount=rows.late.amount,
@@ -142,7 +140,7 @@ def preview_held_late_money(
 
 @transactions.require
 def decide_held_late_money(
-    *, late_money_no: str, decision: LateMoneyDecision, refund_no: str, decided_by: str
+    *, late_money_no: str, decision: LateMoneyDecision, decided_by: str
 ) -> str:
     """Do what two operators have agreed on; returns the journal's or the refund's number (require).
 
@@ -150,9 +148,7 @@ def decide_held_late_money(
     """
     rows = _lock(late_money_no)
     _check_held(rows.late, decision)
-    return _carry_out(
-        rows, decision, decided_by=decided_by, cause=Cause.OPERATOR, refund_no=refund_no
-    )
+    return _carry_out(rows, decision, decided_by=decided_by, cause=Cause.OPERATOR)
 
 
 def _lock(late_money_no: str, *, merchant_no: str | None = None) -> _Locked:
@@ -174,31 +170,28 @@ def _check_held(late: LateMoney, decision: LateMoneyDecision) -> None:
         raise LateMoneyNotRefundable(f"{late.channel_code} cannot give money back.")
 
 
-def _carry_out(
-    rows: _Locked,
-    decision: LateMoneyDecision,
-    *,
-    decided_by: str,
-    cause: Cause,
-    refund_no: str | None = None,
-) -> str:
+def _carry_out(rows: _Locked, decision: LateMoneyDecision, *, decided_by: str, cause: Cause) -> str:
     if decision == LateMoneyDecision.HONOUR:
         return _honour(rows.late, decided_by=decided_by, cause=cause)
-    return _send_back(rows, decided_by=decided_by, cause=cause, refund_no=refund_no)
+    return _send_back(rows, decided_by=decided_by, cause=cause)
 
 
-def _send_back(
-    rows: _Locked, *, decided_by: str, cause: Cause, refund_no: str | None = None
-) -> str:
+def _send_back(rows: _Locked, *, decided_by: str, cause: Cause) -> str:
     """OPEN → REFUNDING with its refund; whoever is rung, or comes by the clock, sends it."""
     apply_move(rows.late, "start_refunding", cause=cause, decided_by=decided_by)
     refund = open_late_money_refund(
         late_money=rows.late,
         charge=rows.charge,
         cause=cause,
-        refund_no=refund_no,
+        refund_no=_next_refund_no(rows.late),
     )
     return str(refund.refund_no)
+
+
+def _next_refund_no(late: LateMoney) -> str:
+    """Return the number of its next refund; after one that was refused comes another number."""
+    tried = Refund.objects.filter(late_money_no=late.late_money_no).count()
+    return numbers.derive_number(numbers.REFUND, parent=late.late_money_no, count=tried + 1)
 
 
 def _honour(late: LateMoney, *, decided_by: str, cause: Cause) -> str:

@@ -28,7 +28,7 @@ from engine.services.moves import apply_move
 from engine.services.refund_outcomes import REFUND_TASK, build_refund_legs, end_refund
 from ledger import api as ledger
 from ledger.contracts import AccountKind, InsufficientBalance
-from paymentplatform.kernel import jobs, numbers, transactions
+from paymentplatform.kernel import jobs, transactions
 from paymentplatform.kernel.clock import database_now
 
 
@@ -82,17 +82,17 @@ def open_late_money_refund(
     late_money: LateMoney,
     charge: ChannelAttempt,
     cause: Cause,
-    refund_no: str | None = None,
+    refund_no: str,
 ) -> Refund:
     """Send late money back to its payer: out of suspense, through the channel that took it (require).
 
     The owner and ``late_money`` are locked by the caller, who also moves it to REFUNDING. One refund per late money
     lives at a time (unique index). Its end comes to ``late_money.end_late_money_refund``. Raises RefundNotSupported
-    when the channel cannot refund. ``refund_no`` is its number when operators were shown one before.
+    when the channel cannot refund. ``refund_no`` is a number of its own.
     """
     _refuse_unable(late_money.channel_code)
     refund = Refund.objects.create(
-        refund_no=refund_no or numbers.new_number(numbers.REFUND),
+        refund_no=refund_no,
         purpose=Refund.Purpose.LATE_MONEY,
         merchant_no=late_money.merchant_no,
         late_money_no=late_money.late_money_no,

@@ -14,6 +14,10 @@ from paymentplatform.console.contracts import Approval, JournalPreview, PostingP
 Payload = Mapping[str, Any]
 
 
+def _do_nothing(_payload: Payload) -> None:
+    """Nobody has to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProposalKind:
     """One kind. All four functions take the payload, a JSON object without floats, exactly as it was proposed.
@@ -22,7 +26,8 @@ class ProposalKind:
     the proposal is made and again at approval, and may lock what it reads. ``execute`` does it inside the
     approving transaction, by calls of app services that *require* one, and returns what it made (a number). Both
     raise DomainErrors. ``reference_of`` is what the act is known by: at most one open proposal of a kind has it,
-    and with ``once`` no second one after an approval.
+    and with ``once`` no second one after an approval. ``on_made`` and ``on_dropped`` (refused, withdrawn, expired) tell
+    what it is about that it waits, in the same transaction; they may not refuse.
     """
 
     name: str
@@ -32,6 +37,8 @@ class ProposalKind:
     build_preview: Callable[[Payload], Preview]
     execute: Callable[[Payload, Approval], str]
     once: bool = True
+    on_made: Callable[[Payload], None] = _do_nothing
+    on_dropped: Callable[[Payload], None] = _do_nothing
 
 
 def preview_journal(draft: JournalDraft) -> JournalPreview:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from paymentplatform.console.proposals.base import ProposalKind
+from paymentplatform.console.proposals.case_resolution import CASE_RESOLUTION
+from paymentplatform.console.proposals.late_money_decision import LATE_MONEY_DECISION
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
 
 KINDS: Final[dict[str, ProposalKind]] = {
@@ -12,5 +14,7 @@ KINDS: Final[dict[str, ProposalKind]] = {
     for kind in (
         # One file beside this one for each kind, one line here.
         PAYER_TOP_UP,
+        LATE_MONEY_DECISION,
+        CASE_RESOLUTION,
     )
 }

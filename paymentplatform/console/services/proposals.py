@@ -103,6 +103,7 @@ def make_proposal(new: NewProposal) -> Outcome:
     if not Proposal.objects.filter(pk=row.pk).exists():
         return Outcome(_require_standing(kind, new.payload), repeated=True)
     _record_move(row, source="", cause="operator")
+    kind.on_made(row.payload)
     record_operator_action(
         operator=operator,
         action="make_proposal",
@@ -159,6 +160,7 @@ def refuse_proposal(*, proposal_no: str, operator: str, reason: str) -> Outcome:
     _check_decision(row, checker=checker, reason=reason)
     row.mark_refused()
     _decide(row, cause="operator", reason=reason, checker=checker.get_username())
+    _find_kind(row.kind).on_dropped(row.payload)
     _audit(row, checker, action="refuse_proposal")
     return Outcome(view_proposal(row))
 
@@ -174,6 +176,7 @@ def withdraw_proposal(*, proposal_no: str, operator: str, reason: str) -> Outcom
     _check_reason(reason)
     row.mark_withdrawn()
     _decide(row, cause="operator", reason=reason)
+    _find_kind(row.kind).on_dropped(row.payload)
     _audit(row, maker, action="withdraw_proposal")
     return Outcome(view_proposal(row))
 
@@ -308,6 +311,7 @@ def _check_done(row: Proposal) -> None:
 def _expire(row: Proposal) -> None:
     row.mark_expired()
     _decide(row, cause="expiry", reason="Nobody decided in time.")
+    _find_kind(row.kind).on_dropped(row.payload)
 
 
 def _decide(row: Proposal, *, cause: str, reason: str, checker: str | None = None) -> None:

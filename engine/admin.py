@@ -19,6 +19,7 @@ from paymentplatform.kernel.admin_tables import (
     build_page_table,
     columns_of,
     link_number,
+    name_amounts,
     show_money,
     show_status,
 )
@@ -244,7 +245,7 @@ class CaseAdmin(_WithMoves):
     """What people must look at."""
 
     number_prefix = numbers.CASE
-    list_display = ("case_no", "state", "kind", "about", "detail", "created_at")
+    list_display = ("case_no", "state", "kind", "about", "text", "created_at")
     list_filter = ("status", "kind")
     search_fields = ("case_no",)
     search_help_text = _("A whole case number, or that of what it is about")
@@ -252,8 +253,13 @@ class CaseAdmin(_WithMoves):
         (numbers.ATTEMPT, numbers.LATE_MONEY, numbers.PAYMENT), "object_no"
     )
     ordering = ("-case_no",)
-    fields = (("case_no", "state"), ("kind", "about"), "detail", ("created_at", "resolved_at"))
-    readonly_fields = ("state", "about")
+    fields = (("case_no", "state"), ("kind", "about"), "text", ("created_at", "resolved_at"))
+    readonly_fields = ("state", "about", "text")
+
+    @admin.display(description=_("Detail"))
+    def text(self, case: Case) -> str:
+        """Return what it says, amounts for people."""
+        return name_amounts(case.detail)
 
     @admin.display(description=_("About"), ordering="object_no")
     def about(self, case: Case) -> str:

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Account, Hold, Journal
 from ledger.selectors import get_balance, get_journal
+from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
-from paymentplatform.kernel.money import format_amount
+from paymentplatform.kernel.admin_tables import link_number, show_money
 
 
 @admin.register(Account)
@@ -31,13 +32,12 @@ class AccountAdmin(ReadOnlyAdmin):
     @admin.display(description=_("Balance"))
     def balance(self, account: Account) -> str:
         """Return the balance for people."""
-        view = get_balance(account_code=account.code)
-        return format_amount(view.balance, account.currency)
+        return show_money(get_balance(account_code=account.code).balance, account.currency)
 
     @admin.display(description=_("Held"))
     def held(self, account: Account) -> str:
         """Return what open holds keep of it, for people."""
-        return format_amount(get_balance(account_code=account.code).held, account.currency)
+        return show_money(get_balance(account_code=account.code).held, account.currency)
 
 
 @admin.register(Journal)
@@ -46,7 +46,10 @@ class JournalAdmin(ReadOnlyAdmin):
 
     list_display = ("journal_no", "event_type", "event_id", "accounting_date", "currency")
     list_filter = ("event_type", "currency", "accounting_date")
-    search_fields = ("=journal_no", "=event_id")
+    number_prefix = numbers.JOURNAL
+    search_fields = ("journal_no",)
+    search_help_text = _("A whole journal number, or that of what it is about")
+    searched = {numbers.JOURNAL: "journal_no", "": "event_id"}
     ordering = ("-journal_no",)
     fields = (
         "journal_no",
@@ -69,7 +72,7 @@ class JournalAdmin(ReadOnlyAdmin):
             "",
             "<div>{} → {} <strong>{}</strong></div>",
             (
-                (posting.debit, posting.credit, format_amount(posting.amount, posting.currency))
+                (posting.debit, posting.credit, show_money(posting.amount, posting.currency))
                 for posting in view.postings
             ),
         )
@@ -77,19 +80,29 @@ class JournalAdmin(ReadOnlyAdmin):
     @admin.display(description=_("Reversed by"))
     def reversed_by(self, journal: Journal) -> str:
         """Return the number of the journal that undid this one."""
-        return get_journal(journal_no=journal.journal_no).reversed_by or "–"
+        return link_number(get_journal(journal_no=journal.journal_no).reversed_by or "–")
 
 
 @admin.register(Hold)
 class HoldAdmin(ReadOnlyAdmin):
     """Holds of payers' money."""
 
-    list_display = ("hold_no", "account", "amount", "status", "reference", "created_at")
+    list_display = ("hold_no", "account", "held_money", "state", "reference", "created_at")
+    fields = (("hold_no", "state"), ("account", "held_money"), "reference", "created_at")
+    readonly_fields = ("state", "held_money")
     list_filter = ("status",)
-    search_fields = ("=hold_no", "=reference")
+    number_prefix = numbers.HOLD
+    search_fields = ("hold_no",)
+    search_help_text = _("A whole hold number, or that of what it is for")
+    searched = {numbers.HOLD: "hold_no", "": "reference"}
     ordering = ("-hold_no",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Read the account's code in the same query."""
         holds: QuerySet[Any] = super().get_queryset(request).select_related("account")
         return holds
+
+    @admin.display(description=_("Amount"), ordering="amount")
+    def held_money(self, hold: Hold) -> SafeString:
+        """Return the amount for people."""
+        return show_money(hold.amount, hold.account.currency)

@@ -29,6 +29,7 @@ from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
     build_page_table,
+    clean_number,
     columns_of,
     link_number,
     show_money,
@@ -40,7 +41,15 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     """Orders with everything that belongs to them on every floor below."""
 
     number_prefix = numbers.ORDER
-    list_display = ("order_no", "state", "money", "subject", "merchant", "created_at")
+    list_display = (
+        "order_no",
+        "merchant_order_no",
+        "state",
+        "money",
+        "subject",
+        "merchant",
+        "created_at",
+    )
     list_filter = ("status", "closing", "currency", "created_at")
     search_fields = ("order_no",)
     search_help_text = _(
@@ -82,7 +91,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Find the order behind a number of any kind."""
-        number = search_term.strip()
+        number = clean_number(search_term)
         if not number:
             return queryset, False
         if number.startswith(f"{numbers.MERCHANT}_"):

@@ -17,11 +17,15 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Apply grants after every migration that the owner's role has run; plug in the audit log."""
+        """Apply grants after every migration that the owner's role has run; plug in the audit log; name things."""
+        from django.apps import apps
+
         from paymentplatform.console.services.audit import record_operator_action
+        from paymentplatform.kernel.admin_words import name_everything
         from paymentplatform.kernel.audit import register_audit_trail
 
         register_audit_trail(record_operator_action)
+        name_everything(apps.get_app_configs())
         post_migrate.connect(_grant_after_migration, dispatch_uid="console.grants")
 
 

@@ -24,7 +24,12 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from paymentplatform.kernel import context, transactions
-from paymentplatform.kernel.admin_tables import PageTable, show_money, show_status
+from paymentplatform.kernel.admin_tables import (
+    PageTable,
+    clean_number,
+    show_money,
+    show_status,
+)
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.errors import DomainError
 from paymentplatform.kernel.problems import name_error
@@ -69,6 +74,10 @@ class ReadOnlyAdmin(ModelAdmin):
         """Return the tables under the page of this object."""
         return []
 
+    def build_confirmation_tables(self, _obj: Any) -> list[PageTable]:
+        """Return what an operator should see once more before confirming an act on this object."""
+        return []
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -86,8 +95,8 @@ class ReadOnlyAdmin(ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by a whole number, through an index; half a number finds nothing."""
-        term = search_term.strip()
+        """Find by a whole number, however it was copied, through an index; half a number finds nothing."""
+        term = clean_number(search_term)
         if not term or not self.searched:
             return super().get_search_results(request, queryset, search_term)  # type: ignore[no-any-return]
         column = self.searched.get(term.partition("_")[0], self.searched.get(""))
@@ -152,19 +161,20 @@ def confirmed_action(
     url_path: str | None = None,
     icon: str | None = None,
     form: type[ReasonForm] = ReasonForm,
+    service_audits: bool = False,
 ) -> Callable[[Perform], Callable[..., HttpResponse]]:
     """Make an admin method a button that asks first: GET only shows a form, POST acts.
 
     (A plain unfold action acts on GET, so a link in an e-mail could move money.) The method is called inside a
     transaction with keyword arguments ``object_no`` (the primary key) and what else ``form`` asks for, makes ONE
     service call (``transactions.join``) and returns what to say. The audit line, with what has changed of the object,
-    is written in the same transaction. A DomainError becomes a message. ``permission`` is ``app.codename``. List
-    the method's name in ``actions_detail``.
+    is written in the same transaction, unless ``service_audits`` says that the service does so itself. A DomainError
+    becomes a message. ``permission`` is ``app.codename``. List the method's name in ``actions_detail``.
     """
 
     def decorate(perform: Perform) -> Callable[..., HttpResponse]:
         @wraps(perform)
-        def ask_then_act(self: ModelAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+        def ask_then_act(self: ReadOnlyAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
             obj = get_object_or_404(self.get_queryset(request), pk=unquote(object_id))
             asked = form(
                 request.POST if request.method == "POST" else None, initial=form.read_initial(obj)
@@ -180,10 +190,11 @@ def confirmed_action(
                 "opts": opts,
                 "form": asked,
                 "back": back,
+                "page_tables": self.build_confirmation_tables(obj),
             }
             if request.method != "POST" or not asked.is_valid():
                 return render(request, "console/confirm_action.html", shown)
-            done = _act(self, request, perform, obj, asked.cleaned_data)
+            done = _act(self, request, perform, obj, asked.cleaned_data, audit=not service_audits)
             if isinstance(done, ShownOnce):
                 page = render(request, "console/shown_once.html", shown | {"done": done})
                 page["Cache-Control"] = "no-store"
@@ -204,11 +215,13 @@ def _act(
     perform: Perform,
     obj: Model,
     answers: dict[str, Any],
+    *,
+    audit: bool,
 ) -> str | ShownOnce | None:
     """Act and tell: secrets go back to the caller, all else becomes a message of the next page."""
     try:
         with context.acting(as_actor=f"operator:{request.user.get_username()}"):
-            done = _act_and_record(model_admin, perform, obj, request.user, answers)
+            done = _act_and_record(model_admin, perform, obj, request.user, answers, audit=audit)
     except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
         named: DomainError = name_error(error)
         messages.error(request, f"{named.detail} ({named.code})")
@@ -220,12 +233,20 @@ def _act(
 
 @transactions.start
 def _act_and_record(
-    model_admin: ModelAdmin, perform: Perform, obj: Model, operator: Any, answers: dict[str, Any]
+    model_admin: ModelAdmin,
+    perform: Perform,
+    obj: Model,
+    operator: Any,
+    answers: dict[str, Any],
+    *,
+    audit: bool,
 ) -> str | ShownOnce:
     """No act without its audit line, no line without its act (start)."""
     rows = type(obj)._default_manager.filter(pk=obj.pk)  # noqa: SLF001 - public, despite its name
     before = rows.values().get()
     done = perform(model_admin, object_no=str(obj.pk), operator=operator, **answers)
+    if not audit:
+        return done
     after = rows.values().get()
     changed = [name for name in after if after[name] != before[name]]
     audit_trail()(

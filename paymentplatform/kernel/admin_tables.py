@@ -7,6 +7,7 @@ value that is a number of ours as a link to the page that its prefix is register
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from paymentplatform.kernel.money import format_amount
+from paymentplatform.kernel.admin_words import COLUMN_TITLES
+from paymentplatform.kernel.money import format_amount, is_currency
 
 GOOD: Final = frozenset(
     {"SUCCESS", "PAID", "DONE", "SUCCEEDED", "DELIVERED", "APPLIED", "CAPTURED", "ACTIVE"}
@@ -38,6 +40,8 @@ _NEUTRAL: Final = "bg-base-100 text-base-700 dark:bg-base-500/20 dark:text-base-
 _SHADES: Final = (
     dict.fromkeys(GOOD, _GREEN) | dict.fromkeys(BAD, _RED) | dict.fromkeys(WAITING, _BLUE)
 )
+_AMOUNT: Final = re.compile(r"(?<![\w.,\-])(?P<amount>\d{1,15}) (?P<currency>[A-Z]{3})\b")
+_OUR_NUMBER: Final = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{22}")
 _FOLLOWS: Final = frozenset({"currency"})
 _SMALL: Final = frozenset(
     {"actor", "request_id", "detail_no", "channel_trade_no", "debit", "credit"}
@@ -68,9 +72,14 @@ def build_page_table(title: Any, rows: Iterable[Any], *, columns: Sequence[str])
     """Make a table of rows (dataclasses, structs or models) from these attributes of theirs."""
     return PageTable(
         title=str(title),
-        headers=tuple(column.replace("_", " ") for column in columns),
+        headers=tuple(name_column(column) for column in columns),
         rows=tuple(tuple(show_value(row, column) for column in columns) for row in rows),
     )
+
+
+def name_column(column: str) -> str:
+    """Return a column's heading in the operator's language."""
+    return str(COLUMN_TITLES[column]) if column in COLUMN_TITLES else column.replace("_", " ")
 
 
 def columns_of(kind: type) -> tuple[str, ...]:
@@ -89,8 +98,10 @@ def show_value(row: Any, name: str) -> Any:
         return show_status(str(value))
     if isinstance(value, datetime):
         return show_time(value)
+    if name == "detail":
+        return name_amounts(str(value))
     if name in _SMALL:
-        return format_html('<span class="font-mono text-xs">{}</span>', value)
+        return format_html('<span class="small font-mono text-xs">{}</span>', value)
     return link_number(value) if isinstance(value, str) else value
 
 
@@ -99,6 +110,24 @@ def show_money(amount: int, currency: str) -> SafeString:
     return format_html(
         '<span class="whitespace-nowrap">{} {}</span>', format_amount(amount, currency), currency
     )
+
+
+def name_amounts(text: str) -> str:
+    """Write the amounts in a text, such as ``1000 CNY``, for people: texts of the platform name minor units."""
+    return _AMOUNT.sub(_name_amount, text)
+
+
+def _name_amount(found: re.Match[str]) -> str:
+    amount, currency = found["amount"], found["currency"]
+    if not is_currency(currency):
+        return found[0]
+    return f"{format_amount(int(amount), currency)} {currency}"
+
+
+def clean_number(typed: str) -> str:
+    """Return what was typed into a search box, a number of ours as it is written: lower case, no blanks."""
+    closed = "".join(typed.split())
+    return closed.lower() if _OUR_NUMBER.fullmatch(closed.lower()) else typed.strip()
 
 
 def show_status(status: str) -> SafeString:
@@ -112,12 +141,12 @@ def show_status(status: str) -> SafeString:
 
 
 def show_time(at: datetime) -> SafeString:
-    """Write a time to the second in the operators' zone, the exact one as a tooltip."""
+    """Write a time to the second in the operators' zone, which is named; the exact one as a tooltip."""
     local = timezone.localtime(at)
     return format_html(
         '<time class="whitespace-nowrap" datetime="{0}" title="{0}">{1}</time>',
         at.isoformat(),
-        format_date(local, "Y-m-d H:i:s"),
+        format_date(local, "Y-m-d H:i:s T"),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -55,6 +56,7 @@ UNFOLD = {
     "SITE_SYMBOL": "account_balance",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _request: static("console/console.css")],
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
@@ -73,6 +75,7 @@ UNFOLD = {
                 "items": [
                     _link(_("Cases"), "report", "engine.case"),
                     _link(_("Late money"), "schedule", "engine.latemoney"),
+                    _link(_("Proposals"), "approval", "console.proposal"),
                 ],
             },
             {

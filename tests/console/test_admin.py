@@ -18,12 +18,12 @@ from checkout.services.wallets import verify_payment_password
 from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, PaymentOrder
 from ledger import api as ledger
 from ledger.models import Account, Hold, Journal
-from paymentplatform.console.models import AuditLog
+from paymentplatform.console.models import AuditLog, Proposal
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.errors import Unauthenticated
 from tests.architecture.sources import our_models
-from tests.console import trades
+from tests.console import proposals, trades
 from tests.makers import PASSWORD, make_merchant, make_payer_token
 
 OURS = [model for model in admin.site._registry if model in our_models()]
@@ -74,6 +74,7 @@ def book(unit_database: str) -> dict[Any, Any]:
         Journal: journal.journal_no,
         Hold: hold,
         AuditLog: line.pk,
+        Proposal: proposals.proposed(payer=paid.payer).proposal_no,
     }
 
 
@@ -154,8 +155,12 @@ class TestEveryPage:
             pytest.skip("the audit log is searched by object")
         key = book[model]
         term = Account.objects.get(pk=key).code if model is Account else key
-        found = client.get(page(model, "changelist"), {"q": str(term)})
-        assert str(term) in found.content.decode()
+        for typed in (f" {term} ", str(term).upper(), f"{str(term)[:9]}\u3000{str(term)[9:]}"):
+            if model in {Account, ChannelCallback} and typed != f" {term} ":
+                continue
+            found = client.get(page(model, "changelist"), {"q": typed})
+            assert f'value="{typed}"' in found.content.decode()
+            assert "/change/" in found.content.decode(), typed
         assert client.get(page(model, "changelist"), {"q": "no_such thing%_'"}).status_code == 200
 
     def test_lists_ask_a_bounded_number_of_questions(
@@ -212,6 +217,9 @@ class TestOrder:
             for number in known:
                 found = client.get(page(TradeOrder, "changelist"), {"q": f" {number} "})
                 assert order_no in found.content.decode(), number
+        for number in (paid.order, paid.payment, late.attempt):
+            found = client.get(page(TradeOrder, "changelist"), {"q": number.upper()})
+            assert "/change/" in found.content.decode(), number
         for unknown in ("ord_x", "evt_x", "dlv_x", "jnl_x", "att_x", "cas_x", "thing"):
             found = client.get(page(TradeOrder, "changelist"), {"q": unknown})
             assert "/change/" not in found.content.decode(), unknown

@@ -26,6 +26,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "engine_channel_callback": ("1 per callback, repeats and forgeries too", _NO_CLEAN_UP),
     "engine_transition": ("3 per balance payment, 6 per QR payment", _FOR_EVER),
     "engine_refund": ("1 per refund, and 1 per try to return late money", _FOR_EVER),
+    "engine_saved_card": ("1 per card that a payer wished to be saved", _FOR_EVER),
     "engine_late_money": ("rarely", _FOR_EVER),
     "engine_case": ("rarely", _FOR_EVER),
     "ledger_account": (_SMALL, _FOR_EVER),

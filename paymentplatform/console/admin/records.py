@@ -1,4 +1,4 @@
-"""Operators' pages of the console itself: the audit log, and the accounts of operators."""
+"""The audit log, and the accounts of operators."""
 
 from __future__ import annotations
 

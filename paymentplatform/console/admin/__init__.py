@@ -1,0 +1,5 @@
+"""Operators' pages of the console itself. One module for each kind of thing."""
+
+from paymentplatform.console.admin import proposals, records
+
+__all__ = ["proposals", "records"]

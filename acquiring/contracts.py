@@ -148,7 +148,10 @@ class MerchantIdentity(msgspec.Struct, frozen=True):
 
 
 class PayableOrder(msgspec.Struct, frozen=True):
-    """What acceptance 受理 must know of an order; ``expired`` by the database's clock."""
+    """What acceptance 受理 must know of an order.
+
+    ``expired`` is by the database's clock, ``payee`` the merchant's name, ``payer_ref`` what it calls the payer.
+    """
 
     order_no: str
     merchant_no: str
@@ -165,6 +168,8 @@ class PayableOrder(msgspec.Struct, frozen=True):
     expires_at: datetime
     fee_rate_ppm: int
     cashier_token: str
+    payee: str
+    payer_ref: str | None
 
 
 def _shown(description: str, **limits: Any) -> Meta:

@@ -13,5 +13,10 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("acquiring", "0003_refund_limits"), ("engine", "0004_functions")]
 
     operations: ClassVar = [
+        migrations.RunSQL(
+            "DROP FUNCTION IF EXISTS acquiring_payable_order(text, text, text)",
+            migrations.RunSQL.noop,
+        ),
+        sql_file(__file__, "../sql/orders.sql"),
         sql_file(__file__, "../sql/refunds.sql"),
     ]

@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('checkout', '0002_functions'),
+        ('acquiring', '0004_functions'),
     ]
 
     operations = [
@@ -44,5 +45,10 @@ class Migration(migrations.Migration):
             model_name='agreementuse',
             trigger=pgtrigger.compiler.Trigger(name='set_once', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF (OLD.released_at IS NOT NULL AND NEW.released_at IS DISTINCT FROM OLD.released_at) THEN RAISE EXCEPTION 'what % has once said stands', TG_TABLE_NAME USING ERRCODE = 'PC900'; END IF; RETURN NEW;", hash='8556559db0fa2cb3f1a3a90224d5ddda2a33607a', operation='UPDATE OF "released_at"', pgid='pgtrigger_set_once_e0a3d', table='checkout_agreement_use', when='BEFORE')),
         ),
+        migrations.RunSQL(
+            "DROP FUNCTION IF EXISTS checkout_read_payable(text, text, text, text)",
+            migrations.RunSQL.noop,
+        ),
+        sql_file(__file__, "../sql/payments.sql"),
         sql_file(__file__, "../sql/spending.sql"),
     ]

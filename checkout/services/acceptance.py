@@ -45,7 +45,7 @@ _READ: Final = HotStatement(
     sql="""
     SELECT order_no, merchant_no, status, closing, expired, amount, currency, subject, metadata::text,
         allowed_methods::text, payment_no, return_url, platform_rfc3339(expires_at), fee_rate_ppm, cashier_token,
-        agreement_no, payer_no, max_per_payment
+        payee, payer_ref, agreement_no, payer_no, max_per_payment
     FROM checkout_read_payable($1::text, $2::text, $3::text, $4::text)
     """,
 )
@@ -372,6 +372,8 @@ def _pay_through_channel(
             metadata=order.metadata,
             plan=plan,
             terminal=command.terminal,
+            payee=order.payee,
+            payer_ref=order.payer_ref,
         ),
         cause=command.cause,
         agreement_no=agreement_no,

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION checkout_read_payable(
 ) RETURNS TABLE (
     order_no text, merchant_no text, status text, closing boolean, expired boolean, amount bigint, currency text,
     subject text, metadata jsonb, allowed_methods jsonb, payment_no text, return_url text,
-    expires_at timestamptz, fee_rate_ppm integer, cashier_token text,
+    expires_at timestamptz, fee_rate_ppm integer, cashier_token text, payee text, payer_ref text,
     agreement_no text, payer_no text, max_per_payment bigint
 )
 LANGUAGE sql STABLE AS $$

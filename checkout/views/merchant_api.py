@@ -20,6 +20,7 @@ from acquiring.contracts import (
 from checkout.contracts import MethodOffer, MethodUnavailable, PayOptions, PayResult
 from checkout.services.acceptance import PayCommand, pay_order
 from checkout.services.consult import list_methods
+from engine.contracts import CardTokenInvalid
 from paymentplatform.kernel.numbers import ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, json_response, path_number
@@ -127,6 +128,7 @@ class PayOrder(HotMerchantView):
             PaymentInProgress,
             MethodUnavailable,
             PayerTokenInvalid,
+            CardTokenInvalid,
         ),
         tag="payments",
         path_descriptions=_ORDER_PATH,

@@ -11,12 +11,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
-PAY_TIMEOUT_S = 8.0
-CLOSE_TIMEOUT_S = 8.0
-REFUND_TIMEOUT_S = 8.0
-QUERY_TIMEOUT_S = 5.0
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How many seconds each call takes at most, from its start to the last byte of its answer.
+
+    A limit is for the whole call, never for each wait inside it: an institution that sends a byte now and then
+    must not hold a thread (``engine.channels.transport`` does this over HTTP).
+    """
+
+    pay_s: float = 8.0
+    query_s: float = 5.0
+    close_s: float = 8.0
+    refund_s: float = 8.0
+    query_refund_s: float = 5.0
+    fetch_statement_s: float = 30.0
+
+
+STANDARD_TIME_LIMITS: Final = TimeLimits()
 
 
 class Outcome(StrEnum):
@@ -37,7 +51,7 @@ class Outcome(StrEnum):
 
 
 class Capability(StrEnum):
-    """What a channel can do beyond ``pay`` and ``query``; undeclared calls are never made."""
+    """What a channel can do beyond ``query``: the methods it takes, and the calls it knows."""
 
     QR_CODE = "QR_CODE"
     WALLET = "WALLET"
@@ -47,6 +61,15 @@ class Capability(StrEnum):
     REFUND = "REFUND"
     NOTIFY = "NOTIFY"
     STATEMENT = "STATEMENT"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOption:
+    """A bank or wallet that the payer can choose inside a method; ``code`` is what comes in ``PayRequest.options``."""
+
+    code: str
+    name_en: str
+    name_zh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +88,9 @@ class PayRequest:
     """One request to charge. ``request_no`` is our attempt's number, the same on every query and close.
 
     ``amount`` is in minor units. ``expires_at`` is earlier than our own deadline, so that the institution stops
-    first. ``metadata`` is the merchant's, passed on untouched.
+    first. ``payee`` is the merchant's name, for the payer's eyes. ``metadata`` is the merchant's, passed on untouched.
+    ``card_owner`` is an opaque name of the payer at this merchant: set when the institution's page may offer to save
+    the card, and when ``options.card_token`` is one that was saved for this owner.
     """
 
     request_no: str
@@ -78,6 +103,8 @@ class PayRequest:
     expires_at: datetime
     notify_url: str
     return_url: str
+    payee: str = ""
+    card_owner: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,11 +134,21 @@ class RefundRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedCardData:
+    """A card that the payer ticked to be saved. ``token`` is the channel's: worth money, so never printed."""
+
+    token: str = field(repr=False)
+    brand: str
+    last4: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelAnswer:
     """What the institution said, verified. ``amount`` and ``currency`` are its own words (None when not said).
 
     ``failure_code`` is one of ours (see the adapter's map); ``retriable`` marks a definite decline after which
-    another channel may be tried. ``raw`` is a redacted copy for the record.
+    another channel may be tried. ``raw`` is a redacted copy for the record; of an UNKNOWN it says why. ``saved_card``
+    comes with a success whose payer wished it, on every such answer.
     """
 
     outcome: Outcome
@@ -121,6 +158,7 @@ class ChannelAnswer:
     failure_code: str | None = None
     retriable: bool = False
     action: PayerActionData | None = None
+    saved_card: SavedCardData | None = None
     raw: str = ""
 
 
@@ -147,17 +185,38 @@ class StatementUnavailable(Exception):
 
 
 class Channel(Protocol):
-    """One contract with one institution. ``code`` is the channel code of accounts, callbacks and statements."""
+    """One contract with one institution. ``code`` is the channel code of accounts, callbacks and statements.
 
-    code: str
-    merchant_account: str
-    capabilities: frozenset[Capability]
+    ``payment_options`` names the banks and wallets of a method (one that is not in it has none to choose). Every call
+    that waits ends within its limit of ``time_limits``. A call whose capability is not declared answers UNKNOWN
+    (``fetch_statement``: StatementUnavailable) without asking anybody.
+    """
+
+    @property
+    def code(self) -> str:
+        """The channel code."""
+
+    @property
+    def merchant_account(self) -> str:
+        """Our account at the institution, as its callbacks name it."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do."""
+
+    @property
+    def payment_options(self) -> Mapping[Capability, tuple[PaymentOption, ...]]:
+        """The banks and wallets to choose from."""
+
+    @property
+    def time_limits(self) -> TimeLimits:
+        """How long each call may take."""
 
     def pay(self, request: PayRequest) -> ChannelAnswer:
-        """Ask for a charge; PAY_TIMEOUT_S at most. Never raises for what the institution did."""
+        """Ask for a charge. Never raises for what the institution did."""
 
     def query(self, attempt: AttemptReference) -> ChannelAnswer:
-        """Ask what became of a request; QUERY_TIMEOUT_S at most."""
+        """Ask what became of a request."""
 
     def close(self, attempt: AttemptReference) -> ChannelAnswer:
         """Ask to accept no more money: CLOSED when accepted, SUCCEEDED when it was already paid."""

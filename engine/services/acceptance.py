@@ -12,6 +12,7 @@ from engine.models import ChannelAttempt, PaymentDetail, PaymentOrder
 from engine.ports import payment_owner
 from engine.services.holds import create_internal_details, end_untaken_details, place_holds
 from engine.services.moves import apply_move
+from engine.services.saved_cards import route_card_token
 from paymentplatform.kernel import metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.transactions import after_commit
@@ -26,7 +27,8 @@ def create_payment(new: NewPayment, *, cause: Cause) -> PaymentStatus:
 
     Must be called inside a transaction (require) with the owner locked and PAYING for this payment. Returns PAYING;
     or FAILED, the owner told, when a balance that the plan asks for exactly is too small. Raises NoChannel when
-    there is no candidate, PlanOutdated when the payer has less than was read, ImpossibleExchange for a wrong plan.
+    there is no candidate, CardTokenInvalid for a saved card that is not this payer's, PlanOutdated when the payer has
+    less than was read, ImpossibleExchange for a wrong plan.
     """
     if not new.candidates:
         raise NoChannel
@@ -34,13 +36,19 @@ def create_payment(new: NewPayment, *, cause: Cause) -> PaymentStatus:
     if plan.external is None or plan.amount != new.amount:
         message = f"the plan of {new.payment_no} is not for a payment of {new.amount} by a channel"
         raise ImpossibleExchange(message)
-    payment = _insert_payment(new, plan)
+    channel_code, *rest = route_card_token(
+        card_token=new.options.get("card_token"),
+        merchant_no=new.merchant_no,
+        payer_ref=new.payer_ref,
+        candidates=new.candidates,
+    )
+    payment = _insert_payment(new, plan, rest)
     internal = create_internal_details(payment=payment, plan=plan)
     external = PaymentDetail.objects.create(
         detail_no=numbers.new_number(numbers.DETAIL),
         payment=payment,
         method=plan.external.method,
-        channel_code=new.candidates[0],
+        channel_code=channel_code,
         amount=plan.external.amount,
         currency=new.currency,
     )
@@ -53,13 +61,13 @@ def create_payment(new: NewPayment, *, cause: Cause) -> PaymentStatus:
     create_attempt(
         payment=payment,
         detail=external,
-        channel_code=new.candidates[0],
+        channel_code=channel_code,
         query_at=database_now() + timedelta(seconds=settings.INQUIRY_SCHEDULE_S[0]),
     )
     return PaymentStatus.PAYING
 
 
-def _insert_payment(new: NewPayment, plan: ExchangePlan) -> PaymentOrder:
+def _insert_payment(new: NewPayment, plan: ExchangePlan, rest: list[str]) -> PaymentOrder:
     return PaymentOrder.objects.create(
         payment_no=new.payment_no,
         order_no=new.order_no,
@@ -71,9 +79,11 @@ def _insert_payment(new: NewPayment, plan: ExchangePlan) -> PaymentOrder:
         method=new.method,
         fee_amount=new.fee_amount,
         options_digest=new.options_digest,
-        candidates=list(new.candidates[1:]),
+        candidates=rest,
         context={
             "subject": new.subject,
+            "payee": new.payee,
+            "payer_ref": new.payer_ref,
             "expires_at": new.expires_at.isoformat(),
             "return_url": new.return_url,
             "terminal": new.terminal,

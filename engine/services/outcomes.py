@@ -23,6 +23,7 @@ from engine.services.cases import open_case, resolve_cases
 from engine.services.holds import build_legs, end_untaken_details
 from engine.services.late_money import record_late_money
 from engine.services.moves import LAST_HEARD, apply_move
+from engine.services.saved_cards import save_card
 from ledger import api as ledger
 from paymentplatform.kernel import jobs, metrics, transactions
 from paymentplatform.kernel.clock import database_now
@@ -178,6 +179,8 @@ def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
         open_case(kind="duplicate_trade_no", object_no=attempt.attempt_no, detail=trade_no)
         return _keep_waiting(rows, answer, cause)
     apply_move(attempt, "mark_succeeded", cause=cause, channel_trade_no=trade_no)
+    if answer.saved_card is not None:
+        save_card(payment=payment, channel_code=attempt.channel_code, card=answer.saved_card)
     usable = (
         payment.status == "PAYING"
         and rows.owner.is_paying

@@ -20,6 +20,7 @@ from engine.services.outcomes import (
     Applied,
     apply_attempt_outcome,
 )
+from engine.services.saved_cards import find_channel_token, is_saved_card, name_card_owner
 from paymentplatform.kernel import jobs, transactions
 from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.failpoints import failpoint
@@ -71,7 +72,13 @@ def submit_attempt(*, attempt_no: str) -> Applied | None:
 
 
 def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
-    context = payment.context
+    context, options = payment.context, dict(payment.context["options"])
+    if is_saved_card(options.get("card_token", "")):
+        token = find_channel_token(card_no=options["card_token"])
+        if token is None:
+            return ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code="card_removed")
+        options["card_token"] = token
+    payer_ref = context.get("payer_ref")
     request = PayRequest(
         request_no=attempt.attempt_no,
         payment_no=payment.payment_no,
@@ -83,7 +90,13 @@ def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
         expires_at=datetime.fromisoformat(context["expires_at"]) - EXPIRES_EARLIER,
         notify_url=f"{settings.BASE_URL}/channels/{attempt.channel_code}/notify",
         return_url=context["return_url"],
-        options=context["options"],
+        payee=context.get("payee", ""),
+        card_owner=(
+            name_card_owner(merchant_no=payment.merchant_no, payer_ref=payer_ref)
+            if payer_ref is not None
+            else None
+        ),
+        options=options,
         metadata=context["metadata"],
     )
     try:

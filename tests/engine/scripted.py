@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 
 from engine.channels.base import (
+    STANDARD_TIME_LIMITS,
     AttemptReference,
     Capability,
     Channel,
@@ -17,8 +18,10 @@ from engine.channels.base import (
     Notification,
     NotificationRefused,
     Outcome,
+    PaymentOption,
     PayRequest,
     RefundRequest,
+    TimeLimits,
 )
 
 UNKNOWN = ChannelAnswer(outcome=Outcome.UNKNOWN)
@@ -37,10 +40,16 @@ class ScriptedChannel:
 
     code: str
     merchant_account: str = "acct-1"
-    capabilities: frozenset[Capability] = frozenset({Capability.QR_CODE, Capability.CLOSE})
+    payment_options: Mapping[Capability, tuple[PaymentOption, ...]] = field(default_factory=dict)
+    time_limits: TimeLimits = STANDARD_TIME_LIMITS
+    capabilities: frozenset[Capability] = frozenset(
+        {Capability.QR_CODE, Capability.CLOSE, Capability.REFUND}
+    )
     pay_answers: list[ChannelAnswer] = field(default_factory=list)
     query_answers: list[ChannelAnswer] = field(default_factory=list)
     close_answers: list[ChannelAnswer] = field(default_factory=list)
+    refund_answers: list[ChannelAnswer] = field(default_factory=list)
+    query_refund_answers: list[ChannelAnswer] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     only_order_no: str | None = None
     """When set, the scripts are for this order; sweeps that meet other orders get UNKNOWN."""
@@ -55,10 +64,10 @@ class ScriptedChannel:
         return self._answer("close", attempt, self.close_answers)
 
     def refund(self, request: RefundRequest) -> ChannelAnswer:
-        return UNKNOWN
+        return self._answer_refund("refund", request, self.refund_answers)
 
     def query_refund(self, request: RefundRequest) -> ChannelAnswer:
-        return UNKNOWN
+        return self._answer_refund("query_refund", request, self.query_refund_answers)
 
     def parse_notification(self, *, headers: Mapping[str, str], body: bytes) -> Notification:
         raise NotificationRefused("scripted channels send none")
@@ -71,7 +80,14 @@ class ScriptedChannel:
 
     def forget(self) -> None:
         """Start a new test."""
-        for script in (self.pay_answers, self.query_answers, self.close_answers, self.calls):
+        for script in (
+            self.pay_answers,
+            self.query_answers,
+            self.close_answers,
+            self.refund_answers,
+            self.query_refund_answers,
+            self.calls,
+        ):
             script.clear()
         self.only_order_no = None
 
@@ -84,6 +100,15 @@ class ScriptedChannel:
         self.calls.append((call, about.request_no))
         return script.pop(0) if script else UNKNOWN
 
+    def _answer_refund(
+        self, call: str, request: RefundRequest, script: list[ChannelAnswer]
+    ) -> ChannelAnswer:
+        assert not connection.in_atomic_block, "a channel was called inside a transaction"
+        if self.only_order_no not in {None, request.attempt.order_no}:
+            return UNKNOWN
+        self.calls.append((call, request.refund_no))
+        return script.pop(0) if script else UNKNOWN
+
 
 class _Factory:
     """What CHANNELS names: always the same instance, so that a test can write its script."""
@@ -92,6 +117,7 @@ class _Factory:
 
     def __init__(self, channel: ScriptedChannel) -> None:
         self._channel = channel
+        self.code = channel.code
 
     def build(self, values: Mapping[str, Any]) -> Channel:
         return self._channel

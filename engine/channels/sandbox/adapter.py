@@ -1,14 +1,8 @@
-"""The adapter of the sandbox institution: translate, sign, call with a time limit, verify, parse.
-
-What the institution's answers mean to us is written down here once: ``FAILURES`` maps its codes to ours and
-says which of them allow another channel to be tried. Whatever cannot be read with certainty is UNKNOWN.
-"""
+"""The adapter of the sandbox institution: translate, sign, call with a time limit, verify (``answers`` reads)."""
 
 from __future__ import annotations
 
-import os
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,57 +10,28 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
-
 from engine.channels.base import (
-    CLOSE_TIMEOUT_S,
-    PAY_TIMEOUT_S,
-    QUERY_TIMEOUT_S,
-    REFUND_TIMEOUT_S,
+    STANDARD_TIME_LIMITS,
     AttemptReference,
     Capability,
+    Channel,
     ChannelAnswer,
     Notification,
     NotificationRefused,
     Outcome,
-    PayerActionData,
     PayRequest,
     RefundRequest,
     StatementUnavailable,
+    TimeLimits,
 )
 from engine.channels.sandbox import codec
-from engine.channels.sandbox.transport import NeverSent, NoAnswer, fetch, open_client
+from engine.channels.sandbox.answers import read_answer, read_state, unknown
+from engine.channels.sandbox.catalogue import PAYMENT_OPTIONS
+from engine.channels.transport import MAX_ANSWER_BYTES, Connections, NeverSent, NoAnswer
 
-STATEMENT_TIMEOUT_S: Final = 30.0
-RAW_LIMIT: Final = 4_096
+MAX_STATEMENT_BYTES: Final = 2**26
 _ACKNOWLEDGEMENT: Final = (b"success", "text/plain")
 _NOT_SENT_SCENARIO: Final = "not_sent"
-
-FAILURES: Final[dict[str, tuple[str, bool]]] = {
-    "CARD_DECLINED": ("declined", False),
-    "CARD_INVALID": ("card_invalid", False),
-    "INSUFFICIENT_FUNDS": ("insufficient_funds", False),
-    "PAYER_DECLINED": ("payer_declined", False),
-    "ACQUIRER_BUSY": ("channel_unavailable", True),
-    "BAD_REQUEST": ("request_refused", False),
-    "REFUND_REFUSED": ("refund_refused", False),
-    "REFUND_EXCEEDS_CHARGE": ("refund_exceeds_charge", False),
-    "CHARGE_NOT_FOUND": ("charge_not_found", False),
-}
-"""The institution's codes: ours, and whether another channel may be tried after it."""
-
-_OUTCOMES: Final = {
-    "SUCCEEDED": Outcome.SUCCEEDED,
-    "FAILED": Outcome.FAILED,
-    "PENDING": Outcome.PENDING,
-    "NOT_FOUND": Outcome.NOT_FOUND,
-    "CLOSED": Outcome.CLOSED,
-}
-_REFUSED_FOR_GOOD: Final = frozenset({"BAD_REQUEST", "CHARGE_NOT_FOUND"})
-"""Refusals of a request that prove that it had, and will have, no effect (if it asked for one)."""
-
-_ACTIONS: Final = {"qr_code", "redirect"}
-_UNKNOWN: Final = ChannelAnswer(outcome=Outcome.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +41,7 @@ class SandboxFactory:
     code: str
     setting_names: tuple[str, ...] = ("SANDBOX_URL", "SANDBOX_SIGNING_KEY", "SANDBOX_API_URL")
 
-    def build(self, values: Mapping[str, str]) -> SandboxChannel:
+    def build(self, values: Mapping[str, Any]) -> Channel:
         """Build the channel. SANDBOX_API_URL is by default the port after that of SANDBOX_URL."""
         return SandboxChannel(
             code=self.code,
@@ -112,20 +77,28 @@ class SandboxChannel:
             Capability.STATEMENT,
         }
     )
+    payment_options = PAYMENT_OPTIONS
 
-    def __init__(self, *, code: str, signing_key: str, api_url: str) -> None:
+    def __init__(
+        self,
+        *,
+        code: str,
+        signing_key: str,
+        api_url: str,
+        time_limits: TimeLimits = STANDARD_TIME_LIMITS,
+    ) -> None:
         self.code = code
+        self.time_limits = time_limits
         self.merchant_account = codec.ACCOUNTS[code]
         self._keys = {
             purpose: codec.derive_key(secret=signing_key, channel=code, purpose=purpose)
             for purpose in codec.Purpose
         }
         self._api_url = api_url.rstrip("/")
-        self._client_lock = threading.Lock()
-        self._client_of: tuple[int, httpx.Client] | None = None
+        self._connections = Connections()
 
     def pay(self, request: PayRequest) -> ChannelAnswer:
-        """Ask for a charge; PAY_TIMEOUT_S at most. Never raises for what the institution did."""
+        """Ask for a charge. Never raises for what the institution did."""
         document = {
             "request_no": request.request_no,
             "payment_no": request.payment_no,
@@ -137,25 +110,29 @@ class SandboxChannel:
             "expires_at": request.expires_at.astimezone(UTC).isoformat(),
             "notify_url": request.notify_url,
             "return_url": request.return_url,
+            "payee": request.payee,
+            "card_owner": request.card_owner,
             "options": dict(request.options),
             "metadata": dict(request.metadata),
         }
         try:
             with self._closed_port_if_wished(request) as api_url:
-                answer = self._ask("pay", document, timeout_s=PAY_TIMEOUT_S, api_url=api_url)
-        except NeverSent:
-            return ChannelAnswer(outcome=Outcome.NOT_SENT)
-        except NoAnswer:
-            return _UNKNOWN
+                answer = self._ask(
+                    "pay", document, timeout_s=self.time_limits.pay_s, api_url=api_url
+                )
+        except NeverSent as error:
+            return ChannelAnswer(outcome=Outcome.NOT_SENT, raw=str(error))
+        except NoAnswer as error:
+            return unknown(error)
         return self._read(answer, number=request.request_no, asks_for_money=True)
 
     def query(self, attempt: AttemptReference) -> ChannelAnswer:
-        """Ask what became of a request; QUERY_TIMEOUT_S at most."""
-        return self._ask_about(attempt, "query", timeout_s=QUERY_TIMEOUT_S)
+        """Ask what became of a request."""
+        return self._ask_about(attempt, "query", timeout_s=self.time_limits.query_s)
 
     def close(self, attempt: AttemptReference) -> ChannelAnswer:
         """Ask to accept no more money: CLOSED when accepted, SUCCEEDED when it was already paid."""
-        return self._ask_about(attempt, "close", timeout_s=CLOSE_TIMEOUT_S)
+        return self._ask_about(attempt, "close", timeout_s=self.time_limits.close_s)
 
     def refund(self, request: RefundRequest) -> ChannelAnswer:
         """Ask to give money back; repeating the same ``refund_no`` never refunds twice."""
@@ -167,20 +144,20 @@ class SandboxChannel:
             "reason": request.reason,
         }
         try:
-            answer = self._ask("refund", document, timeout_s=REFUND_TIMEOUT_S)
-        except NeverSent:
-            return ChannelAnswer(outcome=Outcome.NOT_SENT)
-        except NoAnswer:
-            return _UNKNOWN
+            answer = self._ask("refund", document, timeout_s=self.time_limits.refund_s)
+        except NeverSent as error:
+            return ChannelAnswer(outcome=Outcome.NOT_SENT, raw=str(error))
+        except NoAnswer as error:
+            return unknown(error)
         return self._read(answer, number=request.refund_no, name="refund_no", asks_for_money=True)
 
     def query_refund(self, request: RefundRequest) -> ChannelAnswer:
-        """Ask what became of a refund; QUERY_TIMEOUT_S at most."""
+        """Ask what became of a refund."""
         document = {"refund_no": request.refund_no}
         try:
-            answer = self._ask("query-refund", document, timeout_s=QUERY_TIMEOUT_S)
-        except (NeverSent, NoAnswer):
-            return _UNKNOWN
+            answer = self._ask("query-refund", document, timeout_s=self.time_limits.query_refund_s)
+        except (NeverSent, NoAnswer) as error:
+            return unknown(error)
         return self._read(answer, number=request.refund_no, name="refund_no")
 
     def parse_notification(
@@ -202,7 +179,7 @@ class SandboxChannel:
         number, account = document.get(name), document.get("merchant_account")
         if not isinstance(number, str) or not isinstance(account, str):
             raise NotificationRefused("it does not say what it is about")
-        answer = _read_state(document)
+        answer = read_state(document, vault_key=self._keys[codec.Purpose.VAULT])
         if answer.outcome is Outcome.UNKNOWN:
             raise NotificationRefused("its status is not one we know")
         return Notification(answer=answer, merchant_account=account, **{name: number})
@@ -211,7 +188,13 @@ class SandboxChannel:
         """Fetch the institution's file of one day. Raises StatementUnavailable."""
         path = f"/api/{self.code}/statement?date={statement_date.isoformat()}"
         try:
-            status, body = self._exchange("GET", path, b"", timeout_s=STATEMENT_TIMEOUT_S)
+            status, body = self._exchange(
+                "GET",
+                path,
+                b"",
+                timeout_s=self.time_limits.fetch_statement_s,
+                max_bytes=MAX_STATEMENT_BYTES,
+            )
         except (NeverSent, NoAnswer) as error:
             raise StatementUnavailable(str(error)) from error
         if status != 200:
@@ -232,8 +215,8 @@ class SandboxChannel:
         }
         try:
             answer = self._ask(call, document, timeout_s=timeout_s)
-        except (NeverSent, NoAnswer):
-            return _UNKNOWN  # we have not learnt anything about the charge
+        except (NeverSent, NoAnswer) as error:
+            return unknown(error)  # we have not learnt anything about the charge
         return self._read(answer, number=attempt.request_no)
 
     def _ask(
@@ -248,7 +231,14 @@ class SandboxChannel:
         return answer
 
     def _exchange(
-        self, method: str, path: str, body: bytes, *, timeout_s: float, api_url: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        timeout_s: float,
+        api_url: str | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> tuple[int, bytes]:
         """Send one signed request and return the verified answer. Raises NeverSent or NoAnswer."""
         headers = codec.sign_request(
@@ -258,8 +248,14 @@ class SandboxChannel:
             path=path,
             body=body,
         )
-        url = (api_url or self._api_url) + path
-        response, answer = fetch(self._client(), method, url, headers, body, timeout_s=timeout_s)
+        response, answer = self._connections.fetch(
+            method,
+            (api_url or self._api_url) + path,
+            headers | {"Content-Type": "application/json"},
+            body,
+            timeout_s=timeout_s,
+            max_bytes=max_bytes,
+        )
         try:
             codec.verify_response(
                 key=self._keys[codec.Purpose.RESPONSE],
@@ -276,28 +272,14 @@ class SandboxChannel:
     def _read(
         self, body: bytes, *, number: str, name: str = "request_no", asks_for_money: bool = False
     ) -> ChannelAnswer:
-        """Read a verified answer about ``number``; one about anything else is no answer."""
-        try:
-            document = codec.decode(body)
-        except codec.CodecError:
-            return _UNKNOWN
-        if document.get("merchant_account") != self.merchant_account:
-            return _UNKNOWN
-        if document.get("status") == "REFUSED":
-            if not asks_for_money or document.get("failure_code") not in _REFUSED_FOR_GOOD:
-                return _UNKNOWN
-            document = document | {"status": "FAILED", name: number}
-        if document.get(name) != number:
-            return _UNKNOWN
-        return _read_state(document)
-
-    def _client(self) -> httpx.Client:
-        """The connections of this process, shared by its threads (a forked child makes its own)."""
-        with self._client_lock:
-            if self._client_of is None or self._client_of[0] != os.getpid():
-                client = open_client(secure=self._api_url.startswith("https:"))
-                self._client_of = (os.getpid(), client)
-            return self._client_of[1]
+        return read_answer(
+            body,
+            merchant_account=self.merchant_account,
+            vault_key=self._keys[codec.Purpose.VAULT],
+            number=number,
+            name=name,
+            asks_for_money=asks_for_money,
+        )
 
     @contextmanager
     def _closed_port_if_wished(self, request: PayRequest) -> Iterator[str | None]:
@@ -310,43 +292,3 @@ class SandboxChannel:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             yield f"http://127.0.0.1:{closed.getsockname()[1]}"
-
-
-def _read_state(document: dict[str, Any]) -> ChannelAnswer:
-    """Translate a verified document; a state we cannot read with certainty is UNKNOWN."""
-    outcome = _OUTCOMES.get(str(document.get("status")), Outcome.UNKNOWN)
-    amount, currency = document.get("amount"), document.get("currency")
-    trade_no, action = document.get("channel_trade_no"), document.get("action")
-    said_in_full = type(amount) is int and isinstance(currency, str) and isinstance(trade_no, str)
-    if outcome is Outcome.SUCCEEDED and not said_in_full:
-        outcome = Outcome.UNKNOWN
-    code = document.get("failure_code")
-    failure_code, retriable = FAILURES.get(str(code), ("declined", False))
-    has_failed = outcome is Outcome.FAILED
-    return ChannelAnswer(
-        outcome=outcome,
-        channel_trade_no=trade_no if isinstance(trade_no, str) else None,
-        amount=amount if type(amount) is int else None,
-        currency=currency if isinstance(currency, str) else None,
-        failure_code=failure_code if has_failed else None,
-        retriable=has_failed and retriable,
-        action=_read_action(action) if outcome is Outcome.PENDING else None,
-        raw=_redact(document),
-    )
-
-
-def _redact(document: dict[str, Any]) -> str:
-    """Keep a copy for the record without the payer's page, whose address lets anybody pay or decline."""
-    kept = {name: value for name, value in document.items() if name != "action"}
-    return codec.encode(kept)[:RAW_LIMIT].decode("utf-8", "replace")
-
-
-def _read_action(action: object) -> PayerActionData:
-    if not isinstance(action, dict) or action.get("type") not in _ACTIONS:
-        return PayerActionData(type="none")
-    return PayerActionData(
-        type=action["type"],
-        url=action.get("url"),
-        qr_content=action.get("qr_content"),
-        expires_at=action.get("expires_at"),
-    )

@@ -2,12 +2,14 @@
 
 The one module that both sides share. HMAC-SHA256 over everything that gives a message its meaning; every
 acquirer and every direction has a key of its own, derived from one secret, so that a message can be neither
-reflected to its sender nor carried to the other acquirer. A response covers the signature of its request.
+reflected to its sender nor carried to the other acquirer. A response covers the signature of its request. The token
+of a saved card is sealed on top of that, so that a message that is kept as it came gives nobody the card.
 Pure: imports no framework.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -17,6 +19,8 @@ import time
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
+
+from cryptography.fernet import Fernet, InvalidToken
 
 ACCOUNTS: Final[dict[str, str]] = {"sandbox": "8800010000000017", "sandbox2": "8800020000000025"}
 """Each acquirer of the institution (its channel code) with the merchant account the platform has there."""
@@ -34,11 +38,12 @@ _NONCE: Final = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class Purpose(StrEnum):
-    """The direction a key signs for."""
+    """The direction a key signs for; ``VAULT`` is for sealing tokens of saved cards."""
 
     REQUEST = "request"
     RESPONSE = "response"
     NOTIFICATION = "notification"
+    VAULT = "vault"
 
 
 class CodecError(Exception):
@@ -159,6 +164,19 @@ def _verify(
 
 def _mac(key: bytes, *parts: str | bytes) -> str:
     return "v1=" + hmac.new(key, canonical(*parts), hashlib.sha256).hexdigest()
+
+
+def seal(*, key: bytes, token: str) -> str:
+    """Encrypt the token of a saved card for its journey."""
+    return Fernet(base64.urlsafe_b64encode(key)).encrypt(token.encode()).decode()
+
+
+def unseal(*, key: bytes, sealed: str) -> str:
+    """Read a sealed token. Raises CodecError."""
+    try:
+        return Fernet(base64.urlsafe_b64encode(key)).decrypt(sealed.encode()).decode()
+    except InvalidToken as error:
+        raise CodecError("the saved card's token is not sealed for us") from error
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

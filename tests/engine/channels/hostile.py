@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from engine.channels.base import STANDARD_TIME_LIMITS, TimeLimits
 from engine.channels.sandbox import codec
 from engine.channels.sandbox.adapter import SandboxChannel
 
@@ -25,9 +26,11 @@ class HostileInstitution:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def channel(self) -> SandboxChannel:
+    def channel(self, time_limits: TimeLimits = STANDARD_TIME_LIMITS) -> SandboxChannel:
         """An adapter that talks to it."""
-        return SandboxChannel(code="sandbox", signing_key=KEY, api_url=self.url)
+        return SandboxChannel(
+            code="sandbox", signing_key=KEY, api_url=self.url, time_limits=time_limits
+        )
 
     def close(self) -> None:
         """Take no more connections."""

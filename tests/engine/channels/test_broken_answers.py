@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.channels.base import Outcome
+from engine.channels.base import Outcome, TimeLimits
 from engine.channels.sandbox import codec
 from tests.engine.channels.conftest import make_request, reference, refund_of
 from tests.engine.channels.hostile import HostileInstitution, drip, signed_reply
@@ -149,8 +149,7 @@ def test_anothers_signature_and_anothers_answer_are_unknown(play: Play):
 
 
 @pytest.mark.parametrize("where", ["head", "body", "nowhere", "stalls"])
-def test_an_answer_in_drips_ends_in_time(play: Play, monkeypatch: pytest.MonkeyPatch, where: str):
-    monkeypatch.setattr("engine.channels.sandbox.adapter.PAY_TIMEOUT_S", 0.6)
+def test_an_answer_in_drips_ends_in_time(play: Play, where: str):
 
     def script(connection: socket.socket, signature: str, body: bytes) -> None:
         head, _, rest = signed_reply(signature, _success(body)).partition(b"\r\n\r\n")
@@ -164,7 +163,7 @@ def test_an_answer_in_drips_ends_in_time(play: Play, monkeypatch: pytest.MonkeyP
             head = b""
         drip(connection, head + b"\r\n\r\n" + rest, every_s=0.1)
 
-    channel = play(script).channel()
+    channel = play(script).channel(TimeLimits(pay_s=0.6))
     before = time.monotonic()
     assert channel.pay(make_request()).outcome is Outcome.UNKNOWN
     assert time.monotonic() - before < 0.95

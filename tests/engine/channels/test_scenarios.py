@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.channels.base import Channel, Outcome, PayRequest
+from engine.channels.base import Channel, Outcome, PayRequest, TimeLimits
 from engine.channels.sandbox.institution.scenarios import SCENARIOS
 from tests.engine.channels.conftest import Requests, reference, refund_of
 from tests.engine.channels.receiver import Receiver
@@ -78,7 +78,7 @@ def test_slow_charges_and_answers_too_late(
     monkeypatch: pytest.MonkeyPatch,
     way: str,
 ):
-    monkeypatch.setattr("engine.channels.sandbox.adapter.PAY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(sandbox, "time_limits", TimeLimits(pay_s=0.3))
     request = _request(new_request, way, "slow")
     assert sandbox.pay(request).outcome is Outcome.UNKNOWN
     assert _statuses(institution, request) == ["SUCCEEDED"]

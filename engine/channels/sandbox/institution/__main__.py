@@ -79,6 +79,7 @@ def build_doors(
             book=book,
             public_url=public_url.rstrip("/"),
             base_url=base_url,
+            secret=secret,
             wake=outbox.wake,
         )
         for channel in codec.ACCOUNTS

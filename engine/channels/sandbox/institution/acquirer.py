@@ -6,8 +6,6 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from engine.channels.sandbox.institution.announcements import (
@@ -15,29 +13,30 @@ from engine.channels.sandbox.institution.announcements import (
     forge_success,
     schedule_late_charge,
 )
-from engine.channels.sandbox.institution.book import Book, Row
+from engine.channels.sandbox.institution.book import Book, Row, insert, read_one
+from engine.channels.sandbox.institution.cards import CardVault, is_saved_token
 from engine.channels.sandbox.institution.documents import (
     Document,
     describe_charge,
-    describe_refund,
     plain,
     refused,
 )
+from engine.channels.sandbox.institution.refunds import RefundDesk
+from engine.channels.sandbox.institution.replies import Answer, new_trade_no
 from engine.channels.sandbox.institution.requests import (
     BadRequest,
     PayOrder,
-    RefundOrder,
     read_number,
     read_pay,
-    read_refund,
 )
 from engine.channels.sandbox.institution.scenarios import (
+    HAND_SCENARIOS,
+    SCENARIOS,
     AtPay,
     Notify,
     Reply,
     Scenario,
     find_scenario,
-    scenario_of_request,
 )
 
 _PAGES: Final = {
@@ -48,21 +47,22 @@ _PAGES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A document to be sent back, and how well it is to be sent."""
-
-    document: Document
-    reply: Reply = Reply.PLAIN
-
-
 class Acquirer:
-    """The desk of one channel code, on a book it shares with the other acquirer."""
+    """The desk of one channel code for charges, on a book it shares with the other acquirer."""
 
     def __init__(
-        self, *, channel: str, book: Book, public_url: str, base_url: str, wake: Callable[[], None]
+        self,
+        *,
+        channel: str,
+        book: Book,
+        public_url: str,
+        base_url: str,
+        secret: str,
+        wake: Callable[[], None],
     ) -> None:
         self.channel = channel
+        self.refunds = RefundDesk(channel=channel, book=book, wake=wake)
+        self._cards = CardVault(channel=channel, secret=secret)
         self._book = book
         self._public_url = public_url
         self._default_notify_url = f"{base_url}/channels/{channel}/notify" if base_url else ""
@@ -73,8 +73,7 @@ class Acquirer:
     def pay(self, document: Document) -> Answer:
         """Charge, or open a page for the payer. The same number again: the first charge's present state."""
         order = read_pay(document, default_notify_url=self._default_notify_url)
-        name = scenario_of_request(card_token=order.card_token, chosen=order.scenario)
-        if name is None and not order.card_token:
+        if order.scenario and order.scenario not in SCENARIOS and not order.card_token:
             raise BadRequest("metadata.sandbox_scenario")
         with self._book.write() as turn:
             if self._find(turn, order.request_no) is not None:
@@ -84,7 +83,7 @@ class Acquirer:
                 return Answer(self._describe(known))
             if self._is_buried(turn, order.request_no):
                 return Answer(plain(self.channel, order.request_no, "CLOSED"))
-            answer = self._first_pay(turn, order, name)
+            answer = self._first_pay(turn, order)
         self._wake()
         return answer
 
@@ -120,36 +119,6 @@ class Acquirer:
         self._wake()
         return Answer(self._describe(charge))
 
-    def refund(self, document: Document) -> Answer:
-        """Give back part or all of a charge. The same number again: the first refund's result."""
-        order = read_refund(document)
-        with self._book.write() as turn:
-            charge = turn.execute(
-                "SELECT * FROM charge WHERE channel = ? AND channel_trade_no = ?",
-                (self.channel, order.channel_trade_no),
-            ).fetchone()
-            if charge is None or charge["status"] != "SUCCEEDED":
-                return Answer(self._refused_refund(order, "CHARGE_NOT_FOUND"))
-            known = self._find_refund(turn, order.refund_no)
-            if known is None:
-                scenario = self._scenario(charge)
-                refund = self._write_refund(turn, order, charge, scenario)
-                return Answer(describe_refund(refund), scenario.refund_reply)
-        asked = (order.amount, order.currency, charge["request_no"])
-        if asked != (known["amount"], known["currency"], known["request_no"]):
-            return Answer(self._refused_refund(order, "REQUEST_CONFLICT"))
-        return Answer(describe_refund(known))
-
-    def query_refund(self, document: Document) -> Answer:
-        """Tell what became of a refund."""
-        refund_no = read_number(document, "refund_no")
-        refund = self._book.row(
-            "SELECT * FROM refund WHERE channel = ? AND refund_no = ?", self.channel, refund_no
-        )
-        if refund is None:
-            return Answer(plain(self.channel, refund_no, "NOT_FOUND", name="refund_no"))
-        return Answer(describe_refund(refund))
-
     # What the payer does.
 
     def decide(self, request_no: str, *, pay: bool) -> Row:
@@ -162,23 +131,50 @@ class Acquirer:
         self._wake()
         return charge
 
-    def take_card(self, request_no: str, *, last_digits: str, scenario: str) -> Row:
-        """Take in the card that the payer typed; ask for the 3-D Secure step, or decide at once."""
+    def choose_by_hand(self, request_no: str, *, scenario: str) -> None:
+        """Let the payer choose on the page what shall happen; anything else stays as it was ordered."""
+        if scenario in HAND_SCENARIOS:
+            self._update_pending(request_no, scenario=scenario)
+
+    def choose_bank(self, request_no: str, *, bank: str) -> None:
+        """Go on at the page of the bank that the payer chose."""
+        self._update_pending(request_no, instrument=bank, page="bank")
+
+    def _update_pending(self, request_no: str, **values: str) -> None:
+        assignments = ", ".join(f"{name} = ?" for name in values)
+        with self._book.write() as turn:
+            turn.execute(
+                f"UPDATE charge SET {assignments}"  # noqa: S608 - our own column names
+                " WHERE channel = ? AND request_no = ? AND status = 'PENDING'",
+                (*values.values(), self.channel, request_no),
+            )
+
+    def take_card(self, request_no: str, *, last4: str, scenario: str, save: bool) -> Row:
+        """Take in the card that the payer typed; ask for the 3-D Secure step, or decide at once.
+
+        A card is saved only for an owner, and told of only when the charge succeeds.
+        """
         needs_code = find_scenario(scenario, channel=self.channel).three_d_secure
         with self._book.write() as turn:
             charge = self._current(turn, request_no)
             if charge["status"] == "PENDING":
-                if scenario == "success":
-                    scenario = charge[
-                        "scenario"
-                    ]  # an ordinary card: the order's own scenario stays
+                saved = (
+                    self._cards.save(
+                        turn, owner=charge["card_owner"], last4=last4, scenario=scenario
+                    )
+                    if save and charge["card_owner"]
+                    else ""
+                )
+                if scenario == "success":  # an ordinary card: the order's own scenario stays
+                    scenario = charge["scenario"]
                 turn.execute(
-                    "UPDATE charge SET instrument = ?, scenario = ?, page = ?"
+                    "UPDATE charge SET instrument = ?, scenario = ?, page = ?, saved_card = ?"
                     " WHERE channel = ? AND request_no = ?",
                     (
-                        last_digits,
+                        last4,
                         scenario,
                         "3ds" if needs_code else charge["page"],
+                        saved,
                         self.channel,
                         request_no,
                     ),
@@ -193,12 +189,12 @@ class Acquirer:
 
     # The inside.
 
-    def _first_pay(self, turn: sqlite3.Connection, order: PayOrder, name: str | None) -> Answer:
+    def _first_pay(self, turn: sqlite3.Connection, order: PayOrder) -> Answer:
+        name = self._choose_scenario(turn, order)
         scenario = find_scenario(name or "decline", channel=self.channel)
         if scenario.at_pay is AtPay.IGNORE:
             return Answer(plain(self.channel, order.request_no, "NOT_FOUND"), scenario.reply)
-        page = "" if order.method == "BANK_CARD" and order.card_token else _PAGES[order.method]
-        page = "3ds" if scenario.three_d_secure and order.card_token else page
+        page = _page_of(order, scenario)
         charge = self._open(turn, order, name or "decline", page)
         if name is None:
             self._finish(turn, charge, "FAILED", failure_code="CARD_INVALID")
@@ -215,6 +211,17 @@ class Acquirer:
         if document["status"] == "SUCCEEDED":
             document |= {"status": "PENDING", "amount": order.amount}
         return Answer(document)
+
+    def _choose_scenario(self, turn: sqlite3.Connection, order: PayOrder) -> str | None:
+        """Choose by the card, else by the order's metadata, else success; None for a card that nobody has."""
+        chosen = order.scenario or "success"
+        if not order.card_token:
+            return chosen
+        if is_saved_token(order.card_token):
+            name = self._cards.find_scenario(turn, token=order.card_token, owner=order.card_owner)
+            return chosen if name == "success" and chosen in SCENARIOS else name
+        name = order.card_token.removeprefix("tok_")
+        return name if order.card_token.startswith("tok_") and name in SCENARIOS else None
 
     def _decide_pending(self, turn: sqlite3.Connection, charge: Row, *, pay: bool) -> None:
         scenario = self._scenario(charge)
@@ -243,7 +250,7 @@ class Acquirer:
             "order_no": order.order_no,
             "token": secrets.token_urlsafe(18),
             "page": page,
-            "channel_trade_no": _new_trade_no("CH"),
+            "channel_trade_no": new_trade_no("CH"),
             "method": order.method,
             "amount": order.amount,
             "currency": order.currency,
@@ -251,52 +258,16 @@ class Acquirer:
             "scenario": scenario,
             "status": "PENDING",
             "instrument": order.instrument,
+            "payee": order.payee,
+            "card_owner": order.card_owner,
             "notify_url": order.notify_url,
             "return_url": order.return_url,
             "fingerprint": order.fingerprint,
             "expires_at": order.expires_at,
             "created_at": time.time(),
         }
-        _insert(turn, "charge", values)
+        insert(turn, "charge", values)
         return self._find(turn, order.request_no)
-
-    def _write_refund(
-        self, turn: sqlite3.Connection, order: RefundOrder, charge: Row, scenario: Scenario
-    ) -> Row:
-        failure = self._refund_failure(turn, order, charge, scenario)
-        values: dict[str, Any] = {
-            "channel": self.channel,
-            "refund_no": order.refund_no,
-            "request_no": charge["request_no"],
-            "payment_no": charge["payment_no"],
-            "order_no": charge["order_no"],
-            "channel_refund_no": _new_trade_no("RF"),
-            "amount": order.amount,
-            "currency": order.currency,
-            "status": "FAILED" if failure else "SUCCEEDED",
-            "failure_code": failure,
-            "created_at": time.time(),
-        }
-        _insert(turn, "refund", values)
-        return self._find_refund(turn, order.refund_no)
-
-    def _refund_failure(
-        self, turn: sqlite3.Connection, order: RefundOrder, charge: Row, scenario: Scenario
-    ) -> str | None:
-        if scenario.refund_declined:
-            return "REFUND_REFUSED"
-        (refunded,) = turn.execute(
-            "SELECT coalesce(sum(amount), 0) FROM refund"
-            " WHERE channel = ? AND request_no = ? AND status = 'SUCCEEDED'",
-            (self.channel, charge["request_no"]),
-        ).fetchone()
-        too_much = refunded + order.amount > charge["charged_amount"]
-        if too_much or order.currency != charge["currency"]:
-            return "REFUND_EXCEEDS_CHARGE"
-        return None
-
-    def _refused_refund(self, order: RefundOrder, code: str) -> Document:
-        return refused(self.channel, order.refund_no, code, name="refund_no")
 
     def _finish(
         self,
@@ -321,7 +292,7 @@ class Acquirer:
         )
 
     def _find(self, turn: sqlite3.Connection, request_no: str) -> Row:
-        return _one(
+        return read_one(
             turn,
             "SELECT * FROM charge WHERE channel = ? AND request_no = ?",
             self.channel,
@@ -340,17 +311,9 @@ class Acquirer:
             charge = self._find(turn, request_no)
         return charge
 
-    def _find_refund(self, turn: sqlite3.Connection, refund_no: str) -> Row:
-        return _one(
-            turn,
-            "SELECT * FROM refund WHERE channel = ? AND refund_no = ?",
-            self.channel,
-            refund_no,
-        )
-
     def _is_buried(self, turn: sqlite3.Connection, request_no: str) -> bool:
         sql = "SELECT 1 FROM tombstone WHERE channel = ? AND request_no = ?"
-        return _one(turn, sql, self.channel, request_no) is not None
+        return read_one(turn, sql, self.channel, request_no) is not None
 
     def _bury(self, turn: sqlite3.Connection, request_no: str) -> None:
         turn.execute(
@@ -365,19 +328,14 @@ class Acquirer:
         return describe_charge(charge, public_url=self._public_url)
 
 
-def _one(turn: sqlite3.Connection, sql: str, *values: str) -> Any:
-    return turn.execute(sql, values).fetchone()
-
-
-def _insert(turn: sqlite3.Connection, table: str, values: dict[str, Any]) -> None:
-    names = ", ".join(values)
-    marks = ", ".join("?" for _ in values)
-    turn.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+def _page_of(order: PayOrder, scenario: Scenario) -> str:
+    """Return the page where the payer is expected; empty for a card that is charged from server to server."""
+    if order.method == "BANK_CARD" and order.card_token:
+        return "3ds" if scenario.three_d_secure else ""
+    if order.method == "NET_BANKING" and not order.instrument:
+        return "banks"
+    return _PAGES[order.method]
 
 
 def _has_expired(charge: Row) -> bool:
     return bool(charge["status"] == "PENDING" and charge["expires_at"] <= time.time())
-
-
-def _new_trade_no(kind: str) -> str:
-    return f"{kind}{datetime.now(UTC):%Y%m%d%H%M%S}{secrets.randbelow(10**12):012d}"

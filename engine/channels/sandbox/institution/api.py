@@ -10,9 +10,10 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from engine.channels.sandbox import codec
-from engine.channels.sandbox.institution.acquirer import Acquirer, Answer
+from engine.channels.sandbox.institution.acquirer import Acquirer
 from engine.channels.sandbox.institution.book import Book
 from engine.channels.sandbox.institution.documents import Document, refused
+from engine.channels.sandbox.institution.replies import Answer
 from engine.channels.sandbox.institution.requests import BadRequest
 from engine.channels.sandbox.institution.scenarios import Reply
 from engine.channels.sandbox.institution.server import Request, Response
@@ -60,8 +61,8 @@ class Api:
             "pay": acquirer.pay,
             "query": acquirer.query,
             "close": acquirer.close,
-            "refund": acquirer.refund,
-            "query-refund": acquirer.query_refund,
+            "refund": acquirer.refunds.refund,
+            "query-refund": acquirer.refunds.query_refund,
         }
         if request.method != "POST" or call not in calls:
             return Response(404, b"{}")

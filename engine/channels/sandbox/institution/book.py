@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS charge (
     status TEXT NOT NULL CHECK (status IN ('PENDING', 'SUCCEEDED', 'FAILED', 'CLOSED')),
     failure_code TEXT,
     instrument TEXT NOT NULL DEFAULT '',  -- bank code, wallet code or the last four digits of a card
+    payee TEXT NOT NULL DEFAULT '',       -- whom the payer pays, as the platform names it
+    card_owner TEXT NOT NULL DEFAULT '',  -- whose card may be saved; empty when none may
+    saved_card TEXT NOT NULL DEFAULT '',  -- what is told of the card that the payer wished to be saved
     notify_url TEXT NOT NULL,
     return_url TEXT NOT NULL,
     fingerprint TEXT NOT NULL,        -- of the request: the same number with other contents is refused
@@ -49,6 +52,16 @@ CREATE TABLE IF NOT EXISTS tombstone (
     request_no TEXT NOT NULL,
     created_at REAL NOT NULL,
     PRIMARY KEY (channel, request_no)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS card (
+    token TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    brand TEXT NOT NULL,
+    last4 TEXT NOT NULL,
+    scenario TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    UNIQUE (channel, owner, last4)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refund (
     channel TEXT NOT NULL,
@@ -81,6 +94,9 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due_at) WHERE done_at IS NULL;
 """
 
+_ADDED_COLUMNS: Final = ("payee", "card_owner", "saved_card")
+"""Columns of ``charge`` that books of an earlier version lack."""
+
 Row = sqlite3.Row
 
 
@@ -94,6 +110,14 @@ class Book:
         self._writer = self._connect()
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.executescript(SCHEMA)
+        self._add_columns()
+
+    def _add_columns(self) -> None:
+        with self.write() as turn:
+            present = {row["name"] for row in turn.execute("PRAGMA table_info(charge)")}
+            for name in _ADDED_COLUMNS:
+                if name not in present:
+                    turn.execute(f"ALTER TABLE charge ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -131,3 +155,15 @@ class Book:
         """Wait for the present writer and close the file."""
         with self._turn:
             self._writer.close()
+
+
+def read_one(turn: sqlite3.Connection, sql: str, *values: str) -> Any:
+    """Read the first row inside a turn, or None."""
+    return turn.execute(sql, values).fetchone()
+
+
+def insert(turn: sqlite3.Connection, table: str, values: dict[str, Any]) -> None:
+    """Write one row; the names are ours, the values whatever was sent."""
+    names = ", ".join(values)
+    marks = ", ".join("?" for _ in values)
+    turn.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608

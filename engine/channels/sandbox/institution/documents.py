@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +58,15 @@ def describe_refund(refund: Row) -> Document:
     }
 
 
+def notification_of_refund(refund: Row) -> Document:
+    """Tell the news of a refund."""
+    return describe_refund(refund) | {
+        "payment_no": refund["payment_no"],
+        "order_no": refund["order_no"],
+        "occurred_at": write_time(refund["created_at"]),
+    }
+
+
 def notification_of(charge: Row) -> Document:
     """Tell the news of a charge."""
     return _state(charge) | {
@@ -68,9 +78,15 @@ def notification_of(charge: Row) -> Document:
 
 def _state(charge: Row) -> Document:
     paid = charge["charged_amount"]
-    return plain(charge["channel"], charge["request_no"], charge["status"]) | {
-        "channel_trade_no": charge["channel_trade_no"],
-        "amount": charge["amount"] if paid is None else paid,
-        "currency": charge["currency"],
-        "failure_code": charge["failure_code"],
-    }
+    saved = charge["saved_card"] if charge["status"] == "SUCCEEDED" else ""
+    card = {"saved_card": json.loads(saved)} if saved else {}
+    return (
+        plain(charge["channel"], charge["request_no"], charge["status"])
+        | card
+        | {
+            "channel_trade_no": charge["channel_trade_no"],
+            "amount": charge["amount"] if paid is None else paid,
+            "currency": charge["currency"],
+            "failure_code": charge["failure_code"],
+        }
+    )

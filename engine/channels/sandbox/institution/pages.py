@@ -10,9 +10,16 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from engine.channels.sandbox.institution.book import Book, Row
+from engine.channels.sandbox.institution.scenarios import HAND_SCENARIOS, TEST_CARDS
 from engine.channels.sandbox.institution.server import Response
 from engine.channels.sandbox.institution.statement import ZONE
-from engine.channels.sandbox.institution.words import BANKS, WORDS, write_amount
+from engine.channels.sandbox.institution.words import (
+    BANKS,
+    SCENARIO_WORDS,
+    WALLETS,
+    WORDS,
+    write_amount,
+)
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#16202c;--soft:#5c6b7a;--paper:#fff;--ground:#eef2f6;--line:#dbe2e9;
@@ -28,8 +35,11 @@ h1{font-size:1.15rem;margin:0}.amount{font-size:2.4rem;font-weight:650;margin:.5
 font-variant-numeric:tabular-nums}.amount small{font-size:1rem;color:var(--soft);font-weight:400}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.4rem 1rem;margin:0 0 1.25rem}dt{color:var(--soft)}
 dd{margin:0;text-align:right;overflow-wrap:anywhere}label{display:block;margin:0 0 .9rem;color:var(--soft)}
-input{display:block;width:100%;margin-top:.25rem;padding:.7rem;font:inherit;color:var(--ink);
+input,select{display:block;width:100%;margin-top:.25rem;padding:.7rem;font:inherit;color:var(--ink);
 background:var(--ground);border:1px solid var(--line);border-radius:10px}
+label.tick{display:flex;gap:.6rem;align-items:center}label.tick input{width:1.25rem;height:1.25rem;margin:0}
+details{margin-top:1rem;color:var(--soft);font-size:.875rem}summary{cursor:pointer;padding:.5rem 0}
+ul{margin:0;padding-left:1.1rem}li{margin:.25rem 0}code{white-space:nowrap;color:var(--ink)}
 button,a.button{display:block;width:100%;min-height:48px;margin-top:.75rem;padding:.7rem;font:inherit;
 text-align:center;text-decoration:none;border:1px solid var(--line);border-radius:12px;
 background:transparent;color:var(--ink);cursor:pointer}
@@ -48,12 +58,15 @@ def render_payer_page(
     """Render what the payer of a charge sees now: the form of its page, or how it ended."""
     words = WORDS[language]
     if charge["status"] == "PENDING" and step != "approved":
-        content = _summary(charge, words) + _form(charge, words, step=step, error=error)
+        content = _summary(charge, words) + _form(
+            charge, words, step=step, error=error, language=language
+        )
     else:
         content = _ending(charge, words)
     title = words.get(charge["page"], words["phone"])
-    if charge["page"] == "bank" and charge["instrument"] in BANKS:
-        title = BANKS[charge["instrument"]][language == "en"]
+    names = {"bank": BANKS, "wallet": WALLETS}.get(charge["page"], {})
+    if charge["instrument"] in names:
+        title = names[charge["instrument"]][language == "en"]
     frame = base_url if charge["page"] in ("card", "3ds") else ""
     return _page(title, content, language=language, leave_to=charge["return_url"], frame=frame)
 
@@ -70,39 +83,82 @@ def _summary(charge: Row, words: dict[str, str]) -> str:
     return (
         f'<p class="amount">{write_amount(charge["amount"], charge["currency"])} '
         f"<small>{escape(charge['currency'])}</small></p><dl>"
-        f"<dt>{words['payee']}</dt><dd>{words['payee_name']}</dd>"
+        f"<dt>{words['payee']}</dt><dd>{escape(charge['payee']) or words['payee_name']}</dd>"
         f"<dt>{words['subject']}</dt><dd>{escape(charge['subject'])}</dd>"
         f"<dt>{words['order']}</dt><dd>{escape(charge['order_no'])}</dd>"
         f"<dt>{words['expires']}</dt><dd>{deadline}</dd></dl>"
     )
 
 
-def _form(charge: Row, words: dict[str, str], *, step: str, error: str) -> str:
+def _form(charge: Row, words: dict[str, str], *, step: str, error: str, language: str) -> str:
     alert = f'<p class="error" role="alert">{words[error]}</p>' if error else ""
-    any_text = f'<p class="soft">{words["any"]}</p>'
-    fields, action = "", ("pay", words["pay"])
-    if charge["page"] == "wallet" and step != "confirm":
+    asks_for_login = charge["page"] == "bank" or (charge["page"] == "wallet" and step != "confirm")
+    fields, action, by_hand = "", ("pay", words["pay"]), _by_hand(words, language)
+    if asks_for_login:
         fields = _field("account", words["account"], "text", "username") + _field(
             "password", words["password"], "password", "off"
         )
-        fields, action = fields + any_text, ("login", words["login"])
-    elif charge["page"] == "bank":
-        fields = _field("account", words["account"], "text", "username") + _field(
-            "password", words["password"], "password", "off"
-        )
-        fields += any_text
+        fields += f'<p class="soft">{words["any"]}</p>'
+    if asks_for_login and charge["page"] == "wallet":
+        action, by_hand = ("login", words["login"]), ""
+    elif charge["page"] == "banks":
+        return f'<form method="post">{_bank_buttons(language)}{_decline(words)}</form>'
     elif charge["page"] == "card":
-        fields = (
-            _field("number", words["card_number"], "text", "cc-number")
-            + _field("expiry", words["card_expiry"], "text", "cc-exp")
-            + _field("code", words["card_code"], "text", "cc-csc")
-        )
+        fields = _card_fields(words, may_save=bool(charge["card_owner"]))
+        by_hand = _card_list(words, language) + by_hand
     elif charge["page"] == "3ds":
-        fields = _field("code", words["code"], "text", "one-time-code") + any_text
+        fields = _field("code", words["code"], "text", "one-time-code")
+        fields, by_hand = f'{fields}<p class="soft">{words["any"]}</p>', ""
     return (
         f'<form method="post">{alert}{fields}'
         f'<button class="main" name="decision" value="{action[0]}">{action[1]}</button>'
-        f'<button name="decision" value="decline" formnovalidate>{words["decline"]}</button></form>'
+        f"{_decline(words)}{by_hand}</form>"
+    )
+
+
+def _decline(words: dict[str, str]) -> str:
+    return f'<button name="decision" value="decline" formnovalidate>{words["decline"]}</button>'
+
+
+def _bank_buttons(language: str) -> str:
+    return "".join(
+        f'<button name="bank" value="{code}">{names[language == "en"]}</button>'
+        for code, names in BANKS.items()
+    )
+
+
+def _card_fields(words: dict[str, str], *, may_save: bool) -> str:
+    fields = (
+        _field("number", words["card_number"], "text", "cc-number")
+        + _field("expiry", words["card_expiry"], "text", "cc-exp")
+        + _field("code", words["card_code"], "text", "cc-csc")
+    )
+    if not may_save:
+        return fields
+    return (
+        f'{fields}<label class="tick"><input type="checkbox" name="save" value="yes">'
+        f"{words['save_card']}</label>"
+    )
+
+
+def _card_list(words: dict[str, str], language: str) -> str:
+    lines = "".join(
+        f"<li><code>{' '.join(number[at : at + 4] for at in range(0, 16, 4))}</code> "
+        f"{SCENARIO_WORDS[scenario][language == 'en']}</li>"
+        for number, scenario in TEST_CARDS.items()
+    )
+    return f"<details><summary>{words['test_cards']}</summary><ul>{lines}</ul></details>"
+
+
+def _by_hand(words: dict[str, str], language: str) -> str:
+    choices = "".join(
+        f'<option value="{name}">{SCENARIO_WORDS[name][language == "en"]}</option>'
+        for name in HAND_SCENARIOS
+    )
+    return (
+        f"<details><summary>{words['by_hand']}</summary>"
+        f'<select name="scenario" aria-label="{words["by_hand"]}">'
+        f'<option value="">{words["as_ordered"]}</option>{choices}</select></details>'
     )
 
 
@@ -124,7 +180,7 @@ def _ending(charge: Row, words: dict[str, str]) -> str:
     content = _result(mark, words[kind], words[f"{kind}_text"])
     if charge["method"] != "QR_CODE" and charge["return_url"]:
         url = escape(charge["return_url"])
-        content += f'<a class="button main" href="{url}">{words["back"]}</a>'
+        content += f'<a class="button main" target="_top" href="{url}">{words["back"]}</a>'
     return content
 
 
@@ -161,14 +217,15 @@ def render_control(book: Book, *, mode: str) -> Response:
     """Render the whole book for the people who run the demo."""
     charges = book.rows("SELECT * FROM charge ORDER BY created_at DESC LIMIT 200")
     refunds = book.rows("SELECT * FROM refund ORDER BY created_at DESC LIMIT 200")
+    cards = book.rows("SELECT * FROM card ORDER BY created_at DESC LIMIT 100")
     waiting = book.rows("SELECT * FROM outbox WHERE done_at IS NULL ORDER BY due_at LIMIT 100")
     charge_columns = (
-        "channel", "order_no", "payment_no", "request_no", "method", "amount", "charged_amount",
-        "currency", "status", "failure_code", "scenario", "channel_trade_no",
+        "channel", "order_no", "payment_no", "request_no", "method", "payee", "amount", "charged_amount",
+        "currency", "status", "failure_code", "scenario", "instrument", "channel_trade_no",
     )  # fmt: skip
     refund_columns = (
         "channel", "order_no", "payment_no", "refund_no", "amount", "currency", "status",
-        "failure_code",
+        "failure_code", "channel_refund_no",
     )  # fmt: skip
     outbox_columns = ("kind", "channel", "request_no", "url", "tries", "result")
     html = (
@@ -178,6 +235,7 @@ def render_control(book: Book, *, mode: str) -> Response:
         f"<p>API fault: <b>{escape(mode)}</b></p>"
         + _table("Charges", charge_columns, charges)
         + _table("Refunds", refund_columns, refunds)
+        + _table("Saved cards", ("channel", "owner", "brand", "last4", "scenario"), cards)
         + _table("Waiting to be sent", outbox_columns, waiting)
         + "</main></body></html>"
     )

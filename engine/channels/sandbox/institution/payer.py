@@ -10,13 +10,17 @@ from engine.channels.sandbox.institution.book import Book, Row
 from engine.channels.sandbox.institution.pages import render_missing, render_payer_page
 from engine.channels.sandbox.institution.scenarios import TEST_CARDS
 from engine.channels.sandbox.institution.server import Request, Response
-from engine.channels.sandbox.institution.words import choose_language
+from engine.channels.sandbox.institution.words import BANKS, choose_language
 
-PAGES: Final = ("phone", "wallet", "bank", "card", "3ds")
+PAGES: Final = ("phone", "wallet", "banks", "bank", "card", "3ds")
 
 
 class PayerDesk:
-    """The pages ``/phone/{token}``, ``/wallet/…``, ``/bank/…``, ``/card/…`` and ``/3ds/…``."""
+    """The pages ``/phone/{token}``, ``/wallet/…``, ``/banks/…``, ``/bank/…``, ``/card/…`` and ``/3ds/…``.
+
+    A card page in a frame of the cashier ends inside it, with a link that leads the whole window back; as a full
+    page it leads back by itself. The browser says which of the two it is.
+    """
 
     def __init__(self, *, book: Book, acquirers: dict[str, Acquirer], base_url: str) -> None:
         self._book = book
@@ -27,11 +31,8 @@ class PayerDesk:
         """Show a page, or carry out what its form says and send the browser on."""
         target = urlsplit(request.path)
         query = _first_values(target.query)
-        accepted = next(
-            (text for name, text in request.headers.items() if name.lower() == "accept-language"),
-            "",
-        )
-        language = choose_language(accepted, query.get("lang", ""))
+        headers = {name.lower(): text for name, text in request.headers.items()}
+        language = choose_language(headers.get("accept-language", ""), query.get("lang", ""))
         token = target.path.split("/")[2] if target.path.count("/") == 2 else ""
         charge = self._book.row("SELECT * FROM charge WHERE token = ? AND page != ''", token)
         if charge is None:
@@ -39,17 +40,25 @@ class PayerDesk:
         if request.method != "POST":
             return self._show(charge, language, step=query.get("step", ""))
         form = _first_values(request.body.decode("utf-8", "replace"))
-        return self._submit(charge, form, language)
+        is_framed = headers.get("sec-fetch-dest") == "iframe"
+        return self._submit(charge, form, language, is_framed=is_framed)
 
     def _show(self, charge: Row, language: str, *, step: str = "", error: str = "") -> Response:
         return render_payer_page(
             charge, language=language, step=step, error=error, base_url=self._base_url
         )
 
-    def _submit(self, charge: Row, form: dict[str, str], language: str) -> Response:
+    def _submit(
+        self, charge: Row, form: dict[str, str], language: str, *, is_framed: bool
+    ) -> Response:
         acquirer = self._acquirers[charge["channel"]]
         decision = form.get("decision")
         here = f"/{charge['page']}/{charge['token']}?lang={language}"
+        if decision == "pay" and form.get("scenario"):
+            acquirer.choose_by_hand(charge["request_no"], scenario=form["scenario"])
+        if form.get("bank") in BANKS and charge["page"] == "banks":
+            acquirer.choose_bank(charge["request_no"], bank=form["bank"])
+            return _see_other(f"/bank/{charge['token']}?lang={language}")
         if decision == "decline":
             charge = acquirer.decide(charge["request_no"], pay=False)
         elif decision == "login":
@@ -61,13 +70,16 @@ class PayerDesk:
             if digits not in TEST_CARDS:
                 return self._show(charge, language, error="card_bad")
             charge = acquirer.take_card(
-                charge["request_no"], last_digits=digits[-4:], scenario=TEST_CARDS[digits]
+                charge["request_no"],
+                last4=digits[-4:],
+                scenario=TEST_CARDS[digits],
+                save=form.get("save") == "yes",
             )
             if charge["page"] == "3ds" and charge["status"] == "PENDING":
                 return _see_other(f"/3ds/{charge['token']}?lang={language}")
         else:
             charge = acquirer.decide(charge["request_no"], pay=True)
-        if charge["method"] != "QR_CODE" and charge["return_url"]:
+        if charge["method"] != "QR_CODE" and charge["return_url"] and not is_framed:
             return _see_other(charge["return_url"])
         return _see_other(f"{here}&step=approved")
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from engine.channels.sandbox import codec
+from engine.channels.sandbox.institution.words import BANKS, WALLETS
 
 METHODS: Final = ("QR_CODE", "WALLET", "NET_BANKING", "BANK_CARD")
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_\-]{1,64}\Z")
@@ -34,6 +35,8 @@ class PayOrder:
     expires_at: float
     notify_url: str
     return_url: str
+    payee: str
+    card_owner: str
     card_token: str
     instrument: str
     scenario: str
@@ -72,8 +75,10 @@ def read_pay(document: dict[str, Any], *, default_notify_url: str) -> PayOrder:
         expires_at=_moment(document, "expires_at"),
         notify_url=_address(document, "notify_url") or default_notify_url,
         return_url=_address(document, "return_url"),
+        payee=_optional_text(document, "payee")[:128],
+        card_owner=_optional_text(document, "card_owner")[:64],
         card_token=options.get("card_token", ""),
-        instrument=(options.get("bank_code") or options.get("wallet_code") or "")[:32],
+        instrument=_instrument(options, method),
         scenario=_texts(document, "metadata").get("sandbox_scenario", ""),
     )
 
@@ -101,6 +106,23 @@ def _text(document: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise BadRequest(name)
     return value
+
+
+def _optional_text(document: dict[str, Any], name: str) -> str:
+    return "" if document.get(name) is None else _text(document, name)
+
+
+def _instrument(options: dict[str, str], method: str) -> str:
+    """Read the bank or wallet that was chosen beforehand; one we do not know is refused, not guessed."""
+    name, known = {
+        "NET_BANKING": ("bank_code", BANKS),
+        "WALLET": ("wallet_code", WALLETS),
+    }.get(method, ("", {}))
+    chosen = options.get(name, "")
+    if chosen and chosen not in known:
+        message = f"options.{name}"
+        raise BadRequest(message)
+    return chosen
 
 
 def _texts(document: dict[str, Any], name: str) -> dict[str, str]:

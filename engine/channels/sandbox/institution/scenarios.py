@@ -92,15 +92,25 @@ TEST_CARDS: Final[dict[str, str]] = {
 }
 
 
+HAND_SCENARIOS: Final = (
+    "decline",
+    "insufficient_funds",
+    "amount_mismatch",
+    "duplicate_notifications",
+    "out_of_order",
+    "forged_notification",
+    "unknown_then_success",
+    "success_after_close",
+    "refund_unknown",
+    "refund_decline",
+    "statement_missing",
+    "statement_extra",
+    "statement_amount_differs",
+)
+"""What a payer may still choose on a page; the others are about the answer to the pay call, which is over by then."""
+
+
 def find_scenario(name: str, *, channel: str) -> Scenario:
     """Return what this acquirer does for a scenario; the name must be known."""
     scenario = SCENARIOS[name]
     return SUCCESS if scenario.only_channel not in (None, channel) else scenario
-
-
-def scenario_of_request(*, card_token: str, chosen: str) -> str | None:
-    """Choose by test token, else by the order's metadata, else success; None when there is no such name."""
-    name = card_token.removeprefix("tok_") if card_token else (chosen or "success")
-    if card_token and not card_token.startswith("tok_"):
-        return None
-    return name if name in SCENARIOS else None

@@ -41,6 +41,11 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "waiting_text": "您已确认，机构正在处理",
         "missing": "没有这笔付款",
         "missing_text": "请核对二维码或链接",
+        "banks": "选择银行",
+        "save_card": "保存此卡，下次付款免填",
+        "test_cards": "测试卡号",
+        "by_hand": "沙箱：选择这笔付款的结果",
+        "as_ordered": "按订单设定",
         "other": "English",
     },
     "en": {
@@ -77,6 +82,11 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "waiting_text": "You have agreed; the institution is working on it",
         "missing": "There is no such payment",
         "missing_text": "Please check the QR code or the link",
+        "banks": "Choose your bank",
+        "save_card": "Save this card for the next payment",
+        "test_cards": "Test card numbers",
+        "by_hand": "Sandbox: choose what becomes of this payment",
+        "as_ordered": "As the order says",
         "other": "中文",
     },
 }
@@ -87,6 +97,29 @@ BANKS: Final[dict[str, tuple[str, str]]] = {
     "ABC": ("中国农业银行（沙箱）", "ABC (sandbox)"),
     "BOC": ("中国银行（沙箱）", "Bank of China (sandbox)"),
     "CMB": ("招商银行（沙箱）", "CMB (sandbox)"),
+}
+
+WALLETS: Final[dict[str, tuple[str, str]]] = {
+    "BLUE_WALLET": ("蓝色钱包（沙箱）", "Blue Wallet (sandbox)"),
+    "GREEN_WALLET": ("绿色钱包（沙箱）", "Green Wallet (sandbox)"),
+}
+
+SCENARIO_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "success": ("付款成功", "succeeds"),
+    "decline": ("拒绝", "is declined"),
+    "insufficient_funds": ("余额不足", "lacks funds"),
+    "3ds": ("需 3-D Secure 验证", "asks for the 3-D Secure step"),
+    "amount_mismatch": ("少扣最小单位 1", "charges one minor unit less"),
+    "duplicate_notifications": ("重复通知 5 次", "notifies five times"),
+    "out_of_order": ("旧通知后到", "notifies older states after newer"),
+    "forged_notification": ("先来一条伪造通知", "a forged notification comes first"),
+    "unknown_then_success": ("扣款成功，20 秒后才通知", "charges, and says so 20 s later"),
+    "success_after_close": ("关闭后仍扣款", "charges after it was closed"),
+    "refund_unknown": ("退款成功但不应答", "refunds without an answer"),
+    "refund_decline": ("退款被拒", "refuses the refund"),
+    "statement_missing": ("对账单缺此笔", "is missing in the statement"),
+    "statement_extra": ("对账单多一笔", "stands twice in the statement"),
+    "statement_amount_differs": ("对账单金额不符", "has another amount in the statement"),
 }
 
 EXPONENTS: Final = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "KWD": 3, "OMR": 3}

@@ -1,4 +1,4 @@
-"""One HTTP exchange within a total time, and the one distinction that decides about failover.
+"""HTTP for adapters: one exchange within a total time, and the one distinction that decides about failover.
 
 Only a connection that this process itself saw refused proves that nothing was sent; every other trouble
 leaves open whether the institution has read the request.
@@ -6,7 +6,9 @@ leaves open whether the institution has read the request.
 
 from __future__ import annotations
 
+import os
 import ssl
+import threading
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -15,11 +17,9 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from engine.channels.sandbox import codec
-
 CONNECT_TIMEOUT_S: Final = 2.0
 MAX_CONNECTIONS: Final = 512
-MAX_STATEMENT_BYTES: Final = 2**26
+MAX_ANSWER_BYTES: Final = 262_144
 _KEEP_IDLE_S: Final = 30.0
 
 _deadline: ContextVar[float] = ContextVar("deadline")
@@ -33,50 +33,66 @@ class NeverSent(Exception):
     """This process saw the connection refused: not a byte of the request has left."""
 
 
-def open_client(*, secure: bool) -> httpx.Client:
-    """Open a client whose every wait ends at the deadline of the exchange it is part of.
+class Connections:
+    """The connections of one adapter, shared by the threads of a process (a forked child makes its own).
 
     httpx alone limits each wait by itself, so that an institution which sends a byte now and then could hold
-    a thread for ever. Environment proxies are ignored and redirects are not followed.
+    a thread for ever; here every wait ends at the deadline of the exchange it is part of. Environment proxies are
+    ignored and redirects are not followed.
     """
-    return httpx.Client(
-        transport=_Transport(secure=secure),
-        follow_redirects=False,
-        trust_env=False,
-        headers={"User-Agent": "payment-platform", "Content-Type": "application/json"},
-    )
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._client_of: tuple[int, httpx.Client] | None = None
+
+    def fetch(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        timeout_s: float,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> tuple[httpx.Response, bytes]:
+        """Send one request within a total time and read a bounded answer. Raises NeverSent or NoAnswer."""
+        ending = _deadline.set(time.monotonic() + timeout_s)
+        timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
+        try:
+            with self._client().stream(
+                method, url, headers=headers, content=body, timeout=timeout
+            ) as response:
+                return response, _read_bounded(response, max_bytes)
+        except httpx.ConnectError as error:
+            if _was_refused(error):
+                raise NeverSent(str(error)) from error
+            raise NoAnswer(str(error)) from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise NoAnswer(type(error).__name__) from error
+        finally:
+            _deadline.reset(ending)
+
+    def _client(self) -> httpx.Client:
+        with self._lock:
+            if self._client_of is None or self._client_of[0] != os.getpid():
+                client = httpx.Client(
+                    transport=_Transport(),
+                    follow_redirects=False,
+                    trust_env=False,
+                    headers={"User-Agent": "payment-platform"},
+                )
+                self._client_of = (os.getpid(), client)
+            return self._client_of[1]
 
 
-def fetch(
-    client: httpx.Client,
-    method: str,
-    url: str,
-    headers: dict[str, str],
-    body: bytes,
-    *,
-    timeout_s: float,
-) -> tuple[httpx.Response, bytes]:
-    """Send one request within a total time and read a bounded answer. Raises NeverSent or NoAnswer."""
-    limit = MAX_STATEMENT_BYTES if method == "GET" else codec.MAX_BODY_BYTES
-    ending = _deadline.set(time.monotonic() + timeout_s)
-    timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
-    try:
-        with client.stream(method, url, headers=headers, content=body, timeout=timeout) as response:
-            chunks, size = [], 0
-            for chunk in response.iter_raw():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > limit:
-                    raise NoAnswer("the answer is too long")
-    except httpx.ConnectError as error:
-        if _was_refused(error):
-            raise NeverSent(str(error)) from error
-        raise NoAnswer(str(error)) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise NoAnswer(type(error).__name__) from error
-    finally:
-        _deadline.reset(ending)
-    return response, b"".join(chunks)
+def _read_bounded(response: httpx.Response, max_bytes: int) -> bytes:
+    chunks, size = [], 0
+    for chunk in response.iter_raw():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > max_bytes:
+            raise NoAnswer("the answer is too long")
+    return b"".join(chunks)
 
 
 def _was_refused(error: BaseException) -> bool:
@@ -89,11 +105,12 @@ def _was_refused(error: BaseException) -> bool:
 
 
 class _Transport(httpx.HTTPTransport):
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self) -> None:
+        secure = ssl.create_default_context()
         super().__init__(verify=secure, trust_env=False)
         self._pool.close()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context() if secure else None,
+            ssl_context=secure,
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=64,
             keepalive_expiry=_KEEP_IDLE_S,
@@ -112,9 +129,8 @@ class _Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(
-            super().connect_tcp(host, port, timeout, local_address, socket_options or ())
-        )
+        left = _time_left(timeout, httpcore.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options or ()))
 
 
 class _Stream(httpcore.NetworkStream):

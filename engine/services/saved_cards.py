@@ -1,0 +1,104 @@
+"""Saved cards: kept when the payer ticked it on the institution's page, paid with by ``crd_…``, removed at once.
+
+The channel's token is encrypted at rest and never shown, logged or given to anybody but its channel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from engine.channels.base import Capability, SavedCardData
+from engine.channels.registry import list_channels
+from engine.contracts import CardTokenInvalid, SavedCardView
+from engine.models import PaymentOrder, SavedCard
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
+from paymentplatform.kernel.errors import NotFound
+
+
+def list_saved_cards(*, merchant_no: str, payer_ref: str | None) -> tuple[SavedCardView, ...]:
+    """Return the cards with which this payer can pay this merchant now, newest first; none without a payer_ref."""
+    if payer_ref is None:
+        return ()
+    codes = [channel.code for channel in list_channels(Capability.BANK_CARD)]
+    cards = SavedCard.objects.filter(
+        merchant_no=merchant_no,
+        payer_ref=payer_ref,
+        channel_code__in=codes,
+        removed_at__isnull=True,
+    ).order_by("-card_no")
+    return tuple(SavedCardView(card.card_no, card.brand, card.last4) for card in cards)
+
+
+def name_card_owner(*, merchant_no: str, payer_ref: str) -> str:
+    """Name the payer at this merchant for channels: always the same name, which tells them nothing."""
+    return hashlib.sha256(f"{merchant_no}\0{payer_ref}".encode()).hexdigest()[:40]
+
+
+def route_card_token(
+    *, card_token: str | None, merchant_no: str, payer_ref: str | None, candidates: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the channels that may be tried: for a saved card its own alone, else all candidates.
+
+    Raises CardTokenInvalid when the card is not this payer's at this merchant, was removed, or its channel is not
+    among the candidates.
+    """
+    if card_token is None or not is_saved_card(card_token):
+        return tuple(candidates)
+    card = SavedCard.objects.filter(
+        card_no=card_token,
+        merchant_no=merchant_no,
+        payer_ref=payer_ref,
+        removed_at__isnull=True,
+    ).first()
+    if card is None or payer_ref is None or card.channel_code not in candidates:
+        raise CardTokenInvalid
+    return (card.channel_code,)
+
+
+def is_saved_card(card_token: str) -> bool:
+    """Tell one of our numbers from a token of a channel."""
+    return numbers.is_number(card_token, numbers.CARD)
+
+
+def find_channel_token(*, card_no: str) -> str | None:
+    """Return the channel's token of a card, to be sent at once and kept nowhere; None when it was removed."""
+    card = SavedCard.objects.filter(card_no=card_no, removed_at__isnull=True).first()
+    return decrypt_text(card.token) if card is not None else None
+
+
+@transactions.require
+def save_card(*, payment: PaymentOrder, channel_code: str, card: SavedCardData) -> None:
+    """Keep the card of a payment whose order names its payer, once (require); without payer_ref nothing is kept."""
+    payer_ref = payment.context.get("payer_ref")
+    if payer_ref is None:
+        return
+    SavedCard.objects.get_or_create(
+        merchant_no=payment.merchant_no,
+        payer_ref=payer_ref,
+        channel_code=channel_code,
+        token_digest=hashlib.sha256(card.token.encode()).hexdigest(),
+        removed_at=None,
+        defaults={
+            "card_no": numbers.new_number(numbers.CARD),
+            "token": encrypt_text(card.token),
+            "brand": card.brand,
+            "last4": card.last4,
+        },
+    )
+
+
+@transactions.start
+def remove_saved_card(*, card_no: str, merchant_no: str | None = None) -> None:
+    """Take a card away from its payer, at once; repeating changes nothing (start).
+
+    ``merchant_no`` is who asks (None: an operator). Raises NotFound, also for another merchant's card.
+    """
+    card = SavedCard.objects.select_for_update().filter(card_no=card_no).first()
+    if card is None or merchant_no not in {None, card.merchant_no}:
+        raise NotFound
+    if card.removed_at is None:
+        card.removed_at = database_now()
+        card.save(update_fields=["removed_at"])

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from acquiring.contracts import CreateOrder, MerchantIdentity, Method
+from acquiring.contracts import CreateOrder, CreateRefund, MerchantIdentity, Method
 from acquiring.services.merchants import authenticate_bearer
 from acquiring.services.orders import create_order
+from acquiring.services.refunds import create_refund
 from checkout.contracts import PayOptions, PayResult
 from checkout.services.acceptance import PayCommand, pay_order
 from tests.makers import make_merchant
@@ -59,6 +60,22 @@ class Trade:
                 use_balance=use_balance,
                 balance_amount=balance_amount,
             )
+        )
+
+    def refund(self, amount: int, *, number: str | None = None, **changes: Any) -> dict[str, Any]:
+        """Refund as the merchant's server does; returns the Refund object."""
+        named = {
+            "order_no": self.order_no,
+            "merchant_refund_no": number or f"R-{secrets.token_hex(8)}",
+        }
+        body = CreateRefund(**named | {"amount": amount} | changes)
+        _, refund_json = create_refund(body=body, merchant=self.merchant)
+        return dict(msgspec.json.decode(refund_json))
+
+    def refunds(self) -> list[dict[str, Any]]:
+        """The refunds of the order, oldest first."""
+        return rows(
+            "SELECT * FROM engine_refund WHERE order_no = %s ORDER BY refund_no", self.order_no
         )
 
     def details(self) -> list[dict[str, Any]]:
@@ -132,6 +149,7 @@ class Trade:
             self.details(),
             self.attempts(),
             self.holds(),
+            self.refunds(),
             self.event_types(),
             self.moves(),
             self.merchant_balance(),

@@ -17,14 +17,17 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Apply grants after every migration that the owner's role has run; plug in the audit log; name things."""
+        """Apply grants after every migration that the owner's role has run; plug in the ports; name things."""
         from django.apps import apps
 
         from paymentplatform.console.services.audit import record_operator_action
+        from paymentplatform.console.services.proposals import propose
         from paymentplatform.kernel.admin_words import name_everything
         from paymentplatform.kernel.audit import register_audit_trail
+        from paymentplatform.kernel.proposing import register_proposer
 
         register_audit_trail(record_operator_action)
+        register_proposer(propose)
         name_everything(apps.get_app_configs())
         post_migrate.connect(_grant_after_migration, dispatch_uid="console.grants")
 

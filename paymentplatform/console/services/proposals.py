@@ -114,6 +114,13 @@ def make_proposal(new: NewProposal) -> Outcome:
     return Outcome(view_proposal(row))
 
 
+@transactions.require
+def propose(*, kind: str, payload: Mapping[str, Any], operator: str, reason: str) -> str:
+    """Make a proposal in the caller's transaction and return its number (require). Raises as ``make_proposal`` does."""
+    made = transactions.join(make_proposal)(NewProposal(kind, payload, operator, reason))
+    return made.proposal.proposal_no
+
+
 @transactions.start
 def approve_proposal(
     *,

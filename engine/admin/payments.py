@@ -1,15 +1,21 @@
-"""The engine for operators: payments, attempts, callbacks, late money, cases. To look at."""
+"""Payments, attempts and callbacks for operators: to look at."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 
-from engine.dossier import get_payment_file, list_moves
-from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, PaymentOrder
+from engine.admin.history import POSTINGS, MovesAdmin
+from engine.contracts import Exposure
+from engine.dossier import get_payment_file
+from engine.exposure import list_exposure
+from engine.models import ChannelAttempt, ChannelCallback, PaymentOrder
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
@@ -19,13 +25,11 @@ from paymentplatform.kernel.admin_tables import (
     build_page_table,
     columns_of,
     link_number,
-    name_amounts,
     show_money,
     show_status,
 )
 from paymentplatform.kernel.redaction import redact_text, redact_value
 
-_POSTINGS = ("line_no", "debit", "credit", "amount")
 _SHOWN_CHARACTERS = 4_000
 
 
@@ -91,22 +95,13 @@ class PaymentOrderAdmin(ReadOnlyAdmin):
                 )
                 if rows
             ),
-            build_page_table(_("Postings"), journal.postings if journal else (), columns=_POSTINGS),
+            build_page_table(_("Postings"), journal.postings if journal else (), columns=POSTINGS),
             build_page_table(_("Moves"), file.moves, columns=MOVE_COLUMNS),
         ]
 
 
-class _WithMoves(ReadOnlyAdmin):
-    """A page that shows every move of its object."""
-
-    def build_tables(self, obj: Any) -> list[PageTable]:
-        """Show the moves."""
-        moves = list_moves(object_nos=[str(obj.pk)])
-        return [build_page_table(_("Moves"), moves, columns=MOVE_COLUMNS)]
-
-
 @admin.register(ChannelAttempt)
-class ChannelAttemptAdmin(_WithMoves):
+class ChannelAttemptAdmin(MovesAdmin):
     """Requests to channels."""
 
     number_prefix = numbers.ATTEMPT
@@ -131,6 +126,28 @@ class ChannelAttemptAdmin(_WithMoves):
         ("next_query_at", "query_count"),
     )
     readonly_fields = ("state", "money", "payment", "order")
+    actions_list = ("exposure",)
+
+    @action(
+        description=_("Exposure"),
+        permissions=["engine.view_channelattempt"],
+        url_path="exposure",
+        icon="troubleshoot",
+    )
+    def exposure(self, request: HttpRequest) -> HttpResponse:
+        """Show how much money may be anywhere, by channel and age; a look, so GET is enough."""
+        shown = {
+            **self.admin_site.each_context(request),
+            "title": _("Exposure"),
+            "opts": self.model._meta,  # noqa: SLF001 - Django's documented way to a model's names
+            "limit": settings.CHANNEL_EXPOSURE_LIMIT,
+            "page_tables": [
+                build_page_table(
+                    _("Unknown results"), list_exposure(), columns=columns_of(Exposure)
+                )
+            ],
+        }
+        return render(request, "engine/admin_exposure.html", shown)
 
     @admin.display(description=_("Payment"))
     def payment(self, attempt: ChannelAttempt) -> str:
@@ -190,78 +207,3 @@ class ChannelCallbackAdmin(ReadOnlyAdmin):
     def text(self, callback: ChannelCallback) -> str:
         """Return the beginning of the body without secrets."""
         return redact_text(bytes(callback.body)[:_SHOWN_CHARACTERS].decode("utf-8", "replace"))
-
-
-@admin.register(LateMoney)
-class LateMoneyAdmin(_WithMoves):
-    """Money that came too late."""
-
-    number_prefix = numbers.LATE_MONEY
-    list_display = ("late_money_no", "state", "money", "channel_code", "order_no", "created_at")
-    list_filter = ("status", "channel_code", "policy")
-    search_fields = ("late_money_no",)
-    search_help_text = _("A whole late money, order, attempt or payment number, or the channel's")
-    searched = {
-        numbers.LATE_MONEY: "late_money_no",
-        numbers.ORDER: "order_no",
-        numbers.ATTEMPT: "attempt_no",
-        numbers.PAYMENT: "payment_no",
-        numbers.MERCHANT: "merchant_no",
-        "": "channel_trade_no",
-    }
-    ordering = ("-late_money_no",)
-    fields = (
-        ("late_money_no", "state"),
-        ("order", "attempt"),
-        ("money", "policy"),
-        ("channel_code", "channel_trade_no"),
-        ("reason", "due_at"),
-        "created_at",
-    )
-    readonly_fields = ("state", "money", "order", "attempt")
-
-    @admin.display(description=_("Order"))
-    def order(self, late: LateMoney) -> str:
-        """Link the order."""
-        return link_number(late.order_no)
-
-    @admin.display(description=_("Attempt"))
-    def attempt(self, late: LateMoney) -> str:
-        """Link the attempt."""
-        return link_number(late.attempt_no)
-
-    def build_tables(self, obj: LateMoney) -> list[PageTable]:
-        """Show the postings and the moves."""
-        journal = ledger.find_journal(event_type="late_money", event_id=obj.late_money_no)
-        postings = journal.postings if journal else ()
-        return [
-            build_page_table(_("Postings"), postings, columns=_POSTINGS),
-            *super().build_tables(obj),
-        ]
-
-
-@admin.register(Case)
-class CaseAdmin(_WithMoves):
-    """What people must look at."""
-
-    number_prefix = numbers.CASE
-    list_display = ("case_no", "state", "kind", "about", "text", "created_at")
-    list_filter = ("status", "kind")
-    search_fields = ("case_no",)
-    search_help_text = _("A whole case number, or that of what it is about")
-    searched = {numbers.CASE: "case_no"} | dict.fromkeys(
-        (numbers.ATTEMPT, numbers.LATE_MONEY, numbers.PAYMENT), "object_no"
-    )
-    ordering = ("-case_no",)
-    fields = (("case_no", "state"), ("kind", "about"), "text", ("created_at", "resolved_at"))
-    readonly_fields = ("state", "about", "text")
-
-    @admin.display(description=_("Detail"))
-    def text(self, case: Case) -> str:
-        """Return what it says, amounts for people."""
-        return name_amounts(case.detail)
-
-    @admin.display(description=_("About"), ordering="object_no")
-    def about(self, case: Case) -> str:
-        """Link what it is about."""
-        return link_number(case.object_no)

@@ -1,0 +1,64 @@
+"""Cases for operators: what people must look at, and how two of them end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from engine.admin.history import MovesAdmin
+from engine.models import Case
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin import confirmed_action
+from paymentplatform.kernel.admin_tables import link_number, name_amounts
+from paymentplatform.kernel.proposing import proposer
+
+
+@admin.register(Case)
+class CaseAdmin(MovesAdmin):
+    """What people must look at."""
+
+    number_prefix = numbers.CASE
+    list_display = ("case_no", "state", "kind", "about", "text", "created_at")
+    list_filter = ("status", "kind")
+    search_fields = ("case_no",)
+    search_help_text = _("A whole case number, or that of what it is about")
+    searched = {numbers.CASE: "case_no"} | dict.fromkeys(
+        (numbers.ATTEMPT, numbers.LATE_MONEY, numbers.PAYMENT, numbers.REFUND), "object_no"
+    )
+    ordering = ("-case_no",)
+    fields = (("case_no", "state"), ("kind", "about"), "text", ("created_at", "resolved_at"))
+    readonly_fields = ("state", "about", "text")
+    actions_detail = ("propose_resolution",)
+
+    @confirmed_action(
+        description=_("Propose to resolve it"),
+        permission="console.add_proposal",
+        url_path="propose-resolution",
+        icon="approval",
+        service_audits=True,
+    )
+    def propose_resolution(
+        self, *, object_no: str, operator: AbstractBaseUser, reason: str, **_answers: Any
+    ) -> str:
+        """Say why nothing more is to be done; another person must agree."""
+        proposal_no = proposer()(
+            kind="case_resolution",
+            payload={"case_no": object_no},
+            operator=operator.get_username(),
+            reason=reason,
+        )
+        return say("Proposed as %s: another person must approve it.") % proposal_no
+
+    @admin.display(description=_("Detail"))
+    def text(self, case: Case) -> str:
+        """Return what it says, amounts for people."""
+        return name_amounts(case.detail)
+
+    @admin.display(description=_("About"), ordering="object_no")
+    def about(self, case: Case) -> str:
+        """Link what it is about."""
+        return link_number(case.object_no)

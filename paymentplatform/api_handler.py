@@ -133,5 +133,8 @@ def limit_body(environ: Environ) -> None:
         body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             raise PayloadTooLarge
+        if not body:
+            # The server shows malformed chunks as none; an object cut off later is no JSON anyway.
+            raise InvalidRequest("A chunked body is empty or malformed; say Content-Length.")
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))

@@ -16,6 +16,7 @@ from django.core.signals import request_started  # noqa: E402
 
 from paymentplatform.api_handler import PREFIXES, ApiHandler  # noqa: E402
 from paymentplatform.connections import drop_dead_connections  # noqa: E402
+from paymentplatform.request_body import wrap_body  # noqa: E402
 
 request_started.connect(drop_dead_connections)
 _api = ApiHandler()
@@ -24,5 +25,6 @@ _pages = WSGIHandler()
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Send the request to its handler."""
+    wrap_body(environ)
     handler = _api if environ["PATH_INFO"].startswith(PREFIXES) else _pages
     return handler(environ, start_response)

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from engine.channels.base import (
+    STANDARD_TIME_LIMITS,
     AttemptReference,
     Capability,
     Channel,
@@ -17,11 +18,12 @@ from engine.channels.base import (
     NotificationRefused,
     Outcome,
     PayerActionData,
+    PaymentOption,
     PayRequest,
     RefundRequest,
 )
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 2.0
 
 
 class WordKeeper:
@@ -30,6 +32,8 @@ class WordKeeper:
     code = "wordkeeper"
     merchant_account = "acct-1"
     capabilities = frozenset({Capability.QR_CODE, Capability.CLOSE})
+    payment_options: Mapping[Capability, tuple[PaymentOption, ...]] = {}
+    time_limits = STANDARD_TIME_LIMITS
     setting_names: tuple[str, ...] = ()
 
     def __init__(self) -> None:

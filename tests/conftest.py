@@ -29,6 +29,7 @@ from tests.clock import VirtualClock  # noqa: E402
 from tests.databases import fresh_database  # noqa: E402
 from tests.live import LivePlatform, live_platform  # noqa: E402
 from tests.planting import planting  # noqa: E402
+from tests.scheduling import OnePlatform, slow_first  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +51,27 @@ def unit_database(worker_name: str, django_db_blocker: DjangoDbBlocker) -> Itera
             connections.close_all()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Share tests out between workers; see ``tests.scheduling``."""
+    return OnePlatform(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``-n 2 --dist loadgroup`` all tests of the live platform go to one worker: one platform is enough."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests out of short runs, mark what runs live, and in a worker begin with the slow files."""
+    architecture = environment.ROOT / "tests" / "architecture"
     for item in items:
         if "running_platform" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("platform"))
             item.add_marker(pytest.mark.flow)
+        if item.path.is_relative_to(architecture):
+            item.add_marker(pytest.mark.no_cover)  # it reads the code more than it runs it
+    if os.environ.get("RUN_LONG") != "1":
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+    if hasattr(config, "workerinput"):
+        slow_first(items)
 
 
 @pytest.hookimpl(wrapper=True)

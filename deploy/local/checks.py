@@ -53,8 +53,8 @@ def run_on(environment: Environment, pytest_arguments: list[str]) -> int:
     if failed:
         complain(f"\nFailed so far: {', '.join(failed)}. The tests follow.")
     _heading("Tests")
-    # Two at a time; whatever needs the live platform stays together with the one who has started it.
-    side_by_side = ["-n", "2", "--dist", "loadgroup"]
+    # More at a time than most machines have cores: much of a test is waiting for somebody.
+    side_by_side = ["-n", "3", "--no-loadscope-reorder"]
     code = call(
         [*pytest, *side_by_side, "--cov", "--cov-report=term-missing:skip-covered"], inherited
     )

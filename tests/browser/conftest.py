@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import environment
 from tests.live import LivePlatform
 from tests.makers import PASSWORD
 
+_PATIENCE_MS = 15_000
+expect.set_options(timeout=_PATIENCE_MS)
 SIZES = {"phone": (360, 740), "desktop": (1440, 900)}
 SCREENSHOTS = environment.ROOT / ".run-test" / "screenshots"
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -117,7 +119,7 @@ def open_window(
             **more,
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENCE_MS)
         page = context.new_page()
         window = Window(page, f"{request.node.originalname.removeprefix('test_')}-{size}")
         page.on("pageerror", lambda error: window.faults.append(str(error)))

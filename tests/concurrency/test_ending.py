@@ -18,6 +18,7 @@ from tests.concurrency.conftest import Rounds
 from tests.concurrency.institution import WordKeeper
 from tests.trading import Trade, make_identity, make_trade, rows
 
+pytestmark = pytest.mark.no_cover  # hundreds of rounds over what other tests measure already
 _AT_ONCE = 5
 _MOMENTS = ("at once", "query", "close")
 """When the payer pays, as seen from the platform's side of the race."""

@@ -27,6 +27,7 @@ def load() -> None:
     home = urlsplit(os.environ["MIGRATION_DATABASE_URL"]).path.lstrip("/")
     os.environ.setdefault("TEST_HOME_DATABASE", home)
     os.environ.setdefault("PLATFORM_ENV", "test")
+    os.environ.setdefault("PLATFORM_TEST_PAYMENT_PASSWORD_MEMORY_KIB", "1024")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paymentplatform.settings")
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from django.conf import settings
 from django.db import connection
 
 from checkout.contracts import PaymentPasswordLocked, WrongPaymentPassword
@@ -21,7 +22,7 @@ MAX_WRONG_TRIES: Final = 5
 LOCK_S: Final = 3 * 3600
 TOKEN_PREFIX: Final = "pt_"  # noqa: S105 - the form of a token, not one
 
-_hasher = PasswordHasher()
+_hasher = PasswordHasher(memory_cost=settings.PAYMENT_PASSWORD_MEMORY_KIB)
 _NOBODY: Final = _hasher.hash(secrets.token_urlsafe(16))
 """Verified when the payer does not exist, so that the answer takes as long."""
 

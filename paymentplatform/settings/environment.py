@@ -30,6 +30,11 @@ def tunable_int(name: str, default: int) -> int:
     return env.int(f"PLATFORM_TEST_{name}", default) if kind == "test" else env.int(name, default)
 
 
+def smaller_in_tests(name: str, value: int) -> int:
+    """Give a number that nobody may change but tests, with ``PLATFORM_TEST_<name>``."""
+    return env.int(f"PLATFORM_TEST_{name}", value) if kind == "test" else value
+
+
 def tunable_ints(name: str, default: tuple[int, ...]) -> tuple[int, ...]:
     """Read a schedule of seconds that tests may shrink with ``PLATFORM_TEST_<name>`` (comma-separated)."""
     source = f"PLATFORM_TEST_{name}" if kind == "test" else name

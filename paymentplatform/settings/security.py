@@ -7,7 +7,12 @@ from urllib.parse import urlsplit
 from csp.constants import NONCE, NONE, SELF
 
 from paymentplatform.settings.base import BASE_URL
-from paymentplatform.settings.environment import env, in_production, outside_production
+from paymentplatform.settings.environment import (
+    env,
+    in_production,
+    outside_production,
+    smaller_in_tests,
+)
 from paymentplatform.settings.payments import CHANNEL_PAGE_ORIGINS
 
 SECRET_KEY = env.str(
@@ -24,6 +29,8 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 _VALIDATION = "django.contrib.auth.password_validation"
+PAYMENT_PASSWORD_MEMORY_KIB = smaller_in_tests("PAYMENT_PASSWORD_MEMORY_KIB", 65536)
+"""What one guess at a payer's payment password costs. Tests open hundreds of wallets; they pay less."""
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator"},
     {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

@@ -439,7 +439,6 @@ def test_wrong_use_changes_nothing(checkout: Checkout) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(os.environ.get("RUN_LONG") != "1", reason="takes minutes: run.py test --long")
 @pytest.mark.timeout(600)
 def test_fresh_clone_comes_up_proves_its_books_and_goes(tmp_path: Path) -> None:
     """Install, start, prove and reset the real platform from a clone, as a newcomer would."""

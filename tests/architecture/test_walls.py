@@ -51,8 +51,6 @@ def test_import_contracts_are_kept():
 @pytest.mark.parametrize("app", APPS)
 def test_api_is_a_door_without_logic(app: str):
     path = ROOT / app / "api.py"
-    if not path.exists():
-        pytest.skip(f"{app} has no api yet")
     for node in tree_of(path).body:
         is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         is_import = isinstance(node, ast.Import | ast.ImportFrom)

@@ -65,7 +65,7 @@ SELECT o.merchant_no || ' ' || o.merchant_order_no, 'is the number of ' || count
 UNION ALL
 SELECT e.object_no, 'has ' || count(*) || ' events ' || e.type
   FROM acquiring_merchant_event AS e
- WHERE starts_with(e.type, 'order.') GROUP BY e.object_no, e.type HAVING count(*) > 1
+ WHERE starts_with(e.type, 'order.') OR starts_with(e.type, 'refund.') GROUP BY e.object_no, e.type HAVING count(*) > 1
 UNION ALL
 SELECT t.delivery_id, 'has ' || count(*) || ' tries number ' || t.number
   FROM acquiring_delivery_try AS t GROUP BY t.delivery_id, t.number HAVING count(*) > 1

@@ -69,6 +69,36 @@ SELECT l.late_money_no, 'came for attempt ' || l.attempt_no || ' of ' || l.payme
                       AND a.payment_no = l.payment_no AND a.order_no = l.order_no)
 """
 
+_REFUNDS_ARE_COUNTED: Final = """
+SELECT d.detail_no AS subject,
+       'is ' || d.status || ' over ' || d.amount || ', refunded ' || d.refunded_amount || ', on the way '
+       || d.refunding_amount || '; its refunds say ' || r.done || ', ' || r.moving AS problem
+  FROM engine_payment_detail AS d
+ CROSS JOIN LATERAL (
+       SELECT COALESCE(sum(p.amount) FILTER (WHERE r.status = 'SUCCESS'), 0) AS done,
+              COALESCE(sum(p.amount) FILTER (WHERE r.status IN ('INIT', 'PROCESSING')), 0) AS moving
+         FROM engine_refund AS r
+        CROSS JOIN LATERAL (SELECT CASE WHEN d.channel_code IS NULL THEN r.balance_amount
+                                        WHEN d.channel_code = r.channel_code THEN r.external_amount
+                                        ELSE 0 END AS amount) AS p
+        WHERE r.payment_no = d.payment_id AND r.purpose = 'ORDER' AND r.currency = d.currency) AS r
+ WHERE (d.refunded_amount, d.refunding_amount) <> (r.done, r.moving)
+    OR d.refunded_amount + d.refunding_amount > CASE d.status WHEN 'DONE' THEN d.amount ELSE 0 END
+UNION ALL
+SELECT p.payment_no, 'cost ' || p.fee_amount || ', of which its refunds returned ' || sum(r.returned_fee)
+  FROM engine_payment_order AS p
+  JOIN engine_refund AS r ON r.payment_no = p.payment_no AND r.status <> 'FAILED'
+ GROUP BY p.payment_no HAVING sum(r.returned_fee) > p.fee_amount
+UNION ALL
+SELECT r.refund_no, 'gives back ' || COALESCE(r.channel_trade_no, '–') || ' of ' || COALESCE(r.attempt_no, '–')
+       || ', which its payment has not been charged'
+  FROM engine_refund AS r
+ WHERE r.purpose = 'ORDER' AND r.external_amount > 0
+   AND NOT EXISTS (SELECT 1 FROM engine_channel_attempt AS a
+                    WHERE a.attempt_no = r.attempt_no AND a.payment_no = r.payment_no AND a.status = 'SUCCEEDED'
+                      AND a.channel_code = r.channel_code AND a.channel_trade_no = r.channel_trade_no)
+"""
+
 _LATE_MONEY_GOES_ONE_WAY: Final = """
 SELECT l.late_money_no AS subject,
        'is ' || l.status || ' over ' || l.amount || ' ' || l.currency || ', its refunds that have not failed are '
@@ -103,6 +133,11 @@ UNION ALL
 SELECT l.channel_code || ' ' || l.channel_trade_no, 'is late money ' || count(*) || ' times'
   FROM engine_late_money AS l GROUP BY l.channel_code, l.channel_trade_no HAVING count(*) > 1
 UNION ALL
+SELECT r.merchant_no || ' ' || r.merchant_refund_no, 'is the number of ' || count(*) || ' refunds'
+  FROM engine_refund AS r
+ WHERE r.merchant_refund_no IS NOT NULL
+ GROUP BY r.merchant_no, r.merchant_refund_no HAVING count(*) > 1
+UNION ALL
 SELECT c.object_no, 'has ' || count(*) || ' unresolved cases ' || c.kind
   FROM engine_case AS c WHERE c.resolved_at IS NULL GROUP BY c.object_no, c.kind HAVING count(*) > 1
 """
@@ -126,6 +161,10 @@ SELECT s.object_no AS subject, s.problem, s.since AS since
       FROM engine_channel_attempt AS a
      WHERE a.status IN ('CREATED', 'SENT', 'PENDING', 'UNKNOWN') AND a.next_query_at IS NULL
     UNION ALL
+    SELECT r.refund_no, r.refund_no, 'is ' || r.status || ', and nobody will try again', r.created_at
+      FROM engine_refund AS r
+     WHERE r.status = 'INIT' OR (r.status = 'PROCESSING' AND r.next_try_at IS NULL)
+    UNION ALL
     SELECT l.late_money_no, l.late_money_no, 'is OPEN, and nothing is due', l.created_at
       FROM engine_late_money AS l
      WHERE l.status = 'OPEN' AND l.due_at IS NULL
@@ -148,6 +187,9 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     Invariant(6, "At most one live payment per order, one live attempt per detail", _ONE_LIVE),
     Invariant(7, "A payment is PAID exactly when its DONE details are its amount", _PAID_IS_DONE),
     Invariant(
+        8, "Refunds of a payment are counted, within what was paid and cost", _REFUNDS_ARE_COUNTED
+    ),
+    Invariant(
         10,
         "Payments: no event leaves a terminal state, the last one is the state",
         build_history_query(MACHINES, history="engine_transition"),
@@ -163,7 +205,11 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         "Late money that goes back has one refund of its own, of all of it",
         _LATE_MONEY_GOES_ONE_WAY,
     ),
-    Invariant(14, "Payments: no duplicate numbers, channel trade numbers, cases", _NO_DUPLICATES),
+    Invariant(
+        14,
+        "Payments: no duplicate numbers, channel trade numbers, refund numbers, cases",
+        _NO_DUPLICATES,
+    ),
     Invariant(
         15, "Payments: nothing stuck without a due time or a case", _NOTHING_STUCK, always=False
     ),

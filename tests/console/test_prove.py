@@ -36,6 +36,7 @@ AGED = [
     f"UPDATE engine_payment_detail SET created_at = created_at - {OLD}",
     f"UPDATE engine_channel_attempt SET created_at = created_at - {OLD}",
     f"UPDATE engine_late_money SET created_at = created_at - {OLD}",
+    f"UPDATE engine_refund SET created_at = created_at - {OLD}",
     f"UPDATE acquiring_delivery SET created_at = created_at - {OLD}",
     f"UPDATE engine_transition SET at = at - {OLD}",
 ]
@@ -51,6 +52,20 @@ def payment(change: str, *, of: str = "paid") -> str:
 
 def detail(change: str, *, of: str = "paid") -> str:
     return f"UPDATE engine_payment_detail SET {change} WHERE payment_id = '{{{of}.payment}}'"
+
+
+def balance_part(change: str, *, of: str) -> str:
+    return (
+        f"UPDATE engine_payment_detail SET {change} "
+        f"WHERE payment_id = '{{{of}.payment}}' AND channel_code IS NULL"
+    )
+
+
+def hold(change: str, *, of: str) -> str:
+    return (
+        "ALTER TABLE ledger_hold DROP CONSTRAINT IF EXISTS ledger_hold_resolved_once; "
+        f"UPDATE ledger_hold SET {change} WHERE reference = '{{{of}.payment}}'"
+    )
 
 
 def attempt(change: str, *, of: str = "charged") -> str:
@@ -71,6 +86,14 @@ def late_refund(status: str, amount: str) -> str:
         f"{amount}, {amount}, 0, currency, '', channel_code, channel_trade_no, 'L90', 0, '', '' "
         "FROM engine_late_money WHERE attempt_no = '{late.attempt}'"
     )
+
+
+def refund(change: str, *, of: str = "refunded") -> str:
+    return f"UPDATE engine_refund SET {change} WHERE refund_no = '{{{of}.refund}}'"
+
+
+def refund_event(change: str, *, of: str = "refunded") -> str:
+    return f"UPDATE acquiring_merchant_event SET {change} WHERE object_no = '{{{of}.refund}}'"
 
 
 def event(change: str, *, of: str = "paid") -> str:
@@ -116,6 +139,26 @@ CASE_OF_LATE = (
 )
 
 PLANTED: list[tuple[str, str, str, list[str]]] = [
+    # -- 4
+    ("console 4", "{hold}", "is RELEASED over 300", [hold("status = 'RELEASED'", of="combined")]),
+    ("console 4", "{hold}", "is OPEN over 299", [hold("amount = 299", of="combined")]),
+    ("console 4", "{hold}", "is HELD over 301", [balance_part("amount = 301", of="combined")]),
+    ("console 4", "{hold}", "of L10:pyr_x", [payment("payer_no = 'pyr_x'", of="combined")]),
+    ("console 4", "{hold}", "is nowhere", [balance_part("hold_no = NULL", of="combined")]),
+    ("console 4", "hld_x", "is nowhere", [balance_part("hold_no = 'hld_x'", of="combined")]),
+    ("console 4", "{hold}", "is FAILED", [balance_part("status = 'FAILED'", of="combined")]),
+    (
+        "console 4",
+        "{captured_hold}",
+        "is CAPTURED",
+        [hold("journal_no = (SELECT min(journal_no) FROM ledger_journal)", of="exchanged")],
+    ),
+    (
+        "console 4",
+        "{captured_hold}",
+        "is RELEASED over 300",
+        [balance_part("status = 'RELEASED'", of="exchanged")],
+    ),
     # -- 5
     ("console 5", "{paid.order}", "is INIT, and has 1", [order("status = 'INIT', due_at = now()")]),
     ("console 5", "{paid.order}", "has 0 payments PAID", [order("amount = amount + 1")]),
@@ -204,6 +247,68 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         ],
     ),
     ("console 8", "{paid.order}", "its payment says 3", [detail("refunded_amount = 3")]),
+    (
+        "console 8",
+        "{refunded.order}",
+        "says 399 were refunded, 0 on the way; its payment says 400, 0; its refunds say 400, 0",
+        [order("refunded_amount = 399", of="refunded")],
+    ),
+    (
+        "console 8",
+        "{refunding.order}",
+        "says 0 were refunded, 399 on the way; its payment says 0, 400; its refunds say 0, 400",
+        [order("refunding_amount = 399", of="refunding")],
+    ),
+    (
+        "console 8",
+        "{refunding.order}",
+        "its refunds say 400, 0",
+        [refund("status = 'SUCCESS', next_try_at = NULL", of="refunding")],
+    ),
+    ("console 8", "{refunded.refund}", "which is nowhere", [refund("order_no = 'ord_x'")]),
+    ("console 8", "{refunded.refund}", "which is SUCCESS by", [refund("payment_no = 'pay_x'")]),
+    ("console 8", "{refunded.refund}", "owed 3, posted 2", [refund("returned_fee = 3")]),
+    ("console 8", "{refunded.refund}", "refund_done, L30", [refund("payer_no = 'pyr_x'")]),
+    ("console 8", "{refunding.refund}", "L21:", [refund("source = 'L21'", of="refunding")]),
+    (
+        "console 8",
+        "{unrefunded.refund}",
+        "refund_failed",
+        [refund("source = 'L21'", of="unrefunded")],
+    ),
+    (
+        "console 8",
+        "{unrefunded.refund}",
+        "refund_failed, L20",
+        [refund("returned_fee = 0", of="unrefunded")],
+    ),
+    ("console 8", "rfd_{late_no}", "late_money_refund_sent", [late_refund("PROCESSING", "1000")]),
+    ("console 8", "rfd_{late_no}", "late_money_refund_failed", [late_refund("FAILED", "1000")]),
+    (
+        "engine 8",
+        "{refunded_detail}",
+        "refunded 399, on the way 0; its refunds say 400, 0",
+        [detail("refunded_amount = 399", of="refunded")],
+    ),
+    (
+        "engine 8",
+        "{refunding_detail}",
+        "on the way 401; its refunds say 0, 400",
+        [detail("refunding_amount = 401", of="refunding")],
+    ),
+    (
+        "engine 8",
+        "{refunded_detail}",
+        "is RELEASED over 1000",
+        [detail("status = 'RELEASED'", of="refunded")],
+    ),
+    ("engine 8", "{refunded.payment}", "cost 1, of", [payment("fee_amount = 1", of="refunded")]),
+    (
+        "engine 8",
+        "{refunding.refund}",
+        "gives back other",
+        [refund("channel_trade_no = 'other'", of="refunding")],
+    ),
     # -- 9
     ("acquiring 9", "{paid.order}", "has 0 such events", [event("object_no = 'ord_x'")]),
     ("acquiring 9", "{closed.order}", "has 0 such", [event("type = 'order.failed'", of="closed")]),
@@ -216,6 +321,26 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "{event}",
         "has no delivery",
         ["DELETE FROM acquiring_delivery WHERE event_id = '{event}'"],
+    ),
+    ("console 9", "{refunded.refund}", "has 0 such events", [refund_event("object_no = 'rfd_x'")]),
+    ("console 9", "{refund_event}", "does not show so", [refund_event("payload = 'nonsense'")]),
+    (
+        "console 9",
+        "{refund_event}",
+        "does not show so",
+        [refund("amount = 401, balance_amount = 401")],
+    ),
+    (
+        "console 9",
+        "{refund_event}",
+        "tells of refund.failed",
+        [refund_event("type = 'refund.failed'")],
+    ),
+    (
+        "console 9",
+        "{unrefunded.refund}",
+        "is SUCCESS, and has 0",
+        [refund("status = 'SUCCESS'", of="unrefunded")],
     ),
     # -- 10
     (
@@ -281,9 +406,16 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
     (
         "console 12",
         "A10:other:CNY",
-        "successes of the channel are 1000",
+        "less its refunds are 1000",
         [late("channel_code = 'other'")],
     ),
+    (
+        "console 12",
+        "A10:sandbox:CNY",
+        "less its refunds",
+        [refund("status = 'SUCCESS', next_try_at = NULL", of="refunding")],
+    ),
+    ("console 12", "A10:sandbox:CNY", "less its refunds", [late_refund("SUCCESS", "1000")]),
     ("console 13", "L90:sandbox:CNY", "open late money", [late("amount = amount - 1")]),
     (
         "console 13",
@@ -386,6 +518,29 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         ],
     ),
     (
+        "acquiring 14",
+        "{refunded.refund}",
+        "has 2 events refund.success",
+        [
+            "DROP INDEX acquiring_event_one_result",
+            copy(
+                "acquiring_merchant_event",
+                "r.event_id = '{refund_event}'",
+                event_id="'{refund_event}x'",
+            ),
+        ],
+    ),
+    (
+        "engine 14",
+        "{refunded.merchant[merchant_no]} twice",
+        "of 2 refunds",
+        [
+            *dropped("engine_refund", "engine_refund_merchant_number"),
+            refund("merchant_refund_no = 'twice'"),
+            copy("engine_refund", "r.refund_no = '{refunded.refund}'", refund_no="'rfd_x'"),
+        ],
+    ),
+    (
         "engine 14",
         "{late_no}",
         "2 unresolved cases",
@@ -438,6 +593,12 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
             *dropped("engine_channel_attempt", "engine_attempt_live_until_terminal"),
             attempt("next_query_at = NULL", of="waiting"),
         ],
+    ),
+    (
+        "engine 15",
+        "{refunding.refund}",
+        "nobody will try again",
+        [refund("next_try_at = NULL", of="refunding")],
     ),
     ("engine 15", "{failed_detail}", "is INIT although", [detail("status = 'INIT'", of="failed")]),
     (
@@ -507,9 +668,18 @@ def names(unit_database: str) -> dict[str, Any]:
         "paid": trades.paid_by_balance(),
         "waiting": trades.paying(),
         "charged": trades.paid_by_channel(),
+        "combined": trades.combined(),
+        "exchanged": trades.answered(
+            trades.combined(), trades.Outcome.SUCCEEDED, amount=trades.AMOUNT - trades.PART
+        ),
         "failed": trades.answered(trades.paying(), trades.Outcome.FAILED),
         "closed": trades.closed(),
         "late": trades.paid_too_late(),
+        "refunded": trades.refunded(trades.paid_by_balance()),
+        "refunding": trades.refunded(trades.paid_by_channel()),
+        "unrefunded": trades.refund_answered(
+            trades.refunded(trades.paid_by_channel()), trades.Outcome.FAILED
+        ),
     }
     event_of = trades.MerchantEvent.objects.get(object_no=made["paid"].order)
     agreement = checkout.create_agreement(
@@ -519,9 +689,23 @@ def names(unit_database: str) -> dict[str, Any]:
         max_per_payment=1,
         max_per_day=1,
     )
+    held = {
+        name: trades.PaymentDetail.objects.get(payment=made[of].payment, hold_no__isnull=False)
+        for name, of in (("hold", "combined"), ("captured_hold", "exchanged"))
+    }
     return made | {
+        **{name: detail.hold_no for name, detail in held.items()},
         "event": event_of.event_id,
         "delivery": event_of.deliveries.get().delivery_no,
+        "refund_event": trades.MerchantEvent.objects.get(
+            object_no=made["refunded"].refund
+        ).event_id,
+        "refunded_detail": trades.PaymentDetail.objects.get(
+            payment=made["refunded"].payment
+        ).detail_no,
+        "refunding_detail": trades.PaymentDetail.objects.get(
+            payment=made["refunding"].payment
+        ).detail_no,
         "detail": trades.ChannelAttempt.objects.get(pk=made["charged"].attempt).detail_id,
         "failed_detail": trades.ChannelAttempt.objects.get(pk=made["failed"].attempt).detail_id,
         "late_no": trades.LateMoney.objects.get(attempt_no=made["late"].attempt).late_money_no,

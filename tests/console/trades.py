@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import msgspec
 
 from acquiring import api as acquiring
-from acquiring.contracts import CloseReason, CreateOrder, Method
+from acquiring.contracts import CloseReason, CreateOrder, CreateRefund, Method
 from acquiring.models import MerchantEvent
 from acquiring.services.merchants import authenticate_bearer
 from acquiring.services.orders import create_order
+from acquiring.services.refunds import create_refund
 from checkout.contracts import PayOptions
 from checkout.services.acceptance import PayCommand, pay_order
 from engine import api as engine
 from engine.channels.base import ChannelAnswer, Outcome
-from engine.models import ChannelAttempt, LateMoney
+from engine.models import ChannelAttempt, LateMoney, PaymentDetail
+from engine.services.call_slots import take_call_slot
 from engine.services.outcomes import apply_attempt_outcome
+from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
 from tests.makers import make_merchant, make_payer, order_body
 
-__all__ = ["ChannelAttempt", "LateMoney", "MerchantEvent", "Outcome"]
+__all__ = ["ChannelAttempt", "LateMoney", "MerchantEvent", "Outcome", "PaymentDetail"]
 
 AMOUNT = 10_00
 FEE = 6
+REFUNDED = 4_00
 CHANNEL = "sandbox"
+PART = 3_00
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,21 @@ class Trade:
     attempt: str = ""
     payer: str = ""
     trade_no: str = ""
+    refund: str = ""
 
     @property
     def numbers(self) -> set[str]:
         """Everything that names this trade."""
         return {
             value
-            for value in (self.order, self.payment, self.attempt, self.payer, self.trade_no)
+            for value in (
+                self.order,
+                self.payment,
+                self.attempt,
+                self.payer,
+                self.trade_no,
+                self.refund,
+            )
             if value
         }
 
@@ -102,6 +115,36 @@ def paying(**changes: object) -> Trade:
     return Trade(trade.merchant, trade.order, payment_no, attempt.attempt_no)
 
 
+def combined(*, part: int = PART, **changes: object) -> Trade:
+    """PAYING, a part of it held from a payer's balance, the rest asked of a channel that has not answered."""
+    trade, payer = placed(**changes), make_payer()
+    payment_no = numbers.new_number(numbers.PAYMENT)
+    acquiring.start_payment(
+        new=engine.NewPayment(
+            payment_no=payment_no,
+            order_no=trade.order,
+            merchant_no=trade.merchant["merchant_no"],
+            method="QR_CODE",
+            amount=AMOUNT,
+            currency="CNY",
+            fee_amount=FEE,
+            options_digest="x",
+            candidates=(CHANNEL,),
+            subject="Tea",
+            expires_at=database_now() + timedelta(minutes=15),
+            return_url="",
+            plan=engine.plan_exchange(
+                amount=AMOUNT,
+                assets=(engine.InternalAsset(payer, part),),
+                external_method="QR_CODE",
+            ),
+        ),
+        cause="api",
+    )
+    attempt = ChannelAttempt.objects.get(payment_no=payment_no)
+    return Trade(trade.merchant, trade.order, payment_no, attempt.attempt_no, payer)
+
+
 def answered(
     trade: Trade, outcome: Outcome, *, trade_no: str | None = None, amount: int = AMOUNT
 ) -> Trade:
@@ -121,6 +164,25 @@ def answered(
 def paid_by_channel(**changes: object) -> Trade:
     """SUCCESS, collected by the channel."""
     return answered(paying(**changes), Outcome.SUCCEEDED)
+
+
+def refunded(trade: Trade, *, amount: int = REFUNDED) -> Trade:
+    """A refund is accepted, and is done at once if it goes to a balance; no channel is called."""
+    with take_call_slot():
+        _, answer = create_refund(
+            body=CreateRefund(
+                merchant_refund_no=numbers.new_number("test"), amount=amount, order_no=trade.order
+            ),
+            merchant=authenticate_bearer(secret=trade.merchant["secret_key"]),
+        )
+    return replace(trade, refund=msgspec.json.decode(answer)["refund_no"])
+
+
+def refund_answered(trade: Trade, outcome: Outcome) -> Trade:
+    """The channel's answer about the refund goes through its funnel."""
+    answer = ChannelAnswer(outcome=outcome, amount=REFUNDED, currency="CNY")
+    apply_refund_outcome(refund_no=trade.refund, answer=answer, cause=engine.Cause.INQUIRY)
+    return trade
 
 
 def closed(**changes: object) -> Trade:

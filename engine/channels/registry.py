@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
 from typing import Any, Final, Protocol, cast
 
@@ -113,7 +113,7 @@ def find_bad_channels() -> list[tuple[str, str]]:
     for path in settings.CHANNELS:
         try:
             channel = _build_channel(path)
-            problems = _find_problems(channel, codes)
+            problems = find_problems(channel, codes)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's factory does is to be reported
             bad.append((path, f"{type(error).__name__}: {error}"))
             continue
@@ -122,8 +122,11 @@ def find_bad_channels() -> list[tuple[str, str]]:
     return bad
 
 
-def _find_problems(channel: Channel, codes: set[str]) -> list[str]:
-    """Compare a channel with the contract (``base.Channel``), as far as that needs no institution."""
+def find_problems(channel: Channel, codes: Collection[str] = ()) -> list[str]:
+    """Compare a channel with the contract (``base.Channel``), as far as that needs no institution.
+
+    ``codes`` are those of the channels before it.
+    """
     problems = []
     if channel.code in codes:
         problems.append(f"another channel has the code {channel.code!r}")

@@ -116,7 +116,10 @@ def _fold(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
 
 
 def _remember(attempt: ChannelAttempt, answer: ChannelAnswer, cause: Cause) -> None:
-    """Note for people what was heard last, from whom and when; saved with whatever the answer changes."""
+    """Note for people what was heard last, from whom and when; saved with whatever the answer changes.
+
+    An ended attempt never changes: what comes after its end is late money, which remembers itself.
+    """
     attempt.last_outcome = answer.outcome
     attempt.last_outcome_cause = cause
     attempt.last_outcome_at = PlatformNow()
@@ -150,8 +153,6 @@ def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appl
     if answer.amount != attempt.amount or answer.currency != attempt.currency:
         said = f"said {answer.amount} {answer.currency} after its end"
         open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
-    _remember(attempt, answer, cause)
-    attempt.save(update_fields=LAST_HEARD)
     record_late_money(
         attempt=attempt,
         owner=rows.owner,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from engine.channels.base import AttemptReference, Channel, PayRequest, RefundRequest
-from paymentplatform.kernel import numbers
+from engine.channels.base import Channel, PayRequest
+from tests.engine.channels.counterpart import Counterpart
+from tests.engine.channels.qr_only import QrOnlyInstitution
 from tests.engine.channels.receiver import Receiver
+from tests.engine.channels.requests import make_request
+from tests.engine.channels.sandbox_side import SandboxSide
 from tests.institution_process import InstitutionProcess
 
 
@@ -75,52 +76,26 @@ def new_request(receiver: Receiver) -> Requests:
     return lambda **changes: make_request(**{"notify_url": f"{receiver.url}/notify"} | changes)
 
 
-def make_request(
-    *,
-    scenario: str = "",
-    token: str = "",
-    method: str = "",
-    amount: int = 1234,
-    expires_in_s: float = 600,
-    notify_url: str = "http://127.0.0.1:9/notify",
-    **changes: Any,
-) -> PayRequest:
-    values: dict[str, Any] = {
-        "request_no": numbers.new_number(numbers.ATTEMPT),
-        "payment_no": numbers.new_number(numbers.PAYMENT),
-        "order_no": numbers.new_number(numbers.ORDER),
-        "method": method or ("BANK_CARD" if token else "QR_CODE"),
-        "amount": amount,
-        "currency": "CNY",
-        "subject": "龙井茶 <250 g>",
-        "expires_at": datetime.now(UTC) + timedelta(seconds=expires_in_s),
-        "notify_url": notify_url,
-        "return_url": "http://127.0.0.1:9/return",
-        "options": {"card_token": token} if token else {},
-        "metadata": {"sandbox_scenario": scenario} if scenario else {},
-    }
-    return PayRequest(**values | changes)
+COUNTERPARTS = ("sandbox", "sandbox2", "qronly")
+"""Who must conform. A new channel adds its code here and its counterpart below."""
 
 
-def reference(request: PayRequest) -> AttemptReference:
-    """Name a pay request for query and close."""
-    return AttemptReference(
-        request_no=request.request_no,
-        payment_no=request.payment_no,
-        order_no=request.order_no,
-        amount=request.amount,
-        currency=request.currency,
-        metadata=request.metadata,
-    )
+@pytest.fixture(scope="session")
+def qr_only(receiver: Receiver) -> Iterator[QrOnlyInstitution]:
+    """The small institution that is not the sandbox."""
+    institution = QrOnlyInstitution(receiver)
+    yield institution
+    institution.close()
 
 
-def refund_of(request: PayRequest, trade_no: str, *, amount: int | None = None) -> RefundRequest:
-    """Ask to give (part of) a charge back under a fresh number."""
-    return RefundRequest(
-        refund_no=numbers.new_number(numbers.REFUND),
-        attempt=reference(request),
-        channel_trade_no=trade_no,
-        amount=request.amount if amount is None else amount,
-        currency=request.currency,
-        reason="",
-    )
+@pytest.fixture(params=COUNTERPARTS)
+def counterpart(
+    request: pytest.FixtureRequest,
+    institution: InstitutionProcess,
+    receiver: Receiver,
+    qr_only: QrOnlyInstitution,
+) -> Counterpart:
+    """The far side of each channel in turn."""
+    if request.param == "qronly":
+        return qr_only
+    return SandboxSide(code=request.param, institution=institution, receiver=receiver)

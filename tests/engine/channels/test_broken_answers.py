@@ -12,8 +12,8 @@ import pytest
 
 from engine.channels.base import Outcome, TimeLimits
 from engine.channels.sandbox import codec
-from tests.engine.channels.conftest import make_request, reference, refund_of
 from tests.engine.channels.hostile import HostileInstitution, drip, signed_reply
+from tests.engine.channels.requests import make_request, reference, refund_of
 
 Play = Callable[..., HostileInstitution]
 

@@ -153,7 +153,7 @@ def test_the_institution_knows_nothing_of_the_platform():
 
 
 def test_nobody_else_knows_scenarios():
-    words = ("sandbox_scenario", "decline_retriable", "unknown_then", "success_after_close", "tok_")
+    words = ("sandbox_scenario", "decline_retriable", "unknown_then", "refund_unknown", "tok_")
     folders = ("engine", "acquiring", "checkout", "ledger", "paymentplatform", "templates")
     found = [
         path.relative_to(ROOT)

@@ -10,7 +10,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from engine.channels.base import Channel, Outcome, PayRequest
-from tests.engine.channels.conftest import Requests, reference
+from tests.engine.channels.conftest import Requests
+from tests.engine.channels.requests import reference
 from tests.institution_process import InstitutionProcess
 
 

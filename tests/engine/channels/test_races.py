@@ -9,10 +9,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from engine.channels.base import Channel, Outcome
+import pytest
+
+from engine.channels.base import Channel, Outcome, TimeLimits
 from engine.channels.sandbox.institution.book import Book
-from tests.engine.channels.conftest import Requests, build_channels, make_request, reference
+from tests.engine.channels.conftest import Requests, build_channels
 from tests.engine.channels.receiver import Receiver
+from tests.engine.channels.requests import make_request, reference
 from tests.institution_process import InstitutionProcess, free_port_pair
 from tests.waiting import wait_until
 
@@ -155,10 +158,10 @@ def test_what_was_answered_is_in_the_book_after_kill(own_institution: Institutio
 
 
 def test_many_may_wait_in_a_black_hole_while_control_answers(
-    own_institution: InstitutionProcess, monkeypatch
+    own_institution: InstitutionProcess, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("engine.channels.sandbox.adapter.PAY_TIMEOUT_S", 2.0)
     channel = build_channels(own_institution)["sandbox"]
+    monkeypatch.setattr(channel, "time_limits", TimeLimits(pay_s=2.0))
     own_institution.fault("black_hole", 60)
     with ThreadPoolExecutor(60) as pool:
         requests = [make_request(token="tok_success") for _ in range(60)]

@@ -10,8 +10,9 @@ import pytest
 
 from engine.channels.base import Channel, Outcome, PayRequest, TimeLimits
 from engine.channels.sandbox.institution.scenarios import SCENARIOS
-from tests.engine.channels.conftest import Requests, reference, refund_of
+from tests.engine.channels.conftest import Requests
 from tests.engine.channels.receiver import Receiver
+from tests.engine.channels.requests import reference, refund_of
 from tests.institution_process import InstitutionProcess
 from tests.waiting import wait_until
 
@@ -224,7 +225,6 @@ def test_a_forged_notification_comes_first(
     assert sandbox.query(reference(request)).outcome is Outcome.SUCCEEDED
 
 
-@pytest.mark.long
 def test_the_true_word_follows_late(
     sandbox: Channel, new_request: Requests, institution: InstitutionProcess, receiver: Receiver
 ):

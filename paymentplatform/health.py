@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import REGISTRY, CollectorRegistry, exposition, multiprocess
 from redis.exceptions import RedisError
 
+from paymentplatform import figures
 from paymentplatform.heartbeat import find_silent
 
 MIGRATIONS_CHECKED_EVERY_S: Final = 5.0
@@ -107,9 +108,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)
-    return HttpResponse(
-        exposition.generate_latest(registry), content_type=exposition.CONTENT_TYPE_PLAIN_0_0_4
-    )
+    counted = exposition.generate_latest(registry) + exposition.generate_latest(figures.REGISTRY)
+    return HttpResponse(counted, content_type=exposition.CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _may_scrape(meta: dict[str, Any]) -> bool:

@@ -23,6 +23,8 @@ def make_merchant(
     max_tries: int | None = None,
     return_origin: str = RETURN_ORIGIN,
     name: str | None = None,
+    late_money_policy: str = "REFUND",
+    late_money_ask_minutes: int = 60,
 ) -> dict[str, str]:
     """Make a merchant; returns merchant_no, key_id, secret_key and webhook_secret."""
     made = create_merchant(
@@ -30,6 +32,8 @@ def make_merchant(
         return_origins=(return_origin,),
         fee_rate_ppm=fee_rate_ppm,
         max_tries=max_tries,
+        late_money_policy=late_money_policy,
+        late_money_ask_minutes=late_money_ask_minutes,
     )
     return {
         "merchant_no": made.merchant_no,

@@ -9,13 +9,19 @@ from django.contrib import admin
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from acquiring.models import Credential, Merchant
-from acquiring.services.merchants import change_merchant, issue_credential, revoke_credential
+from acquiring.services.merchants import (
+    MAX_ASK_MINUTES,
+    change_merchant,
+    issue_credential,
+    revoke_credential,
+)
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
 from paymentplatform.kernel.admin_tables import PageTable, build_page_table, link_number
@@ -36,10 +42,24 @@ class MerchantForm(ReasonForm):
         choices=Merchant.LateMoneyPolicy.choices,
         widget=UnfoldAdminSelectWidget(),
     )
+    late_money_ask_minutes = forms.IntegerField(
+        label=_("Minutes to answer"),
+        help_text=_("With the policy ASK: then late money goes back to its payer."),
+        min_value=1,
+        max_value=MAX_ASK_MINUTES,
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
     status = forms.ChoiceField(
         label=_("Status"), choices=Merchant.Status.choices, widget=UnfoldAdminSelectWidget()
     )
-    field_order = ["name", "return_origins", "late_money_policy", "status", "reason"]
+    field_order = [
+        "name",
+        "return_origins",
+        "late_money_policy",
+        "late_money_ask_minutes",
+        "status",
+        "reason",
+    ]
 
     @classmethod
     def read_initial(cls, obj: Merchant) -> dict[str, Any]:
@@ -48,6 +68,7 @@ class MerchantForm(ReasonForm):
             "name": obj.name,
             "return_origins": "\n".join(obj.return_origins),
             "late_money_policy": obj.late_money_policy,
+            "late_money_ask_minutes": obj.late_money_ask_minutes,
             "status": obj.status,
         }
 
@@ -66,7 +87,8 @@ class MerchantAdmin(ReadOnlyAdmin):
     fields = (
         ("merchant_no", "state"),
         ("name", "origins"),
-        ("late_money_policy", "max_tries"),
+        ("late_money_policy", "late_money_ask_minutes"),
+        "max_tries",
         "created_at",
     )
     readonly_fields = ("state", "origins")
@@ -86,15 +108,17 @@ class MerchantAdmin(ReadOnlyAdmin):
         name: str,
         return_origins: str,
         late_money_policy: str,
+        late_money_ask_minutes: int,
         status: str,
         **_answers: Any,
     ) -> str:
-        """Change name, return origins, late money policy or status."""
+        """Change name, return origins, what happens to late money, or status."""
         transactions.join(change_merchant)(
             merchant_no=object_no,
             name=name,
             return_origins=tuple(return_origins.split()),
             late_money_policy=late_money_policy,
+            late_money_ask_minutes=late_money_ask_minutes,
             status=status,
         )
         return say("The merchant is changed.")

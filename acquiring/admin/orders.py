@@ -67,8 +67,9 @@ class TradeOrderAdmin(ReadOnlyAdmin):
                     ("money", "refunded"),
                     ("subject", "description"),
                     ("payment", "tries"),
-                    ("closing", "close_reason", "failure_code"),
-                    ("created_at", "expires_at", "due_at"),
+                    ("closing", "close_reason"),
+                    ("failure_code", "due_at"),
+                    ("created_at", "expires_at"),
                     ("paid_at", "closed_at"),
                 )
             },
@@ -160,6 +161,7 @@ def _money_tables(file: TradeFile) -> Iterator[PageTable]:
 def _journals(file: TradeFile) -> Iterator[JournalView]:
     facts = [("payment_paid", payment.payment_no) for payment in file.payments]
     facts += [("late_money", late.late_money_no) for late in file.late_money]
+    facts += [("late_money_honoured", late.late_money_no) for late in file.late_money]
     for event_type, event_id in facts:
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)
         if journal is not None:

@@ -22,6 +22,9 @@ from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
 
+MAX_ASK_MINUTES = 10_080
+"""A week: the payer is waiting for the money all this time."""
+
 SECRET_PREFIX = "sk_"  # noqa: S105 - the form of a secret, not one
 
 
@@ -49,16 +52,19 @@ def create_merchant(
     return_origins: tuple[str, ...] = (),
     fee_rate_ppm: int = 0,
     late_money_policy: str = Merchant.LateMoneyPolicy.REFUND,
+    late_money_ask_minutes: int = 60,
     max_tries: int | None = None,
 ) -> NewMerchant:
     """Create a merchant with one credential, one webhook secret and a fee contract valid at once (start).
 
-    ``fee_rate_ppm`` is in millionths of the amount. Raises InvalidRequest.
+    ``fee_rate_ppm`` is in millionths of the amount; a merchant with the policy ASK has ``late_money_ask_minutes`` to
+    answer. Raises InvalidRequest.
     """
     if not name.strip():
         raise InvalidRequest("A merchant needs a name.")
     if not 0 <= fee_rate_ppm <= 1_000_000:
         raise InvalidRequest("fee_rate_ppm must be between 0 and 1000000.")
+    _check_minutes(late_money_ask_minutes)
     webhook_secret = make_webhook_secret()
     merchant = Merchant.objects.create(
         merchant_no=numbers.new_number(numbers.MERCHANT),
@@ -66,6 +72,7 @@ def create_merchant(
         return_origins=[parse_origin(origin) for origin in return_origins],
         webhook_secrets=encrypt_text(json.dumps([webhook_secret])),
         late_money_policy=late_money_policy,
+        late_money_ask_minutes=late_money_ask_minutes,
         max_tries=max_tries or settings.ORDER_MAX_TRIES,
     )
     FeeContract.objects.create(
@@ -159,6 +166,7 @@ def change_merchant(
     name: str,
     return_origins: tuple[str, ...],
     late_money_policy: str,
+    late_money_ask_minutes: int,
     status: str,
 ) -> None:
     """Change what operators may change of a merchant (start). Raises NotFound, InvalidRequest.
@@ -168,14 +176,22 @@ def change_merchant(
     merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
     if merchant is None:
         raise NotFound
+    _check_minutes(late_money_ask_minutes)
     merchant.name = name.strip()
     merchant.return_origins = [parse_origin(origin) for origin in return_origins]
     merchant.late_money_policy, merchant.status = late_money_policy, status
+    merchant.late_money_ask_minutes = late_money_ask_minutes
     try:
         merchant.full_clean(exclude=["webhook_secrets"])
     except ValidationError as error:
         raise InvalidRequest("; ".join(error.messages)) from error
-    merchant.save(update_fields=["name", "return_origins", "late_money_policy", "status"])
+    changed = ("name", "return_origins", "late_money_policy", "late_money_ask_minutes", "status")
+    merchant.save(update_fields=changed)
+
+
+def _check_minutes(minutes: int) -> None:
+    if not 1 <= minutes <= MAX_ASK_MINUTES:
+        raise InvalidRequest(f"A merchant has 1 to {MAX_ASK_MINUTES} minutes to answer.")
 
 
 @transactions.start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -135,6 +136,15 @@ class TestEveryPage:
             refused = client.post(address, {"status": "X", "amount": "1", "action": "delete"})
             assert refused.status_code in {200, 302, 403}
         assert every_row(model) == before
+
+    @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+    def test_a_chinese_operator_reads_chinese_headings(self, client, book, model):
+        chinese = {"Accept-Language": "zh-CN"}
+        shown = client.get(page(model, "change", book[model]), headers=chinese).content.decode()
+        headings = re.findall(r'<th scope="col"[^>]*>([^<]+)</th>', shown)
+        titles = re.findall(r'<section class="mt-8" aria-label="([^"]+)"', shown)
+        english = [text for text in [*headings, *titles] if not re.search("[\u4e00-\u9fff]", text)]
+        assert english == []
 
     @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
     def test_without_the_permission_it_is_closed(self, book, model):

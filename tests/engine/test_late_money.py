@@ -8,7 +8,6 @@ import pytest
 from django.test import override_settings
 
 from acquiring.contracts import CloseReason, MerchantIdentity
-from acquiring.models import Merchant
 from acquiring.services.closing import CloseResult, close_order
 from engine.channels.base import Capability, ChannelAnswer, Outcome
 from engine.contracts import (
@@ -37,11 +36,7 @@ SUSPENSE, TRANSIT, OWED = "L90:scripted:CNY", "L30:scripted:CNY", "A10:scripted:
 
 def merchant_with(policy: str, *, minutes: int = 60, **options: Any) -> MerchantIdentity:
     """A merchant with this policy for late money."""
-    identity = make_identity(**options)
-    Merchant.objects.filter(pk=identity.merchant_no).update(
-        late_money_policy=policy, late_money_ask_minutes=minutes
-    )
-    return identity
+    return make_identity(late_money_policy=policy, late_money_ask_minutes=minutes, **options)
 
 
 def failed_trade(channels: Channels, policy: str = "REFUND", **options: Any) -> Trade:

@@ -37,6 +37,12 @@ class Command(OperatorCommand):
             default=Merchant.LateMoneyPolicy.REFUND,
             help="what happens to money that comes too late",
         )
+        parser.add_argument(
+            "--late-money-ask-minutes",
+            type=int,
+            default=60,
+            help="how long the merchant may take to answer, with the policy ASK",
+        )
 
     def perform(self, options: dict[str, Any]) -> Report:
         """Create the merchant."""
@@ -45,6 +51,7 @@ class Command(OperatorCommand):
             return_origins=tuple(options["return_origin"]),
             fee_rate_ppm=options["fee_rate_ppm"],
             late_money_policy=options["late_money_policy"],
+            late_money_ask_minutes=options["late_money_ask_minutes"],
         )
         return Report(
             {

@@ -13,6 +13,7 @@ from django.db import connection
 from acquiring.contracts import CashierOrder, MerchantIdentity, OrderStatus, OrderView
 from acquiring.models import Merchant, TradeOrder
 from engine import api as engine
+from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.errors import (
     DomainError,
     FieldError,
@@ -214,6 +215,11 @@ def get_order_by_cashier_token(*, token: str) -> CashierOrder:
         cashier_token=token,
         late_money=engine.has_late_money(order_no=order_no) if order.payment else False,
     )
+
+
+def count_due_orders() -> int:
+    """Tell how many orders a sweep of expiry would take up now."""
+    return TradeOrder.objects.filter(due_at__lte=PlatformNow()).count()
 
 
 def lock_order(*, order_no: str) -> TradeOrder:

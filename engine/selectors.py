@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 
 from engine.contracts import (
     LateMoneyState,
@@ -116,6 +116,16 @@ def _progress_of(refund: Refund) -> RefundProgress:
         currency=refund.currency,
         reason=refund.reason,
         failure_code=refund.failure_code,
+    )
+
+
+def find_latest_payment_no(*, order_no: str) -> str | None:
+    """Return the number of an order's live payment, else of its latest one."""
+    return (
+        PaymentOrder.objects.filter(order_no=order_no)
+        .order_by(F("live_order_no").asc(nulls_last=True), "-payment_no")
+        .values_list("payment_no", flat=True)
+        .first()
     )
 
 

@@ -199,7 +199,7 @@ def rotate_webhook_secret(*, merchant_no: str) -> str:
     """Add a new signing secret in front; the previous one keeps signing beside it (start). Raises NotFound."""
     merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
     if merchant is None:
-        raise NotFound
+        raise NotFound(f"There is no merchant {merchant_no}.")
     fresh = make_webhook_secret()
     previous = json.loads(decrypt_text(merchant.webhook_secrets))
     merchant.webhook_secrets = encrypt_text(json.dumps([fresh, *previous[:1]]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, TextField, Value
@@ -12,11 +11,10 @@ from django.db.models.functions import Coalesce
 
 from acquiring.contracts import NoDeliveryTarget
 from acquiring.models import Delivery, MerchantEvent
+from acquiring.services.order_moves import DELIVERY_TASK
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.errors import DomainError, NotFound
 from paymentplatform.kernel.jobs import ring
-
-DELIVER_TASK: Final = "acquiring.deliver_due_notifications"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +110,5 @@ def _create_again(sources: Sequence[Delivery]) -> list[str]:
     ]
     Delivery.objects.bulk_create(fresh, batch_size=1000)
     if fresh:
-        ring(DELIVER_TASK)
+        ring(DELIVERY_TASK)
     return [delivery.delivery_no for delivery in fresh]

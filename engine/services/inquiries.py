@@ -18,11 +18,17 @@ from engine.channels.base import AttemptReference, Capability, ChannelAnswer, Ou
 from engine.channels.registry import get_channel
 from engine.contracts import Cause, PaymentProgress
 from engine.models import PaymentOrder
-from engine.selectors import find_live_attempt, get_attempt, get_payment_progress
+from engine.selectors import (
+    find_latest_payment_no,
+    find_live_attempt,
+    get_attempt,
+    get_payment_progress,
+)
 from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
 from engine.services.submission import build_reference, submit_attempt
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import InvalidRequest, NotFound
 from paymentplatform.kernel.failpoints import failpoint
 
 LEASE_S = 60
@@ -85,6 +91,27 @@ def query_payment(*, payment_no: str) -> PaymentProgress:
         return progress
     query_attempt(attempt_no=attempt.attempt_no)
     return get_payment_progress(payment_no=payment_no)
+
+
+@transactions.forbid
+def query_payment_or_order(*, number: str) -> PaymentProgress:
+    """The same for what an operator has at hand: ``pay_…``, or ``ord_…`` for its live or latest payment (forbid).
+
+    Raises InvalidRequest for any other kind of number, NotFound.
+    """
+    if numbers.is_number(number, numbers.ORDER):
+        payment_no = find_latest_payment_no(order_no=number)
+        if payment_no is None:
+            raise NotFound(f"There is no payment of an order {number}.")
+        return query_payment(payment_no=payment_no)
+    if not numbers.is_number(number, numbers.PAYMENT):
+        raise InvalidRequest(
+            f"{number} is neither a payment's number (pay_…) nor an order's (ord_…)."
+        )
+    try:
+        return query_payment(payment_no=number)
+    except NotFound:
+        raise NotFound(f"There is no payment {number}.") from None
 
 
 @transactions.forbid

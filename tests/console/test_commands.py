@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from acquiring.models import Credential, Merchant, TradeOrder
-from acquiring.services.merchants import authenticate_bearer
+from acquiring.services.merchants import authenticate_bearer, list_webhook_secrets
 from engine.channels.registry import get_channel
 from engine.channels.sandbox import codec
 from engine.models import ChannelCallback
@@ -111,11 +111,31 @@ class TestMerchants:
         assert [key.revoked_at for key in keys] == [None, None]
 
 
+def test_a_webhook_secret_is_rotated_and_the_one_before_goes_on():
+    merchant = make_merchant()
+    code, made = run("rotate_webhook_secret", "--merchant", merchant["merchant_no"])
+    assert (code, set(made)) == (0, {"merchant_no", "webhook_secret"})
+    assert list_webhook_secrets(merchant_no=merchant["merchant_no"]) == [
+        made["webhook_secret"],
+        merchant["webhook_secret"],
+    ]
+
+
+def test_an_unknown_merchants_webhook_secret_is_not_rotated():
+    code, answer = run("rotate_webhook_secret", "--merchant", "mch_x")
+    assert (code, answer["error"]["code"]) == (1, "not_found")
+    assert "mch_x" in answer["error"]["detail"]
+
+
 def test_due_orders_expire_and_others_stay(clock):
     short, long = trades.placed(expires_in=60), trades.placed(expires_in=86_400)
     clock.advance(61)
+    code, told = run("expire_orders", "--dry-run")
+    assert (code, told["dry_run"], told["orders"] >= 1) == (0, True, True)
+    assert TradeOrder.objects.get(pk=short.order).status == "INIT"
     code, done = run("expire_orders")
-    assert code == 0
+    assert (code, done["orders"]) == (0, told["orders"])
+    assert run("expire_orders", "--dry-run")[1]["orders"] == 0
     assert done["orders"] >= 1
     assert TradeOrder.objects.get(pk=short.order).status == "CLOSED"
     assert TradeOrder.objects.get(pk=long.order).status == "INIT"
@@ -134,9 +154,34 @@ class TestQueryPayment:
         assert run("query_payment", trade.payment) == (0, paid | {"failure_code": None})
         assert channel.calls == [("query", trade.attempt)]
 
-    def test_no_such_payment(self):
-        code, answer = run("query_payment", "pay_x")
-        assert (code, answer["error"]["code"]) == (1, "not_found")
+    def test_an_orders_number_stands_for_its_live_or_latest_payment(self, monkeypatch):
+        trade = trades.paying()
+        channel = ScriptedChannel("sandbox")
+        channel.query_answers = [charged(trades.AMOUNT, trade_no=numbers.new_number("trd"))]
+        monkeypatch.setattr(inquiries, "get_channel", lambda _code: channel)
+        for _live_then_ended in range(2):
+            code, answer = run("query_payment", trade.order)
+            assert (code, answer["payment_no"], answer["status"]) == (0, trade.payment, "PAID")
+        assert channel.calls == [("query", trade.attempt)]
+
+    @pytest.mark.parametrize(
+        ("number", "code", "told"),
+        [
+            (numbers.new_number(numbers.PAYMENT), (1, "not_found"), "There is no payment"),
+            (numbers.new_number(numbers.ORDER), (1, "not_found"), "no payment of an order"),
+            ("pay_x", (2, "invalid_request"), "neither a payment's number (pay_…) nor an order's"),
+            (numbers.new_number(numbers.EVENT), (2, "invalid_request"), "neither"),
+        ],
+    )
+    def test_what_it_cannot_query_it_names(self, number, code, told):
+        left, answer = run("query_payment", number)
+        assert (left, answer["error"]["code"]) == code
+        assert told in answer["error"]["detail"]
+        assert number in answer["error"]["detail"]
+
+    def test_an_order_that_nobody_paid_has_no_payment(self):
+        order_no = trades.placed(expires_in=60).order
+        assert run("query_payment", order_no)[1]["error"]["code"] == "not_found"
 
 
 class TestReplayCallback:
@@ -345,7 +390,7 @@ def test_people_get_lines_and_refusals_on_stderr():
     )
     assert merchant["merchant_no"] in out.getvalue()
     with pytest.raises(SystemExit) as end:
-        call_command("query_payment", "pay_x", stdout=out, stderr=err)
+        call_command("query_payment", numbers.new_number(numbers.PAYMENT), stdout=out, stderr=err)
     assert end.value.code == 1
     assert "(not_found)" in err.getvalue()
 

@@ -16,10 +16,6 @@ from django.conf import settings
 from acquiring import api as acquiring
 from acquiring.contracts import (
     Method,
-    OrderAlreadyPaid,
-    OrderClosed,
-    OrderClosing,
-    OrderFailed,
     PayableOrder,
     PayerTokenInvalid,
     PaymentInProgress,
@@ -28,27 +24,17 @@ from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResu
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
 from checkout.services.consult import find_refusal, list_candidates
+from checkout.services.payable import Agreement, read_payable, refuse_unpayable
 from checkout.services.spending import release_failed_spending
-from checkout.services.wallets import hash_token, verify_payment_password
+from checkout.services.wallets import verify_payment_password
 from engine import api as engine
 from paymentplatform.kernel import context, metrics, numbers, transactions
-from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound, PermissionRefused
+from paymentplatform.kernel.errors import FieldError, InvalidRequest, PermissionRefused
 from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.hotsql import HotStatement
 
 _ROUNDS: Final = 3
 """How often acceptance looks again after something else moved the order under its hands."""
-
-_READ: Final = HotStatement(
-    name="read_payable",
-    retry_safe=True,
-    sql="""
-    SELECT order_no, merchant_no, status, closing, expired, amount, currency, subject, metadata::text,
-        allowed_methods::text, payment_no, return_url, platform_rfc3339(expires_at), fee_rate_ppm, cashier_token,
-        payee, payer_ref, agreement_no, payer_no, max_per_payment
-    FROM checkout_read_payable($1::text, $2::text, $3::text, $4::text)
-    """,
-)
 
 _PAY: Final = HotStatement(
     name="pay_from_balance",
@@ -85,13 +71,6 @@ class PayCommand:
         return self.method == Method.BALANCE or self.use_balance or self.balance_amount is not None
 
 
-@dataclass(frozen=True, slots=True)
-class _Agreement:
-    agreement_no: str
-    payer_no: str
-    max_per_payment: int
-
-
 @transactions.forbid
 def pay_order(command: PayCommand) -> PayResult:
     """Accept and carry out one payment as far as it goes now (forbid: may call a channel).
@@ -100,9 +79,9 @@ def pay_order(command: PayCommand) -> PayResult:
     MethodUnavailable, PayerTokenInvalid, InvalidRequest. Too little money is a FAILED payment, not an error.
     """
     for rounds_left in reversed(range(_ROUNDS)):
-        order, agreement = _read_payable(command)
+        order, agreement = _read(command)
         _refuse_odd_wish(command, order)
-        _refuse_unpayable(order)
+        refuse_unpayable(order)
         digest = _digest_options(command)
         if order.status == "PAYING" and order.payment_no is not None:
             standing = engine.get_payment_progress(payment_no=order.payment_no)
@@ -158,7 +137,7 @@ def pay_from_cashier(
     if command.options.payer_token is not None:
         raise PermissionRefused("A payer token is for the merchant API only.")
     if command.takes_balance:
-        _refuse_unpayable(_read_payable(command)[0])
+        refuse_unpayable(_read(command)[0])
         verify_payment_password(payer_no=payer_no or "", password=payment_password or "")
         with context.acting(as_actor=f"payer:{payer_no}"):
             return pay_order(command)
@@ -166,38 +145,13 @@ def pay_from_cashier(
         return pay_order(command)
 
 
-def _read_payable(command: PayCommand) -> tuple[PayableOrder, _Agreement | None]:
-    payer_token = command.options.payer_token
-    rows = _READ.execute(
-        [
-            command.order_no,
-            command.key_id,
-            command.merchant_no,
-            hash_token(payer_token) if payer_token is not None else None,
-        ]
+def _read(command: PayCommand) -> tuple[PayableOrder, Agreement | None]:
+    return read_payable(
+        order_no=command.order_no,
+        key_id=command.key_id,
+        merchant_no=command.merchant_no,
+        payer_token=command.options.payer_token,
     )
-    if not rows:
-        if command.key_id is not None:
-            raise acquiring.explain_absence(key_id=command.key_id)
-        raise NotFound
-    texts = [value.decode() if value is not None else None for value in rows[0]]
-    names = PayableOrder.__struct_fields__
-    fields = dict(zip(names, texts, strict=False))
-    order = msgspec.convert(
-        {
-            **fields,
-            "closing": fields["closing"] == "t",
-            "expired": fields["expired"] == "t",
-            "metadata": msgspec.json.decode(fields["metadata"] or "{}"),
-            "allowed_methods": msgspec.json.decode(fields["allowed_methods"] or "null"),
-        },
-        PayableOrder,
-        strict=False,
-    )
-    agreement_no, payer_no, limit = texts[len(names) :]
-    if agreement_no is None or payer_no is None or limit is None:
-        return order, None
-    return order, _Agreement(agreement_no, payer_no, int(limit))
 
 
 def _refuse_odd_wish(command: PayCommand, order: PayableOrder) -> None:
@@ -224,19 +178,6 @@ def _refuse_unoffered(command: PayCommand, order: PayableOrder) -> None:
             raise MethodUnavailable(f"{method} is not offered for this order: {refusal}.")
 
 
-def _refuse_unpayable(order: PayableOrder) -> None:
-    if order.status == "SUCCESS":
-        raise OrderAlreadyPaid
-    if order.status == "FAILED":
-        raise OrderFailed
-    if order.status == "CLOSED":
-        raise OrderClosed
-    if order.closing:
-        raise OrderClosing
-    if order.expired:
-        raise OrderClosed("The order has expired.")
-
-
 def _clear_the_way(payment_no: str) -> None:
     """Another method was chosen: the live payment is inquired and closed first, or stays in the way."""
     ended = acquiring.close_live_payment(payment_no=payment_no)
@@ -249,7 +190,7 @@ def _clear_the_way(payment_no: str) -> None:
 def _pay_with_balance(
     command: PayCommand,
     order: PayableOrder,
-    agreement: _Agreement | None,
+    agreement: Agreement | None,
     digest: str,
     *,
     may_plan_again: bool,

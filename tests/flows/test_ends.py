@@ -84,26 +84,3 @@ def test_an_expired_order_is_refused_before_the_sweep_has_seen_it(platform: Live
     refused = merchant.try_pay(order_no)
     assert (refused.status_code, refused.json()["code"]) == (409, "order_closed")
     assert platform.charges(order_no) == []
-
-
-def test_money_after_the_close_is_kept_apart_and_changes_no_order(platform: LivePlatform):
-    merchant = platform.merchant()
-    order_no = merchant.create(amount=12_00, metadata={"sandbox_scenario": "success_after_close"})[
-        "order_no"
-    ]
-    merchant.pay(order_no)
-    suspense = platform.balance("L90:sandbox:CNY")
-    closed = merchant.api.post(f"orders/{order_no}/close")
-    assert closed.json()["status"] == "CLOSED"
-
-    (late,) = wait_until(
-        lambda: platform.sql("SELECT * FROM engine_late_money WHERE order_no = %s", order_no),
-        timeout_s=15,
-    )
-
-    assert (late["amount"], late["currency"]) == (12_00, "CNY")
-    assert platform.balance("L90:sandbox:CNY") == suspense + 12_00
-    assert merchant.order(order_no) == closed.json()
-    assert merchant.balance() == 0
-    merchant.wait_for_webhook("order.closed")
-    assert [body["type"] for body in merchant.events()] == ["order.closed"]

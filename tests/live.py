@@ -15,8 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from tests.makers import order_body
 from tests.waiting import wait_until
 from tests.webhook_receiver import Received, WebhookReceiver
 
-_SHORTER_SCHEDULES = {
+SHORTER_SCHEDULES = {
     "PLATFORM_TEST_NOT_FOUND_GRACE_S": "1",
     "PLATFORM_TEST_INQUIRY_SCHEDULE_S": "1,1,1,2,2,5,5,60",
     "PLATFORM_TEST_WEBHOOK_LADDER_S": "0,1,1,2,2,5,5,60",
@@ -44,6 +44,7 @@ _SHORTER_SCHEDULES = {
 _READY_S = 60.0
 _WORKERS = ("worker", "webhooks")
 _STOP_S = 20.0
+_REVIVE_EVERY_S = 0.1
 
 
 @dataclass
@@ -107,6 +108,13 @@ class LivePlatform:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def whole_book(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything in the institution's book, with every column."""
+        with httpx.Client(trust_env=False, timeout=30.0) as client:
+            answer = client.get(f"{self.sandbox_url}/control/book", params={"full": "1"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     # -- doing -----------------------------------------------------------------------------------------------
 
     def merchant(self, **options: Any) -> LiveMerchant:
@@ -161,14 +169,52 @@ class LivePlatform:
         """Start the workers (again)."""
         self.start(*(name for name in _WORKERS if name not in self.processes))
 
+    def arm(self, point: str, order_no: str | None = None) -> Path:
+        """Let the next process that comes to this failpoint (with this order) die there.
+
+        Returns the file that is gone once it has.
+        """
+        name = point if order_no is None else f"{point}.{order_no}"
+        armed = Path(self.environment["PLATFORM_FAILPOINT_DIR"]) / name
+        armed.touch()
+        return armed
+
+    @contextmanager
+    def supervised(self) -> Iterator[None]:
+        """Start again whatever ends, as a service manager does, until the block ends."""
+        stopping = threading.Event()
+
+        def watch() -> None:
+            while not stopping.wait(_REVIVE_EVERY_S):
+                self.revive()
+
+        watcher = threading.Thread(target=watch, name="supervisor", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            watcher.join()
+
+    def revive(self) -> None:
+        """Start again every process that has ended; what its children left behind goes with it."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                self.start(name)
+
     def flush_redis(self) -> None:
         """Lose everything that Redis knows."""
         with redis.Redis.from_url(self.environment["REDIS_URL"]) as client:
             client.flushdb()
 
     def mend(self) -> None:
-        """Put back what a test may have broken: the time, the institution, the worker."""
+        """Put back what a test may have broken: the time, the institution, every process."""
+        for armed in Path(self.environment["PLATFORM_FAILPOINT_DIR"]).iterdir():
+            armed.unlink()
         self.clock.restore()
+        self.revive()
         self.fault("up")
         self.restart_worker()
 
@@ -342,16 +388,17 @@ class Hands:
 
 
 @contextmanager
-def live_platform() -> Iterator[LivePlatform]:
+def live_platform(*, schedules: Mapping[str, str] = SHORTER_SCHEDULES) -> Iterator[LivePlatform]:
     """Start everything, yield the platform, stop everything; its logs stay only when something failed."""
     with ExitStack() as stack:
         state = Path(tempfile.mkdtemp(prefix="paymentplatform-live-"))
         stack.callback(shutil.rmtree, state, ignore_errors=True)
         (state / "metrics").mkdir()
+        (state / "failpoints").mkdir()
         name = stack.enter_context(fresh_database("platform_live"))
         platform = LivePlatform(
             state=state,
-            environment=_environment(name, state),
+            environment=_environment(name, state) | schedules,
             database=name,
             receiver=stack.enter_context(WebhookReceiver()),
             clock=VirtualClock(environment.owner_url(name)),
@@ -377,7 +424,7 @@ def _environment(database: str, state: Path) -> dict[str, str]:
         "SANDBOX_URL": f"http://127.0.0.1:{free_port(in_a_row=2, but_not=port)}",
         "PROMETHEUS_MULTIPROC_DIR": str(state / "metrics"),
         "DEMO_SHOP_FILE": str(state / "demo.json"),
+        "PLATFORM_FAILPOINT_DIR": str(state / "failpoints"),
         "PYTHONPATH": str(environment.ROOT),
         MARK: str(state),
-        **_SHORTER_SCHEDULES,
     }

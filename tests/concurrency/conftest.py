@@ -29,6 +29,14 @@ class Rounds:
         return f"RACE_SEED={self.seed}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give hundreds of rounds more time than one test has, and thousands of them much more."""
+    patience_s = 3600 if os.environ.get("RUN_LONG") == "1" else 300
+    for item in items:
+        if "rounds" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(patience_s))
+
+
 @pytest.fixture
 def rounds() -> Rounds:
     """200 rounds, 7 000 with RUN_LONG=1; the seed is shown when a test fails."""

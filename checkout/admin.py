@@ -170,8 +170,8 @@ class PayerAgreementAdmin(ReadOnlyAdmin):
     number_prefix = numbers.AGREEMENT
     list_display = (
         "agreement_no",
-        "payer_id",
-        "merchant_no",
+        "wallet",
+        "merchant",
         "per_payment",
         "per_day",
         "revoked_at",

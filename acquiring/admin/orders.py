@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from acquiring.admin.notifications import DELIVERY_COLUMNS, EVENT_COLUMNS, TRY_COLUMNS
@@ -152,7 +153,8 @@ def _money_tables(file: TradeFile) -> Iterator[PageTable]:
         if rows:
             yield build_page_table(title, rows, columns=columns_of(type(rows[0])))
     for journal in _journals(file):
-        title = f"{_('Journal')} {journal.journal_no} · {journal.event_type} · {journal.accounting_date}"
+        word = say("Journal")
+        title = f"{word} {journal.journal_no} · {journal.event_type} · {journal.accounting_date}"
         yield build_page_table(
             title, journal.postings, columns=("line_no", "debit", "credit", "amount")
         )

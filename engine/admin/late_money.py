@@ -10,7 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import DateTimeField, QuerySet, Value
+from django.db.models import DateTimeField, ExpressionWrapper, QuerySet, Value
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
@@ -31,6 +31,7 @@ from paymentplatform.kernel.admin_tables import (
     show_status,
     show_time,
 )
+from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.proposing import proposer
 
 _REFUND_COLUMNS = ("refund_no", "status", "amount", "failure_code", "next_try_at", "created_at")
@@ -111,7 +112,10 @@ class LateMoneyAdmin(MovesAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Let each row know since when it would be overdue."""
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(sla_border=Value(sla_border(), output_field=DateTimeField()))
+        allowed = Value(timedelta(hours=settings.LATE_MONEY_SLA_HOURS))
+        return rows.annotate(
+            sla_border=ExpressionWrapper(PlatformNow() - allowed, output_field=DateTimeField())
+        )
 
     @confirmed_action(
         description=_("Propose a decision"),
@@ -179,5 +183,6 @@ def _list_journals(late: LateMoney, refunds: list[Refund]) -> Iterator[PageTable
     for event_type, event_id in facts:
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)
         if journal is not None:
-            title = f"{say('Journal')} {journal.journal_no} · {event_type}"
+            word = say("Journal")
+            title = f"{word} {journal.journal_no} · {event_type}"
             yield build_page_table(title, journal.postings, columns=POSTINGS)

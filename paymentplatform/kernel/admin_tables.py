@@ -24,13 +24,34 @@ from paymentplatform.kernel.admin_words import COLUMN_TITLES
 from paymentplatform.kernel.money import format_amount, is_currency
 
 GOOD: Final = frozenset(
-    {"SUCCESS", "PAID", "DONE", "SUCCEEDED", "DELIVERED", "APPLIED", "CAPTURED", "ACTIVE"}
+    {
+        "SUCCESS",
+        "PAID",
+        "DONE",
+        "SUCCEEDED",
+        "DELIVERED",
+        "APPLIED",
+        "CAPTURED",
+        "ACTIVE",
+        "APPROVED",
+    }
 )
 BAD: Final = frozenset(
     {"FAILED", "DEAD", "REFUSED", "UNMATCHED", "QUARANTINED", "UNKNOWN", "DISABLED", "OVERDUE"}
 )
 WAITING: Final = frozenset(
-    {"PAYING", "HELD", "PENDING", "SENT", "CREATED", "DUE", "OPEN", "PROPOSED", "REFUNDING"}
+    {
+        "PAYING",
+        "HELD",
+        "PENDING",
+        "SENT",
+        "CREATED",
+        "DUE",
+        "OPEN",
+        "PROPOSED",
+        "REFUNDING",
+        "PROCESSING",
+    }
 )
 
 _GREEN: Final = "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400"
@@ -92,7 +113,13 @@ def show_value(row: Any, name: str) -> Any:
     value = getattr(row, name)
     if value is None or value == "":
         return "–"
-    if name.endswith("amount") or name in {"balance", "held", "max_per_payment", "max_per_day"}:
+    if name.endswith("amount") or name in {
+        "balance",
+        "held",
+        "max_per_payment",
+        "max_per_day",
+        "returned_fee",
+    }:
         return show_money(value, row.currency)
     if name.endswith("status") or name == "result":
         return show_status(str(value))

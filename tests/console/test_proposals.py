@@ -404,6 +404,18 @@ class TestTime:
         assert get_proposal(proposal_no=young.proposal_no).status == "OPEN"
         assert expire_due_proposals(limit=10) == 0
 
+    def test_a_kind_that_is_no_more_still_ends(self, payer, clock, pay_out, monkeypatch):
+        made = make_proposal(replace(wish(payer=payer), kind=pay_out.name)).proposal
+        refused = make_proposal(replace(wish(payer=payer), kind=pay_out.name)).proposal
+        monkeypatch.delitem(KINDS, pay_out.name)
+        with pytest.raises(InvalidRequest):
+            approve(refused)
+        refuse_proposal(proposal_no=refused.proposal_no, operator=operator(), reason="gone")
+        clock.advance(WEEK_S + 1)
+        expire_due_proposals_task()
+        ended = [get_proposal(proposal_no=row.proposal_no).status for row in (made, refused)]
+        assert ended == ["EXPIRED", "REFUSED"]
+
     def test_a_wish_takes_the_place_of_an_expired_one(self, payer, clock):
         new = wish(payer=payer)
         old = make_proposal(new).proposal

@@ -78,7 +78,6 @@ class ProposalAdmin(ReadOnlyAdmin):
         "total",
         "maker",
         "expires_at",
-        "checker",
     )
     list_filter = ("status", "kind")
     search_fields = ("proposal_no",)
@@ -209,9 +208,7 @@ class ProposalAdmin(ReadOnlyAdmin):
     @admin.display(description=_("Hash (SHA-256)"))
     def seal(self, row: Proposal) -> SafeString:
         """Return the hash that approval is bound to."""
-        return format_html(
-            '<span class="font-mono text-xs break-words">{}</span>', row.preview_hash
-        )
+        return format_html('<span class="small font-mono text-xs">{}</span>', row.preview_hash)
 
     def build_confirmation_tables(self, obj: Proposal) -> list[PageTable]:
         """Show once more what will be done."""

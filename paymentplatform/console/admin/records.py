@@ -6,11 +6,20 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from paymentplatform.console.models import AuditLog
+from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
+
+NUMBER_PREFIXES = (
+    *(numbers.AGREEMENT, numbers.ATTEMPT, numbers.CASE, numbers.EVENT, numbers.KEY),
+    *(numbers.LATE_MONEY, numbers.MERCHANT, numbers.ORDER, numbers.PAYER, numbers.PAYMENT),
+    *(numbers.PROPOSAL, numbers.REFUND),
+)
+"""What operators act on."""
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -22,7 +31,9 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
     list_display = ("at", "operator", "action", "object_no", "reason")
     list_filter = ("action",)
-    search_fields = ("=object_no", "=operator")
+    search_fields = ("object_no",)
+    search_help_text = _("A whole number, or an operator's whole name")
+    searched = {"": "operator"} | dict.fromkeys(NUMBER_PREFIXES, "object_no")
     ordering = ("-id",)
 
 

@@ -27,8 +27,8 @@ list at `/api/errors`, and each answer's `type` leads to its row there.
 | `QUERY` | ask how the object stands, then decide |
 | `CONTACT` | people must talk: the operator of the platform |
 
-*Raised by* names the floor that declares the code: `kernel` codes may come from any endpoint; those of `ledger` and `console`
-are for operators and for code, and no answer of the merchant API carries them.
+*Raised by* names the floor that declares the code: `kernel` codes may come from any endpoint; those of `ledger` and
+`console` are for operators and for code, and no answer of the merchant API carries them.
 
 | Code | Status | Title | `action` | Raised by | Meaning |
 |---|---|---|---|---|---|

@@ -167,7 +167,7 @@ def refuse_proposal(*, proposal_no: str, operator: str, reason: str) -> Outcome:
     _check_decision(row, checker=checker, reason=reason)
     row.mark_refused()
     _decide(row, cause="operator", reason=reason, checker=checker.get_username())
-    _find_kind(row.kind).on_dropped(row.payload)
+    _tell_dropped(row)
     _audit(row, checker, action="refuse_proposal")
     return Outcome(view_proposal(row))
 
@@ -183,7 +183,7 @@ def withdraw_proposal(*, proposal_no: str, operator: str, reason: str) -> Outcom
     _check_reason(reason)
     row.mark_withdrawn()
     _decide(row, cause="operator", reason=reason)
-    _find_kind(row.kind).on_dropped(row.payload)
+    _tell_dropped(row)
     _audit(row, maker, action="withdraw_proposal")
     return Outcome(view_proposal(row))
 
@@ -318,7 +318,13 @@ def _check_done(row: Proposal) -> None:
 def _expire(row: Proposal) -> None:
     row.mark_expired()
     _decide(row, cause="expiry", reason="Nobody decided in time.")
-    _find_kind(row.kind).on_dropped(row.payload)
+    _tell_dropped(row)
+
+
+def _tell_dropped(row: Proposal) -> None:
+    """Tell what it was about. A kind that a later release has taken away must not keep its proposals open."""
+    if row.kind in KINDS:
+        KINDS[row.kind].on_dropped(row.payload)
 
 
 def _decide(row: Proposal, *, cause: str, reason: str, checker: str | None = None) -> None:

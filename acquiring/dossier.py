@@ -20,9 +20,9 @@ def find_order_no(*, number: str) -> str | None:
     if prefix == numbers.ORDER:
         return number
     if prefix == numbers.EVENT:
-        return _object_of(MerchantEvent.objects.filter(event_id=number))
+        return _order_of(MerchantEvent.objects.filter(event_id=number))
     if prefix == numbers.DELIVERY:
-        return _object_of(MerchantEvent.objects.filter(deliveries__delivery_no=number))
+        return _order_of(MerchantEvent.objects.filter(deliveries__delivery_no=number))
     if prefix == numbers.JOURNAL:
         try:
             journal = ledger.get_journal(journal_no=number)
@@ -53,9 +53,10 @@ def list_moves(*, object_nos: Iterable[str]) -> tuple[Move, ...]:
     )
 
 
-def list_events(*, object_no: str) -> list[MerchantEvent]:
-    """Return what the merchant is told about an object, oldest first."""
-    return list(MerchantEvent.objects.filter(object_no=object_no).order_by("event_id"))
+def list_events(*, object_nos: Iterable[str]) -> list[MerchantEvent]:
+    """Return what the merchant is told about these objects, oldest first."""
+    events = MerchantEvent.objects.filter(object_no__in=list(object_nos))
+    return list(events.order_by("event_id"))
 
 
 def list_deliveries(*, event_ids: Iterable[str]) -> list[Delivery]:
@@ -68,5 +69,7 @@ def list_tries(*, delivery_nos: Iterable[str]) -> list[DeliveryTry]:
     return list(DeliveryTry.objects.filter(delivery__in=list(delivery_nos)).order_by("id"))
 
 
-def _object_of(events: QuerySet[MerchantEvent]) -> str | None:
-    return events.values_list("object_no", flat=True).first()
+def _order_of(events: QuerySet[MerchantEvent]) -> str | None:
+    """Return the order that an event tells of, itself or by one of its refunds or late money."""
+    object_no = events.values_list("object_no", flat=True).first()
+    return find_order_no(number=object_no) if object_no is not None else None

@@ -62,10 +62,12 @@ def find_order_no(*, number: str) -> str | None:
         model, key, order = _OWNERS[prefix]
         found = model._default_manager.filter(**{key: number})  # noqa: SLF001 - public, despite its name
         return found.values_list(order, flat=True).first()
+    by_merchant = Refund.objects.filter(merchant_refund_no=number).order_by("-refund_no")
     by_trade = ChannelAttempt.objects.filter(channel_trade_no=number, status="SUCCEEDED")
     late = LateMoney.objects.filter(channel_trade_no=number)
     return (
-        by_trade.values_list("order_no", flat=True).first()
+        by_merchant.values_list("order_no", flat=True).first()
+        or by_trade.values_list("order_no", flat=True).first()
         or late.values_list("order_no", flat=True).first()
     )
 

@@ -36,6 +36,14 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
 )
 
+_REFUND_FACTS = (
+    "refund_accepted",
+    "late_money_refund_sent",
+    "refund_done",
+    "refund_failed",
+    "late_money_refund_failed",
+)
+
 
 @admin.register(TradeOrder)
 class TradeOrderAdmin(ReadOnlyAdmin):
@@ -54,8 +62,8 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     list_filter = ("status", "closing", "currency", "created_at")
     search_fields = ("order_no",)
     search_help_text = _(
-        "Any whole number: order, payment, attempt, late money, case, journal, event, delivery, merchant, the "
-        "merchant's own or the channel's"
+        "Any whole number: order, payment, attempt, refund, late money, case, journal, event, delivery, merchant, "
+        "the merchant's own or the channel's"
     )
     ordering = ("-order_no",)
     fieldsets = (
@@ -123,7 +131,9 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     def build_tables(self, obj: TradeOrder) -> list[PageTable]:
         """Show the whole life: money first, then what the merchant was told, then every move."""
         file = engine.get_trade_file(order_no=obj.order_no)
-        events = list_events(object_no=obj.order_no)
+        parts = [refund.refund_no for refund in file.refunds]
+        parts += [late.late_money_no for late in file.late_money]
+        events = list_events(object_nos=[obj.order_no, *parts])
         deliveries = list_deliveries(event_ids=[event.event_id for event in events])
         delivery_nos = [delivery.delivery_no for delivery in deliveries]
         moves = [*list_moves(object_nos=[obj.order_no, *delivery_nos]), *file.moves]
@@ -146,6 +156,7 @@ def _money_tables(file: TradeFile) -> Iterator[PageTable]:
         (_("Details"), file.details),
         (_("Attempts"), file.attempts),
         (_("Callbacks"), file.callbacks),
+        (_("Refunds"), file.refunds),
         (_("Late money"), file.late_money),
         (_("Cases"), file.cases),
     )
@@ -164,6 +175,7 @@ def _journals(file: TradeFile) -> Iterator[JournalView]:
     facts = [("payment_paid", payment.payment_no) for payment in file.payments]
     facts += [("late_money", late.late_money_no) for late in file.late_money]
     facts += [("late_money_honoured", late.late_money_no) for late in file.late_money]
+    facts += [(fact, refund.refund_no) for refund in file.refunds for fact in _REFUND_FACTS]
     for event_type, event_id in facts:
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)
         if journal is not None:

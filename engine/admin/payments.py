@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
@@ -15,10 +17,12 @@ from engine.admin.history import POSTINGS, MovesAdmin
 from engine.contracts import Exposure
 from engine.dossier import get_payment_file
 from engine.exposure import list_exposure
-from engine.models import ChannelAttempt, ChannelCallback, PaymentOrder
+from engine.models import ChannelAttempt, ChannelCallback, PaymentOrder, SavedCard
+from engine.services.callbacks import apply_stored_callback
+from engine.services.saved_cards import remove_saved_card
 from ledger import api as ledger
-from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -90,6 +94,7 @@ class PaymentOrderAdmin(ReadOnlyAdmin):
                     (_("Details"), file.details),
                     (_("Attempts"), file.attempts),
                     (_("Callbacks"), file.callbacks),
+                    (_("Refunds"), file.refunds),
                     (_("Late money"), file.late_money),
                     (_("Cases"), file.cases),
                 )
@@ -124,6 +129,9 @@ class ChannelAttemptAdmin(MovesAdmin):
         ("channel_trade_no", "failure_code"),
         ("submit_claimed_at", "created_at"),
         ("next_query_at", "query_count"),
+        ("last_outcome", "last_outcome_cause"),
+        "last_outcome_at",
+        "last_answer",
     )
     readonly_fields = ("state", "money", "payment", "order")
     actions_list = ("exposure",)
@@ -182,11 +190,30 @@ class ChannelCallbackAdmin(ReadOnlyAdmin):
     fields = (
         ("id", "received_at"),
         ("channel_code", "outcome"),
-        ("attempt", "note"),
+        ("attempt", "refund"),
+        "note",
         "sent_headers",
         "text",
     )
-    readonly_fields = ("outcome", "attempt", "sent_headers", "text")
+    readonly_fields = ("outcome", "attempt", "refund", "sent_headers", "text")
+    actions_detail = ("replay",)
+
+    @confirmed_action(
+        description=_("Replay"),
+        permission="engine.change_channelcallback",
+        url_path="replay",
+        icon="replay",
+    )
+    def replay(self, *, object_no: str, **_answers: Any) -> str:
+        """Verify it again and apply it; a second time has no second effect."""
+        apply_here = transactions.join(apply_stored_callback)
+        done = apply_here(callback_id=int(object_no))
+        return say("Replayed: %(result)s (%(note)s)") % {"result": done.result, "note": done.note}
+
+    @admin.display(description=_("Refund"))
+    def refund(self, callback: ChannelCallback) -> str:
+        """Link the refund it was about."""
+        return link_number(callback.refund_no or "–")
 
     @admin.display(description=_("Result"), ordering="result")
     def outcome(self, callback: ChannelCallback) -> str:
@@ -207,3 +234,40 @@ class ChannelCallbackAdmin(ReadOnlyAdmin):
     def text(self, callback: ChannelCallback) -> str:
         """Return the beginning of the body without secrets."""
         return redact_text(bytes(callback.body)[:_SHOWN_CHARACTERS].decode("utf-8", "replace"))
+
+
+@admin.register(SavedCard)
+class SavedCardAdmin(ReadOnlyAdmin):
+    """Cards that payers wished to be saved. The channel's token is shown to nobody."""
+
+    number_prefix = numbers.CARD
+    list_display = ("card_no", "brand", "last4", "channel_code", "merchant_no", "removed_at")
+    list_filter = ("channel_code", "brand")
+    search_fields = ("card_no",)
+    search_help_text = _("A whole card or merchant number, or what the merchant calls the payer")
+    searched = {numbers.CARD: "card_no", numbers.MERCHANT: "merchant_no", "": "payer_ref"}
+    ordering = ("-card_no",)
+    fields = (
+        ("card_no", "channel_code"),
+        ("brand", "last4"),
+        ("merchant", "payer_ref"),
+        ("created_at", "removed_at"),
+    )
+    readonly_fields = ("merchant",)
+    actions_detail = ("remove",)
+
+    @confirmed_action(
+        description=_("Remove"),
+        permission="engine.change_savedcard",
+        url_path="remove",
+        icon="delete",
+    )
+    def remove(self, *, object_no: str, **_answers: Any) -> str:
+        """Take it away from its payer, at once."""
+        transactions.join(remove_saved_card)(card_no=object_no)
+        return say("The card is removed.")
+
+    @admin.display(description=_("Merchant"))
+    def merchant(self, card: SavedCard) -> str:
+        """Link the merchant."""
+        return link_number(card.merchant_no)

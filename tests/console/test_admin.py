@@ -16,7 +16,7 @@ from acquiring.models import Credential, Delivery, Merchant, MerchantEvent, Trad
 from acquiring.services.merchants import authenticate_bearer
 from checkout.models import PayerAgreement, PayerWallet
 from checkout.services.wallets import verify_payment_password
-from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, PaymentOrder
+from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, PaymentOrder, Refund
 from ledger import api as ledger
 from ledger.models import Account, Hold, Journal
 from paymentplatform.console.models import AuditLog, Proposal
@@ -36,6 +36,7 @@ def book(unit_database: str) -> dict[Any, Any]:
     """One row of every model that has a page, with a trade behind it; maps the model to its key."""
     paid = trades.paid_by_balance(notify_url="https://shop.example/hook")
     late = trades.paid_too_late(merchant=make_merchant(late_money_policy="HOLD"))
+    refunded = trades.refunded(trades.paid_by_channel())
     make_payer_token(payer_no=paid.payer, merchant_no=paid.merchant["merchant_no"])
     late_money = LateMoney.objects.get(attempt_no=late.attempt)
     event = MerchantEvent.objects.get(object_no=paid.order)
@@ -58,6 +59,7 @@ def book(unit_database: str) -> dict[Any, Any]:
     return {
         "paid": paid,
         "late": late,
+        "refunded": refunded,
         "operator": operator,
         TradeOrder: paid.order,
         Merchant: paid.merchant["merchant_no"],
@@ -68,6 +70,7 @@ def book(unit_database: str) -> dict[Any, Any]:
         ChannelAttempt: late.attempt,
         ChannelCallback: callback.pk,
         LateMoney: late_money.pk,
+        Refund: refunded.refund,
         Case: Case.objects.get(object_no=late_money.pk).pk,
         PayerWallet: paid.payer,
         PayerAgreement: PayerAgreement.objects.get(payer=paid.payer).pk,
@@ -205,6 +208,16 @@ class TestOrder:
             assert number in text
         assert "L90:sandbox:CNY" in text
 
+    def test_refunds_and_their_money_are_on_the_page(self, client, book):
+        refunded = book["refunded"]
+        text = client.get(page(TradeOrder, "change", refunded.order)).content.decode()
+        assert page(Refund, "change", refunded.refund) in text
+        assert "L30:sandbox:CNY" in text
+        own = client.get(page(Refund, "change", refunded.refund)).content.decode()
+        assert page(TradeOrder, "change", refunded.order) in own
+        assert "L30:sandbox:CNY" in own
+        assert ">PROCESSING<" in own
+
     def test_the_cashiers_address_is_nowhere(self, client, book):
         order = TradeOrder.objects.get(pk=book[TradeOrder])
         for model in (TradeOrder, MerchantEvent):
@@ -212,7 +225,7 @@ class TestOrder:
             assert order.cashier_secret not in text
 
     def test_it_is_found_by_any_number(self, client, book):
-        paid, late = book["paid"], book["late"]
+        paid, late, refunded = book["paid"], book["late"], book["refunded"]
         order = TradeOrder.objects.get(pk=paid.order)
         numbers_of = {
             paid.order: [
@@ -220,6 +233,10 @@ class TestOrder:
                 *(book[Delivery], book[Journal], paid.merchant["merchant_no"]),
             ],
             late.order: [late.attempt, book[LateMoney], book[Case], late.trade_no],
+            refunded.order: [
+                refunded.refund,
+                Refund.objects.get(pk=refunded.refund).merchant_refund_no,
+            ],
         }
         for order_no, known in numbers_of.items():
             for number in known:

@@ -9,7 +9,7 @@ from engine.channels.base import Channel, Notification, NotificationRefused
 from engine.channels.registry import UnknownChannel, find_channel, get_channel
 from engine.contracts import Cause
 from engine.models import ChannelAttempt, ChannelCallback, Refund
-from engine.services.outcomes import apply_attempt_outcome
+from engine.services.outcomes import Applied, apply_attempt_outcome
 from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
@@ -25,13 +25,14 @@ _RESULTS = ChannelCallback.Result
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCallback:
-    """What came of a stored callback the second time."""
+    """What came of a stored callback the second time; ``refusal`` says why it had no effect."""
 
     callback_id: int
     result: str
     note: str
     attempt_no: str | None
     refund_no: str | None = None
+    refusal: str | None = None
 
 
 @transactions.forbid
@@ -61,7 +62,9 @@ def receive_callback(
         )
         raise Unauthenticated from refusal
     stored = ChannelCallback.objects.create(channel_code=channel_code, headers=kept, body=body)
-    _hand_over(stored, channel, notification)
+    wrong = _hand_over(stored, channel, notification)
+    if wrong is not None:
+        raise InvalidRequest(wrong)
     return channel.acknowledge()
 
 
@@ -71,6 +74,20 @@ def replay_callback(*, callback_id: int) -> ReplayedCallback:
 
     For one that was refused or found no match by our own fault; a repeat has no second effect, and its signature
     has to verify now as it would have when it came. Raises NotFound, and what receive_callback raises.
+    """
+    done = apply_stored_callback(callback_id=callback_id)
+    if done.result == _RESULTS.REFUSED:
+        raise Unauthenticated
+    if done.refusal is not None:
+        raise InvalidRequest(done.refusal)
+    return done
+
+
+@transactions.start
+def apply_stored_callback(*, callback_id: int) -> ReplayedCallback:
+    """Do what ``replay_callback`` does, in one transaction, and tell a refusal instead of raising it (start).
+
+    Calls nobody: a callback is verified with our own keys. Raises NotFound.
     """
     stored = ChannelCallback.objects.filter(pk=callback_id).first()
     if stored is None:
@@ -82,36 +99,46 @@ def replay_callback(*, callback_id: int) -> ReplayedCallback:
         notification = channel.parse_notification(
             headers=stored.headers, body=bytes(stored.body), received_at=stored.received_at
         )
-    except NotificationRefused as refusal:
-        _note(stored, _RESULTS.REFUSED, str(refusal))
-        raise Unauthenticated from refusal
-    _hand_over(stored, channel, notification)
+    except NotificationRefused as error:
+        _note(stored, _RESULTS.REFUSED, str(error))
+        refusal: str | None = str(error)
+    else:
+        refusal = _hand_over(stored, channel, notification, joined=True)
     return ReplayedCallback(
-        callback_id, stored.result, stored.note, stored.attempt_no, stored.refund_no
+        callback_id, stored.result, stored.note, stored.attempt_no, stored.refund_no, refusal
     )
 
 
-def _hand_over(stored: ChannelCallback, channel: Channel, notification: Notification) -> None:
-    """Compare, hand to the funnel, and note beside the raw copy what came of it."""
+def _hand_over(
+    stored: ChannelCallback, channel: Channel, notification: Notification, *, joined: bool = False
+) -> str | None:
+    """Compare, hand to the funnel, and note beside the raw copy what came of it; returns what is wrong with it.
+
+    ``joined`` puts the effect into the caller's transaction instead of one of its own.
+    """
     about = _find_subject(stored, notification)
     if about is None:
         _note(stored, _RESULTS.UNMATCHED, "no such request")
-        raise InvalidRequest("The notification names no request of this platform.")
+        return "The notification names no request of this platform."
     if notification.merchant_account != channel.merchant_account:
         _note(stored, _RESULTS.QUARANTINED, "another merchant account", about)
-        raise InvalidRequest("The notification is for another merchant account.")
+        return "The notification is for another merchant account."
     failpoint("callback_stored", about.order_no)
+    applied: Applied
     if isinstance(about, Refund):
-        applied = apply_refund_outcome(
+        fold_refund = transactions.join(apply_refund_outcome) if joined else apply_refund_outcome
+        applied = fold_refund(
             refund_no=about.refund_no, answer=notification.answer, cause=Cause.CALLBACK
         )
     else:
-        applied = apply_attempt_outcome(
+        fold = transactions.join(apply_attempt_outcome) if joined else apply_attempt_outcome
+        applied = fold(
             attempt_no=about.attempt_no, answer=notification.answer, cause=Cause.CALLBACK
         )
     failpoint("callback_applied", about.order_no)
     result = _RESULTS.QUARANTINED if applied.effect == "quarantined" else _RESULTS.APPLIED
     _note(stored, result, applied.effect, about)
+    return None
 
 
 def _find_subject(

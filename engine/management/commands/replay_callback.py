@@ -21,4 +21,5 @@ class Command(OperatorCommand):
 
     def perform(self, options: dict[str, Any]) -> Report:
         """Replay it."""
-        return Report(asdict(replay_callback(callback_id=options["callback_id"])))
+        done = asdict(replay_callback(callback_id=options["callback_id"]))
+        return Report({name: value for name, value in done.items() if name != "refusal"})

@@ -17,6 +17,9 @@ from tests.institution_process import InstitutionProcess
 from tests.waiting import wait_until
 
 CARD, QR = "card", "qr"
+PAYER_WAYS = {QR: "QR_CODE", "wallet": "WALLET", "bank": "NET_BANKING", "card_page": "BANK_CARD"}
+"""The four methods with the payer on a page of the institution; ``card`` is charged from server to server."""
+WAYS = [CARD, *PAYER_WAYS]
 CONFIRMED_BY_PAYER = [
     "success", "duplicate_notifications", "out_of_order", "refund_unknown", "refund_decline",
     "statement_missing", "statement_extra", "statement_amount_differs",
@@ -26,7 +29,7 @@ CONFIRMED_BY_PAYER = [
 def _request(new_request: Requests, way: str, scenario: str, **changes: object) -> PayRequest:
     if way == CARD:
         return new_request(token=f"tok_{scenario}", **changes)
-    return new_request(scenario=scenario, **changes)
+    return new_request(scenario=scenario, method=PAYER_WAYS[way], **changes)
 
 
 def _statuses(institution: InstitutionProcess, request: PayRequest) -> list[str]:
@@ -34,22 +37,28 @@ def _statuses(institution: InstitutionProcess, request: PayRequest) -> list[str]
     return [charge["status"] for charge in charges]
 
 
+@pytest.mark.parametrize("way", PAYER_WAYS)
 @pytest.mark.parametrize("scenario", CONFIRMED_BY_PAYER)
-def test_a_qr_waits_for_its_payer(
-    sandbox: Channel, new_request: Requests, institution: InstitutionProcess, scenario: str
+def test_a_page_waits_for_its_payer(
+    *,
+    sandbox: Channel,
+    new_request: Requests,
+    institution: InstitutionProcess,
+    way: str,
+    scenario: str,
 ):
-    request = _request(new_request, QR, scenario)
+    request = _request(new_request, way, scenario)
     answer = sandbox.pay(request)
     assert answer.outcome is Outcome.PENDING
     assert answer.action is not None
-    assert answer.action.type == "qr_code"
+    assert answer.action.type == ("qr_code" if way == QR else "redirect")
     assert _statuses(institution, request) == ["PENDING"]
     assert institution.confirm(request.payment_no)["status"] == "SUCCEEDED"
     assert institution.confirm(request.payment_no)["status"] == "SUCCEEDED"
     assert _statuses(institution, request) == ["SUCCEEDED"]
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "scenario", ["unknown_then_success", "garbled_response", "unsigned_response"]
 )
@@ -69,7 +78,7 @@ def test_a_charge_without_a_readable_answer(
     assert _statuses(institution, request) == ["SUCCEEDED"]
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 def test_slow_charges_and_answers_too_late(
     *,
     sandbox: Channel,
@@ -87,7 +96,7 @@ def test_slow_charges_and_answers_too_late(
     assert news.read_by(sandbox).answer.outcome is Outcome.SUCCEEDED
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 def test_decline_is_for_good(
     sandbox: Channel, new_request: Requests, institution: InstitutionProcess, way: str
 ):
@@ -99,7 +108,7 @@ def test_decline_is_for_good(
     assert sandbox.close(reference(request)).outcome is Outcome.FAILED
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("scenario", ["decline_retriable", "not_sent"])
 def test_the_second_acquirer_takes_what_the_first_does_not(
     channels: dict[str, Channel],
@@ -116,12 +125,12 @@ def test_the_second_acquirer_takes_what_the_first_does_not(
     else:
         assert (first.outcome, first.retriable) == (Outcome.FAILED, True)
     second = channels["sandbox2"].pay(request)
-    assert second.outcome is (Outcome.PENDING if way == QR else Outcome.SUCCEEDED)
+    assert second.outcome is (Outcome.SUCCEEDED if way == CARD else Outcome.PENDING)
     assert institution.confirm(request.payment_no)["status"] == "SUCCEEDED"
     assert _statuses(institution, request).count("SUCCEEDED") == 1
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 def test_unknown_then_not_charged_is_closed_by_a_tombstone(
     sandbox: Channel, new_request: Requests, institution: InstitutionProcess, way: str
 ):
@@ -136,7 +145,7 @@ def test_unknown_then_not_charged_is_closed_by_a_tombstone(
 def test_success_after_close(
     sandbox: Channel, new_request: Requests, institution: InstitutionProcess, receiver: Receiver
 ):
-    requests = [_request(new_request, way, "success_after_close") for way in (QR, QR, CARD, CARD)]
+    requests = [_request(new_request, way, "success_after_close") for way in WAYS for _ in range(2)]
     for number, request in enumerate(requests):
         assert sandbox.pay(request).outcome is Outcome.PENDING
         if number % 2:  # the payer may agree before: the institution is "working on it"
@@ -153,7 +162,7 @@ def test_success_after_close(
         assert sandbox.refund(refund).outcome is Outcome.SUCCEEDED
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("amount", "charged"), [(1234, 1233), (2, 1), (1, 2)])
 def test_amount_mismatch_charges_another_amount_and_says_so(
     *,
@@ -172,7 +181,7 @@ def test_amount_mismatch_charges_another_amount_and_says_so(
     assert charge["amount"] == charged
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 def test_duplicate_notifications(
     sandbox: Channel,
     new_request: Requests,
@@ -189,7 +198,7 @@ def test_duplicate_notifications(
     assert {one.read_by(sandbox).answer.outcome for one in news} == {Outcome.SUCCEEDED}
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 def test_out_of_order(
     sandbox: Channel,
     new_request: Requests,
@@ -208,7 +217,7 @@ def test_out_of_order(
     assert sandbox.query(reference(request)).outcome is Outcome.SUCCEEDED
 
 
-@pytest.mark.parametrize("way", [QR, CARD])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_forged_notification_comes_first(
     sandbox: Channel,
     new_request: Requests,
@@ -220,7 +229,7 @@ def test_a_forged_notification_comes_first(
     assert sandbox.pay(request).outcome is Outcome.PENDING
     forged = wait_until(lambda: receiver.about(request.request_no))
     assert [one.read_by(sandbox) for one in forged] == [None]
-    assert _statuses(institution, request) == ["PENDING" if way == QR else "SUCCEEDED"]
+    assert _statuses(institution, request) == ["SUCCEEDED" if way == CARD else "PENDING"]
     institution.confirm(request.payment_no)
     assert sandbox.query(reference(request)).outcome is Outcome.SUCCEEDED
 
@@ -245,20 +254,34 @@ def test_the_true_word_follows_late(
     wait_until(lambda: all(true_words()), 30, every_s=0.5)
 
 
+def _pay(
+    sandbox: Channel, new_request: Requests, institution: InstitutionProcess, way: str, name: str
+) -> tuple[PayRequest, str]:
+    """A charge that was made, and the institution's number of it."""
+    request = _request(new_request, way, name)
+    sandbox.pay(request)
+    institution.confirm(request.payment_no)
+    return request, sandbox.query(reference(request)).channel_trade_no or ""
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_refund_unknown_is_done_but_not_answered(
-    sandbox: Channel, new_request: Requests, institution: InstitutionProcess
+    sandbox: Channel, new_request: Requests, institution: InstitutionProcess, way: str
 ):
-    request = _request(new_request, CARD, "refund_unknown")
-    refund = refund_of(request, sandbox.pay(request).channel_trade_no)
+    request, trade_no = _pay(sandbox, new_request, institution, way, "refund_unknown")
+    refund = refund_of(request, trade_no)
     assert sandbox.refund(refund).outcome is Outcome.UNKNOWN
     assert sandbox.query_refund(refund).outcome is Outcome.SUCCEEDED
     assert sandbox.refund(refund).outcome is Outcome.SUCCEEDED
     assert len(institution.book(order_no=request.order_no)["refunds"]) == 1
 
 
-def test_refund_decline(sandbox: Channel, new_request: Requests, institution: InstitutionProcess):
-    request = _request(new_request, CARD, "refund_decline")
-    refund = refund_of(request, sandbox.pay(request).channel_trade_no)
+@pytest.mark.parametrize("way", WAYS)
+def test_refund_decline(
+    sandbox: Channel, new_request: Requests, institution: InstitutionProcess, way: str
+):
+    request, trade_no = _pay(sandbox, new_request, institution, way, "refund_decline")
+    refund = refund_of(request, trade_no)
     answer = sandbox.refund(refund)
     assert (answer.outcome, answer.failure_code) == (Outcome.FAILED, "refund_refused")
     assert [one["status"] for one in institution.book(order_no=request.order_no)["refunds"]] == [
@@ -288,10 +311,16 @@ def test_statements_lie_as_told_and_add_up(sandbox: Channel, new_request: Reques
     assert rows[-1] == ["#END", str(len(lines))]
 
 
+@pytest.mark.parametrize("way", PAYER_WAYS)
 def test_a_payer_may_decline(
-    sandbox: Channel, new_request: Requests, institution: InstitutionProcess, receiver: Receiver
+    *,
+    sandbox: Channel,
+    new_request: Requests,
+    institution: InstitutionProcess,
+    receiver: Receiver,
+    way: str,
 ):
-    request = new_request()
+    request = new_request(method=PAYER_WAYS[way])
     sandbox.pay(request)
     assert institution.confirm(request.payment_no, decision="decline")["status"] == "FAILED"
     assert institution.confirm(request.payment_no)["http_status"] == 409

@@ -85,3 +85,31 @@ REFUND: Final[dict[str, Any]] = {
 REFUND_LIST: Final[dict[str, Any]] = {"data": [REFUND], "has_more": False, "next_cursor": None}
 
 ORDER_LIST: Final[dict[str, Any]] = {"data": [PAID_ORDER], "has_more": False, "next_cursor": None}
+
+DECIDE_LATE_MONEY: Final[dict[str, Any]] = {"decision": "HONOUR"}
+
+LATE_MONEY: Final[dict[str, Any]] = {
+    "late_money_no": "ltm_01k0000000000000000004",
+    "order_no": "ord_01k0000000000000000000",
+    "payment_no": "pay_01k0000000000000000001",
+    "status": "OPEN",
+    "policy": "ASK",
+    "amount": 1280,
+    "currency": "CNY",
+    "channel": "sandbox",
+    "reason": "success_after_close",
+    "respond_by": "2026-01-31T09:05:05.000Z",
+    "created_at": "2026-01-31T08:05:05.000Z",
+    "resolved_at": None,
+}
+
+HONOURED_LATE_MONEY: Final[dict[str, Any]] = LATE_MONEY | {
+    "status": "HONOURED",
+    "resolved_at": "2026-01-31T08:10:00.000Z",
+}
+
+LATE_MONEY_LIST: Final[dict[str, Any]] = {
+    "data": [LATE_MONEY],
+    "has_more": False,
+    "next_cursor": None,
+}

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from acquiring.authentication import MerchantView
 from acquiring.contracts import LateMoneyView
 from acquiring.services.late_money import decide_late_money, list_late_money
+from acquiring.views import examples
 from engine.contracts import (
     LateMoneyDecision,
     LateMoneyNotAsked,
@@ -52,6 +53,7 @@ class LateMoneyCollection(MerchantView):
         summary="List money that came too late, newest first",
         query=ListLateMoney,
         responses={200: LateMoneyList},
+        answer_example=examples.LATE_MONEY_LIST,
         tag="late money",
     )
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -79,6 +81,8 @@ class LateMoneyAnswer(MerchantView):
         summary="Decide what becomes of late money you were asked about",
         body=DecideLateMoney,
         responses={200: LateMoneyView},
+        request_example=examples.DECIDE_LATE_MONEY,
+        answer_example=examples.HONOURED_LATE_MONEY,
         errors=(LateMoneyNotAsked, LateMoneyNotOpen),
         tag="late money",
         path_descriptions={"late_money_no": "Our number of the late money, `ltm_…`."},

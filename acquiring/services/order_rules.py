@@ -26,9 +26,9 @@ def check_new_order(body: CreateOrder, merchant: MerchantIdentity) -> None:
     faults = [
         *_check_number(body.merchant_order_no),
         *_check_money(body.amount, body.currency),
-        *check_text("subject", body.subject, 1, 128),
-        *check_text("description", body.description, 0, 512, multiline=True),
-        *check_text("payer_ref", body.payer_ref, 1, 64),
+        *check_text("subject", body.subject, least=1, most=128),
+        *check_text("description", body.description, least=0, most=512, multiline=True),
+        *check_text("payer_ref", body.payer_ref, least=1, most=64),
         *_check_expiry(body.expires_in),
         *_check_notify_url(body.notify_url),
         *_check_return_url(body.return_url, merchant.return_origins),
@@ -93,7 +93,7 @@ def _check_money(amount: int, currency: str) -> list[FieldError]:
 
 
 def check_text(
-    field: str, text: str | None, least: int, most: int, *, multiline: bool = False
+    field: str, text: str | None, *, least: int, most: int, multiline: bool = False
 ) -> list[FieldError]:
     """Return what is wrong with a text of ``least`` to ``most`` characters; None is no text and no fault."""
     if text is None:

@@ -32,7 +32,7 @@ def check_new_refund(body: CreateRefund) -> None:
         faults.append(FieldError("order_no", "missing", "order_no or merchant_order_no"))
     if body.merchant_order_no is not None and not MERCHANT_NUMBER.match(body.merchant_order_no):
         faults.append(FieldError("merchant_order_no", "format", _NUMBER_FORM))
-    faults += check_text("reason", body.reason, 1, 256)
+    faults += check_text("reason", body.reason, least=1, most=256)
     if faults:
         raise InvalidRequest("The refund is not valid.", errors=tuple(faults))
 

@@ -222,10 +222,14 @@ class Channel(Protocol):
         """Ask to accept no more money: CLOSED when accepted, SUCCEEDED when it was already paid."""
 
     def refund(self, request: RefundRequest) -> ChannelAnswer:
-        """Ask to give money back; repeating the same ``refund_no`` never refunds twice."""
+        """Ask to give money back; repeating the same ``refund_no`` never refunds twice.
+
+        FAILED only when this number has had no effect and never will; a refusal that may hide an earlier success of
+        the same number is UNKNOWN. SUCCEEDED says the refunded amount and currency.
+        """
 
     def query_refund(self, request: RefundRequest) -> ChannelAnswer:
-        """Ask what became of a refund."""
+        """Ask what became of a refund: NOT_FOUND only when the institution has never had this number."""
 
     def parse_notification(
         self, *, headers: Mapping[str, str], body: bytes, received_at: datetime | None = None

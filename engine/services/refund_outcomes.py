@@ -16,7 +16,7 @@ from engine.contracts import Cause
 from engine.models import PaymentDetail, Refund
 from engine.ports import payment_owner
 from engine.selectors import get_refund, lock_details, lock_payment, lock_refund
-from engine.services.cases import open_case
+from engine.services.cases import open_case, resolve_cases
 from engine.services.late_money import end_late_money_refund
 from engine.services.moves import apply_move
 from engine.services.outcomes import Applied
@@ -30,6 +30,7 @@ from paymentplatform.kernel.transactions import after_commit
 REFUND_TASK = "engine.repeat_due_refunds"
 _OWN_CALLS = frozenset({Cause.SYNC_ANSWER, Cause.INQUIRY})
 _KEPT_ANSWER = 500
+_SPENT = "refund_schedule_spent"
 
 _log = structlog.get_logger(__name__)
 
@@ -109,6 +110,7 @@ def end_refund(
             failure_code=failure_code,
             failed_at=database_now(),
         )
+    resolve_cases(object_no=refund.refund_no, kind=_SPENT, cause=cause)
     if refund.purpose == Refund.Purpose.ORDER:
         _count_details(refund, details, succeeded=succeeded)
         payment_owner().refund_ended(
@@ -192,7 +194,7 @@ def _keep_trying(
         refund.try_count += 1
         if step == last:
             open_case(
-                kind="refund_schedule_spent",
+                kind=_SPENT,
                 object_no=refund.refund_no,
                 detail=f"no certain answer after {refund.try_count} tries; it is repeated for ever",
             )

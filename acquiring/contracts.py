@@ -121,6 +121,14 @@ class RefundView(msgspec.Struct, frozen=True):
     failure_code: str | None
 
 
+class ConsultedOrder(msgspec.Struct, frozen=True):
+    """An Order with the methods its merchant allows (None: all) and the merchant's own name of the payer."""
+
+    order: OrderView
+    allowed_methods: list[str] | None
+    payer_ref: str | None
+
+
 class CashierOrder(msgspec.Struct, frozen=True):
     """What the cashier 收银台 may know of an order: the merchant's view plus what the page needs.
 

@@ -10,7 +10,13 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
-from acquiring.contracts import CashierOrder, MerchantIdentity, OrderStatus, OrderView
+from acquiring.contracts import (
+    CashierOrder,
+    ConsultedOrder,
+    MerchantIdentity,
+    OrderStatus,
+    OrderView,
+)
 from acquiring.models import Merchant, TradeOrder
 from engine import api as engine
 from paymentplatform.kernel.database import PlatformNow
@@ -44,7 +50,7 @@ _GET_WITH_METHODS: Final = HotStatement(
     name="get_order_with_methods",
     retry_safe=True,
     sql="""
-    SELECT acquiring_order_json(o, $3::text)::text, o.allowed_methods::text
+    SELECT acquiring_order_json(o, $3::text)::text, o.allowed_methods::text, o.payer_ref
     FROM acquiring_caller($1::text) c
     JOIN acquiring_trade_order o ON o.order_no = $2::text AND o.merchant_no = c.merchant_no
     """,
@@ -78,14 +84,17 @@ def explain_absence(*, key_id: str) -> DomainError:
     return NotFound() if _CALLER.execute([key_id]) else Unauthenticated()
 
 
-def get_order(*, merchant: MerchantIdentity, order_no: str) -> tuple[OrderView, list[str] | None]:
-    """Return one Order and the methods its merchant allows (None: all). Raises NotFound."""
+def get_order(*, merchant: MerchantIdentity, order_no: str) -> ConsultedOrder:
+    """Return one Order with what consult must know beside it. Raises NotFound."""
     rows = _GET_WITH_METHODS.execute([merchant.key_id, order_no, settings.BASE_URL])
     if not rows:
         raise explain_absence(key_id=merchant.key_id)
-    body, methods = rows[0]
-    allowed = msgspec.json.decode(methods) if methods else None
-    return msgspec.json.decode(body or b"", type=OrderView), allowed
+    body, methods, payer_ref = rows[0]
+    return ConsultedOrder(
+        order=msgspec.json.decode(body or b"", type=OrderView),
+        allowed_methods=msgspec.json.decode(methods) if methods else None,
+        payer_ref=payer_ref.decode() if payer_ref is not None else None,
+    )
 
 
 def list_orders_json(

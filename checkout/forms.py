@@ -1,13 +1,17 @@
-"""What the payer sends: a method, its option, and for the balance a number and a password."""
+"""What the payer sends: a method, its option, and where a balance pays a number and a password."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
 from acquiring.contracts import Method
 from checkout.presenters import OPTION_FIELDS
+
+PAYER_FIELDS: Final = ("payer_no", "payment_password")
+BALANCE_FIRST_FIELDS: Final = ("balance_payer_no", "balance_password")
+"""The same two for a payment that takes the balance first and the rest by another method."""
 
 
 class PayForm(forms.Form):
@@ -18,15 +22,27 @@ class PayForm(forms.Form):
     wallet_code = forms.CharField(required=False, max_length=32)
     payer_no = forms.CharField(required=False, max_length=64)
     payment_password = forms.CharField(required=False, max_length=128, strip=False)
+    use_balance = forms.BooleanField(required=False)
+    balance_payer_no = forms.CharField(required=False, max_length=64)
+    balance_password = forms.CharField(required=False, max_length=128, strip=False)
 
     def clean(self) -> dict[str, Any]:
         """Ask for number and password where the balance pays; an empty one is no try at the password."""
         cleaned = super().clean() or {}
-        if cleaned.get("method") == Method.BALANCE:
-            for name in ("payer_no", "payment_password"):
-                if name not in self.errors and not cleaned.get(name):
-                    self.add_error(name, "missing")
+        for name in (PAYER_FIELDS if cleaned.get("method") == Method.BALANCE else ()) or (
+            BALANCE_FIRST_FIELDS if cleaned.get("use_balance") else ()
+        ):
+            if name not in self.errors and not cleaned.get(name):
+                self.add_error(name, "missing")
         return cleaned
+
+    def clean_payer_no(self) -> str:
+        """Take the number however it was typed or pasted: in groups, in capitals."""
+        return _tidy_number(self.cleaned_data["payer_no"])
+
+    def clean_balance_payer_no(self) -> str:
+        """Take the number however it was typed or pasted: in groups, in capitals."""
+        return _tidy_number(self.cleaned_data["balance_payer_no"])
 
     def refused_fields(self) -> list[str]:
         """Name what the payer has to correct, in the words of ``presenters.present_refusal``."""
@@ -38,10 +54,21 @@ class PayForm(forms.Form):
         method = Method(data["method"])
         option_field = OPTION_FIELDS.get(method)
         option = data.get(option_field, "") if option_field else ""
-        by_balance = method == Method.BALANCE
+        balance_first = data["use_balance"] and method != Method.BALANCE
+        fields = BALANCE_FIRST_FIELDS if balance_first else PAYER_FIELDS
+        payer_no, password = (
+            [data[name] for name in fields]
+            if balance_first or method == Method.BALANCE
+            else [None, None]
+        )
         return {
             "method": method.value,
             "options": {option_field: option} if option_field and option else {},
-            "payer_no": data["payer_no"] if by_balance else None,
-            "payment_password": data["payment_password"] if by_balance else None,
+            "payer_no": payer_no,
+            "payment_password": password,
+            "use_balance": balance_first,
         }
+
+
+def _tidy_number(value: str) -> str:
+    return "".join(value.split()).lower()

@@ -26,7 +26,7 @@ POLL_SLOW_MS: Final = 10_000
 POLL_STOP: Final = 0
 """``next_poll_ms`` of an order whose page will not change any more."""
 
-_HIDDEN_REASONS: Final = frozenset({"not_allowed_by_merchant", "not_enabled", "order_not_payable"})
+_HIDDEN_REASONS: Final = frozenset({"not_allowed_by_merchant", "order_not_payable"})
 
 _METHOD_NAMES: Final = {
     Method.BALANCE: gettext_noop("Wallet balance"),
@@ -157,7 +157,22 @@ def present_order(cashier: CashierOrder, *, time_zone: str) -> dict[str, Any]:
         "paid_at": format_time(order.paid_at, time_zone=time_zone) if order.paid_at else "",
         "method": method_name(order.payment.method) if order.payment else "",
         "payment_no": order.payment.payment_no if order.payment else "",
+        "parts": present_parts(order),
     }
+
+
+def present_parts(order: OrderView) -> list[dict[str, str]]:
+    """Return name and amount of each asset of a combined payment; nothing for a payment of one asset."""
+    details = order.payment.details if order.payment else []
+    if len(details) < 2:
+        return []
+    return [
+        {
+            "name": method_name(detail.method),
+            "amount": format_amount(detail.amount, order.currency),
+        }
+        for detail in details
+    ]
 
 
 def format_time_left(seconds: int) -> str:
@@ -226,19 +241,32 @@ def _reason(offer: MethodOffer) -> str:
     return _(known) if known else _("Not available for this order")
 
 
-def present_action(action: PayAction, *, method: str) -> dict[str, Any]:
-    """Return what the payer does next: a link, a QR code with its text alternative, a form, or nothing."""
+def present_action(
+    action: PayAction, *, method: str, frame_origins: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what the payer does next: a link, a QR code with its text alternative, a form, or nothing.
+
+    A card page of an origin in ``frame_origins`` is shown inside ours: card numbers are typed into the institution's
+    page and never reach this site.
+    """
     content = action.qr_content or ""
     url = action.url if is_web_address(action.url) else None
+    is_framed = method == Method.BANK_CARD and action.type == "redirect" and url is not None
     return {
         "type": action.type,
         "method": method_name(method),
         "url": url,
+        "is_framed": is_framed and _origin_of(url or "") in frame_origins,
         "fields": sorted((action.fields or {}).items()),
         "qr_svg": draw_qr(content) if content else "",
         "qr_content": content,
         "qr_link": content if is_web_address(content) else None,
     }
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_web_address(value: str | None) -> bool:
@@ -302,23 +330,32 @@ def _late_money_text(cashier: CashierOrder) -> str:
     )
 
 
-def present_refusal(reasons: Sequence[str]) -> tuple[dict[str, str], str]:
+def present_refusal(
+    reasons: Sequence[str], *, balance_first: bool = False
+) -> tuple[dict[str, str], str]:
     """Return (words by form field, words for the whole form) of a pay request that was refused.
 
-    A wrong password, a locked one and an unknown payer number get the same words on purpose.
+    A wrong password, a locked one and an unknown payer number get the same words on purpose. ``balance_first``: the
+    password stood beside the choice to use the balance first.
     """
     password = _(
         "The payer number or the payment password is not right, or paying by balance is locked: after "
         "five wrong tries it is locked for some hours. You can also choose another way to pay."
     )
+    password_field = "balance_password" if balance_first else "payment_password"
     by_field = {
         "payer_no_invalid": ("payer_no", _("Please enter your payer number.")),
         "payment_password_invalid": (
             "payment_password",
             _("Please enter your payment password."),
         ),
-        "wrong_payment_password": ("payment_password", password),
-        "payment_password_locked": ("payment_password", password),
+        "balance_payer_no_invalid": ("balance_payer_no", _("Please enter your payer number.")),
+        "balance_password_invalid": (
+            "balance_password",
+            _("Please enter your payment password."),
+        ),
+        "wrong_payment_password": (password_field, password),
+        "payment_password_locked": (password_field, password),
     }
     by_form = {
         "method_invalid": _("Please choose how to pay."),

@@ -8,6 +8,7 @@ from acquiring.contracts import Method, OrderView
 from checkout.contracts import MethodOffer, Option
 from engine import api as engine
 from engine.contracts import Capability
+from paymentplatform.kernel.errors import FieldError, InvalidRequest
 
 _CATALOGUE: Final[tuple[tuple[Method, str, dict[str, str]], ...]] = (
     (Method.BALANCE, "password", {"en": "Wallet balance", "zh": "余额支付"}),
@@ -16,8 +17,8 @@ _CATALOGUE: Final[tuple[tuple[Method, str, dict[str, str]], ...]] = (
     (Method.BANK_CARD, "redirect", {"en": "Bank card", "zh": "银行卡"}),
     (Method.NET_BANKING, "redirect", {"en": "Net banking", "zh": "网上银行"}),
 )
-_OPEN: Final = frozenset({Method.BALANCE, Method.QR_CODE})
-"""Methods opened to payers; the others are in the catalogue with the reason ``not_enabled``."""
+_OPTION_NAMES: Final = {Method.WALLET: "wallet_code", Method.NET_BANKING: "bank_code"}
+"""The member of a payment's ``options`` that names the choice inside a method."""
 
 
 def list_methods(
@@ -25,8 +26,14 @@ def list_methods(
     order: OrderView,
     allowed_methods: list[str] | None,
     locale: str = "zh-hans",
+    merchant_no: str | None = None,
+    payer_ref: str | None = None,
 ) -> list[MethodOffer]:
-    """Return every method of the catalogue, the offered ones first; advice only, acceptance checks again."""
+    """Return every method of the catalogue, the offered ones first; advice only, acceptance checks again.
+
+    ``options`` are the banks or wallets of a method in the wished language. Given the merchant and its own name of
+    the payer, those of BANK_CARD are the payer's saved cards: never give them on pages that anybody with a link opens.
+    """
     language = "zh" if locale.lower().startswith("zh") else "en"
     offers = []
     for method, flow, names in _CATALOGUE:
@@ -41,7 +48,11 @@ def list_methods(
             available=reason is None,
             reason_code=reason,
             rank=rank,
-            options=list[Option](),
+            options=[]
+            if reason is not None
+            else _list_options(
+                method=method, language=language, merchant_no=merchant_no, payer_ref=payer_ref
+            ),
         )
         for rank, (_, method, name, flow, reason) in enumerate(offers, start=1)
     ]
@@ -50,17 +61,48 @@ def list_methods(
 def find_refusal(
     *, method: Method, order: OrderView | None, allowed_methods: list[str] | None
 ) -> str | None:
-    """Return why a method is not offered, or None: ``not_allowed_by_merchant``, ``not_enabled``, ``no_channel``."""
+    """Return why a method is not offered, or None: ``not_allowed_by_merchant``, ``no_channel``."""
     if order is not None and order.status not in {"INIT", "PAYING"}:
         return "order_not_payable"
     if allowed_methods is not None and method not in allowed_methods:
         return "not_allowed_by_merchant"
-    if method not in _OPEN:
-        return "not_enabled"
     currency = order.currency if order is not None else None
     if method != Method.BALANCE and not list_candidates(method=method, currency=currency):
         return "no_channel"
     return None
+
+
+def refuse_unknown_option(
+    *, method: Method, bank_code: str | None, wallet_code: str | None
+) -> None:
+    """Raise InvalidRequest for a bank or wallet that no channel of the method knows; none at all is fine.
+
+    Without one the institution lets the payer choose on its own page.
+    """
+    name = _OPTION_NAMES.get(method)
+    given = {"bank_code": bank_code, "wallet_code": wallet_code}.get(name or "")
+    if name is None or given is None:
+        return
+    known = [option.code for option in engine.list_payment_options(Capability(method))]
+    if given not in known:
+        detail = f"one of {', '.join(known)}" if known else "no such choice"
+        raise InvalidRequest(
+            f"{name} must be {detail}.", errors=(FieldError(f"options.{name}", "invalid", detail),)
+        )
+
+
+def _list_options(
+    *, method: Method, language: str, merchant_no: str | None, payer_ref: str | None
+) -> list[Option]:
+    if method == Method.BANK_CARD and merchant_no is not None:
+        cards = engine.list_saved_cards(merchant_no=merchant_no, payer_ref=payer_ref)
+        return [Option(card.card_no, f"{card.brand} •••• {card.last4}") for card in cards]
+    if method not in _OPTION_NAMES:
+        return []
+    return [
+        Option(option.code, option.name_zh if language == "zh" else option.name_en)
+        for option in engine.list_payment_options(Capability(method))
+    ]
 
 
 def list_candidates(*, method: Method, currency: str | None = None) -> tuple[str, ...]:

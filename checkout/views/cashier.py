@@ -24,6 +24,7 @@ from checkout.contracts import MethodUnavailable, PayAction, PayResult
 from checkout.devices import detect_terminal
 from checkout.forms import PayForm
 from checkout.presenters import (
+    POLL_SLOW_MS,
     POLL_STOP,
     CashierLinks,
     Stage,
@@ -74,7 +75,7 @@ def show_order(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@sensitive_post_parameters("payment_password")
+@sensitive_post_parameters("payment_password", "balance_password")
 @csrf_protect
 @cashier_page
 def pay_order(request: HttpRequest, token: str) -> HttpResponse:
@@ -126,7 +127,9 @@ def show_payment(request: HttpRequest, token: str, payment_no: str) -> HttpRespo
         token=token,
         here=CashierLinks(token).wait(payment_no),
         order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
-        action=present_action(result.action, method=payment.method),
+        action=present_action(
+            result.action, method=payment.method, frame_origins=settings.CHANNEL_PAGE_ORIGINS
+        ),
         payment_no=payment_no,
         out_of_time=found.expires_in_s <= 0,
         in_progress=request.GET.get("notice") == "in_progress",
@@ -214,7 +217,7 @@ def _ask_again(token: str, form: PayForm, reasons: list[str]) -> HttpResponse:
 def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
     token = found.cashier_token
     reasons, entered = read_refusal(request, token=token)
-    errors, notice = present_refusal(reasons)
+    errors, notice = present_refusal(reasons, balance_first=bool(entered.get("use_balance")))
     offers = consult.list_methods(
         order=found.order,
         allowed_methods=found.allowed_methods,
@@ -230,6 +233,8 @@ def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
         token=token,
         order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
         methods=rows,
+        may_use_balance=any(row["is_balance"] for row in rows) and len(rows) > 1,
+        poll_ms=POLL_SLOW_MS,
         unavailable=others,
         entered=entered,
         errors=errors,

@@ -105,8 +105,14 @@ class PaymentMethods(HotMerchantView):
     def post(self, request: HttpRequest, order_no: str) -> HttpResponse:
         """List every method, ranked; one that is not offered says why in `reason_code`."""
         body = decode_body(request, ConsultBody)
-        order, allowed = get_order(merchant=self.identity, order_no=path_number(order_no, ORDER))
-        offers = list_methods(order=order, allowed_methods=allowed, locale=body.locale)
+        asked = get_order(merchant=self.identity, order_no=path_number(order_no, ORDER))
+        offers = list_methods(
+            order=asked.order,
+            allowed_methods=asked.allowed_methods,
+            locale=body.locale,
+            merchant_no=self.identity.merchant_no,
+            payer_ref=asked.payer_ref,
+        )
         return json_response(MethodList(methods=offers))
 
 

@@ -24,7 +24,14 @@ LANGUAGE_COOKIE_AGE_S: Final = 365 * 24 * 3600
 
 _REFUSAL_COOKIE: Final = "cashier_refusal"
 _REFUSAL_AGE_S: Final = 120
-_KEPT_FIELDS: Final = ("method", "payer_no", "bank_code", "wallet_code")
+_KEPT_FIELDS: Final = (
+    "method",
+    "payer_no",
+    "bank_code",
+    "wallet_code",
+    "use_balance",
+    "balance_payer_no",
+)
 
 PageView = Callable[..., HttpResponse]
 

@@ -218,11 +218,18 @@ class TestMethods:
             trade.pay(Method.QR_CODE)
         assert trade.footprint() == before
 
-    def test_not_enabled_is_refused(self):
+    @pytest.mark.parametrize(
+        ("method", "name"),
+        [(Method.NET_BANKING, "bank_code"), (Method.WALLET, "wallet_code")],
+    )
+    def test_with_a_bank_or_wallet_nobody_knows_is_refused(self, method, name):
         trade = make_trade()
         before = trade.footprint()
-        with pytest.raises(MethodUnavailable):
-            trade.pay(Method.NET_BANKING)
+        with pytest.raises(InvalidRequest) as refusal:
+            trade.pay(method, **{name: "NO_SUCH"})
+        (error,) = refusal.value.errors
+        assert error.field == f"options.{name}"
+        assert "ICBC" in error.detail if name == "bank_code" else "BLUE_WALLET" in error.detail
         assert trade.footprint() == before
 
     def test_of_another_merchants_order_is_not_found(self):

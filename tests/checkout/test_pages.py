@@ -108,7 +108,9 @@ OFFERS = [
         [Option("w1", "One"), Option("w2", "Two")],
     ),
     MethodOffer(Method.BANK_CARD, "Bank card", "redirect", False, "no_channel", 4, []),
-    MethodOffer(Method.NET_BANKING, "Net banking", "redirect", False, "not_enabled", 5, []),
+    MethodOffer(
+        Method.NET_BANKING, "Net banking", "redirect", False, "not_allowed_by_merchant", 5, []
+    ),
 ]
 
 
@@ -277,6 +279,42 @@ def test_choice_offers_the_available_methods_and_says_why_others_are_not(
         assert part in page
 
 
+@pytest.mark.parametrize(
+    ("sent", "reasons", "field"),
+    [
+        ({"balance_payer_no": "p"}, [], "balance_password"),
+        ({"balance_password": "s"}, [], "balance_payer_no"),
+        ({"balance_payer_no": "p", "balance_password": "s"}, ["wrong"], "balance_password"),
+    ],
+)
+def test_choice_says_what_the_balance_first_still_needs(
+    standin: Standin, browser: Client, sent: dict[str, str], reasons: list[str], field: str
+) -> None:
+    if reasons:
+        standin.answer = WrongPaymentPassword()
+    response = browser.post(f"{HERE}/pay", {"method": "QR_CODE", "use_balance": "on", **sent})
+    assert (response.status_code, len(standin.paid)) == (303, len(reasons))
+    page = text_of(browser.get(response["Location"]))
+    assert 'name="use_balance" id="use_balance" checked' in page
+    assert f'id="{field}-error"' in page
+    assert 'value="s"' not in page
+
+
+def test_waiting_for_a_card_frames_the_banks_own_page_only(
+    standin: Standin, browser: Client, settings: Any
+) -> None:
+    standin.found = make_order("PAYING", payment=("PAYING", "BANK_CARD", None))
+    standin.action = PayAction(type="redirect", url="https://bank.example/card?t=1")
+    settings.CHANNEL_PAGE_ORIGINS = ["https://bank.example"]
+    assert '<iframe class="card-frame" src="https://bank.example/card?t=1"' in text_of(
+        browser.get(WAIT)
+    )
+    settings.CHANNEL_PAGE_ORIGINS = ["https://bank.example.evil"]
+    page = text_of(browser.get(WAIT))
+    assert "<iframe" not in page
+    assert 'href="https://bank.example/card?t=1"' in page
+
+
 def test_choice_without_any_method_has_no_form(
     standin: Standin, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,7 +341,29 @@ def test_text_of_merchants_is_only_text(standin: Standin, browser: Client) -> No
     [
         (
             {"method": "QR_CODE", "payer_no": "p", "payment_password": "s", "amount": "1"},
-            {"method": "QR_CODE", "options": {}, "payer_no": None, "payment_password": None},
+            {
+                "method": "QR_CODE",
+                "options": {},
+                "payer_no": None,
+                "payment_password": None,
+                "use_balance": False,
+            },
+        ),
+        (
+            {
+                "method": "QR_CODE",
+                "use_balance": "on",
+                "payer_no": "other",
+                "balance_payer_no": "PYR_0 1K\u00a09",
+                "balance_password": " s ",
+            },
+            {
+                "method": "QR_CODE",
+                "options": {},
+                "payer_no": "pyr_01k9",
+                "payment_password": " s ",
+                "use_balance": True,
+            },
         ),
         (
             {
@@ -312,7 +372,13 @@ def test_text_of_merchants_is_only_text(standin: Standin, browser: Client) -> No
                 "payment_password": " s ",
                 "wallet_code": "w1",
             },
-            {"method": "BALANCE", "options": {}, "payer_no": "p", "payment_password": " s "},
+            {
+                "method": "BALANCE",
+                "options": {},
+                "payer_no": "p",
+                "payment_password": " s ",
+                "use_balance": False,
+            },
         ),
         (
             {"method": "WALLET", "wallet_code": "w2", "bank_code": "b"},
@@ -321,6 +387,7 @@ def test_text_of_merchants_is_only_text(standin: Standin, browser: Client) -> No
                 "options": {"wallet_code": "w2"},
                 "payer_no": None,
                 "payment_password": None,
+                "use_balance": False,
             },
         ),
     ],
@@ -392,7 +459,7 @@ def test_an_incomplete_form_is_asked_again_and_pays_nothing(
 
 
 def test_an_unavailable_method_is_told(standin: Standin, browser: Client) -> None:
-    standin.answer = MethodUnavailable("not_enabled")
+    standin.answer = MethodUnavailable("no_channel")
     page, _reloaded = refuse(standin, browser, {"method": "BANK_CARD"})
     assert "This way to pay is not available for the order." in page
 

@@ -72,10 +72,21 @@
     }
 
     function follow(status) {
-      if (status.redirect_url) { over = true; location.replace(status.redirect_url); return; }
+      if (status.redirect_url && !box.dataset.watch) { over = true; location.replace(status.redirect_url); return; }
+      if (box.dataset.watch) { watch(status); return; }
       if (!status.next_poll_ms) { over = true; return; }
       if (status.action.type !== box.dataset.action) { over = true; location.reload(); return; }
       plan(status.next_poll_ms);
+    }
+
+    // The page of choice only leaves when the order has moved on, and never under the payer's typing fingers.
+    function watch(status) {
+      if (status.status !== box.dataset.watch && status.status !== "INIT") {
+        over = true;
+        location.replace(status.redirect_url || location.pathname);
+        return;
+      }
+      plan(Number(box.dataset.pollMs));
     }
 
     document.addEventListener("visibilitychange", function () {

@@ -9,9 +9,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from engine import api as engine
+from engine.channels.base import ChannelAnswer
 from engine.contracts import (
     CaseNotOpen,
     CaseStillNeeded,
+    Cause,
     LateMoneyDecision,
     LateMoneyNotHeld,
     LateMoneyNotOpen,
@@ -19,6 +21,7 @@ from engine.contracts import (
 )
 from engine.models import Case, LateMoney
 from engine.services.late_money_settling import settle_due_late_money
+from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.console.contracts import (
     ProposalChanged,
     ProposalView,
@@ -125,6 +128,19 @@ class TestDecision:
         (refund,) = rows("SELECT * FROM engine_refund WHERE late_money_no = %s", late.pk)
         assert refund["refund_no"] == journal["event_id"]
         assert balance_of(TRANSIT) == before + 10_00
+
+    def test_whose_refund_the_channel_refuses_is_open_for_another_one(self, held):
+        first = approve(proposed(held, "REFUND")).proposal
+        refused = ChannelAnswer(outcome=trades.Outcome.FAILED, failure_code="refund_refused")
+
+        apply_refund_outcome(refund_no=str(first.result), answer=refused, cause=Cause.CALLBACK)
+
+        late = late_of(held)
+        assert (late.status, late.due_at) == ("OPEN", None)
+        assert case_of(late.late_money_no).status == "OPEN"
+        second = approve(proposed(held, "REFUND")).proposal
+        assert second.result != first.result
+        assert late_of(held).status == "REFUNDING"
 
     def test_needs_a_second_person(self, held):
         maker = operator()

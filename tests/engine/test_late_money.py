@@ -18,7 +18,11 @@ from engine.contracts import (
 )
 from engine.selectors import total_late_money
 from engine.services.inquiries import query_attempt
-from engine.services.late_money_settling import decide_late_money, settle_due_late_money
+from engine.services.late_money_settling import (
+    _send_back_when_due,
+    decide_late_money,
+    settle_due_late_money,
+)
 from engine.services.outcomes import apply_attempt_outcome
 from engine.services.refund_submission import repeat_due_refunds, repeat_refund
 from paymentplatform.kernel.errors import NotFound
@@ -324,6 +328,7 @@ class TestPolicyHold:
         assert events_of(late) == []
 
         settle()
+        _send_back_when_due(late_money_no=late["late_money_no"])  # claimed before it was held again
 
         assert late_of(trade) == late
 

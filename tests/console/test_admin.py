@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.db import connection
@@ -16,18 +17,33 @@ from acquiring.models import Credential, Delivery, Merchant, MerchantEvent, Trad
 from acquiring.services.merchants import authenticate_bearer
 from checkout.models import PayerAgreement, PayerWallet
 from checkout.services.wallets import verify_payment_password
-from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, PaymentOrder, Refund
+from engine.channels.base import ChannelAnswer, Outcome
+from engine.channels.registry import get_channel
+from engine.channels.sandbox import codec
+from engine.contracts import Cause
+from engine.models import (
+    Case,
+    ChannelAttempt,
+    ChannelCallback,
+    LateMoney,
+    PaymentOrder,
+    Refund,
+    SavedCard,
+)
+from engine.services.outcomes import apply_attempt_outcome
 from ledger import api as ledger
 from ledger.models import Account, Hold, Journal
 from paymentplatform.console.models import AuditLog, Proposal
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.encryption import encrypt_text
 from paymentplatform.kernel.errors import Unauthenticated
 from tests.architecture.sources import our_models
 from tests.console import proposals, trades
 from tests.makers import PASSWORD, make_merchant, make_payer_token
 
 OURS = [model for model in admin.site._registry if model in our_models()]
+CHANNELS_TOKEN = "tok_saved_seen_by_nobody"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -79,6 +95,16 @@ def book(unit_database: str) -> dict[Any, Any]:
         Hold: hold,
         AuditLog: line.pk,
         Proposal: proposals.proposed(payer=paid.payer).proposal_no,
+        SavedCard: SavedCard.objects.create(
+            card_no=numbers.new_number(numbers.CARD),
+            merchant_no=paid.merchant["merchant_no"],
+            payer_ref="anna",
+            channel_code="sandbox",
+            token=encrypt_text(CHANNELS_TOKEN),
+            token_digest="d",
+            brand="VISA",
+            last4="4242",
+        ).card_no,
     }
 
 
@@ -256,6 +282,28 @@ def test_a_callback_is_shown_without_card_numbers(client, book):
     assert "4111111111111111" not in text
 
 
+def test_a_saved_cards_token_is_nowhere(client, book):
+    stored = SavedCard.objects.get(pk=book[SavedCard]).token
+    for address in (
+        page(SavedCard, "changelist"),
+        page(SavedCard, "change", book[SavedCard]),
+        act_page(SavedCard, book[SavedCard], "remove"),
+    ):
+        text = client.get(address).content.decode()
+        assert book[SavedCard] in text
+        assert CHANNELS_TOKEN not in text
+        assert stored not in text
+
+
+def test_why_an_attempt_is_unknown_can_be_read(client):
+    trade = trades.paying()
+    answer = ChannelAnswer(Outcome.UNKNOWN, raw="ReadTimeout after 8 s")
+    apply_attempt_outcome(attempt_no=trade.attempt, answer=answer, cause=Cause.INQUIRY)
+    text = client.get(page(ChannelAttempt, "change", trade.attempt)).content.decode()
+    for shown in ("ReadTimeout after 8 s", "UNKNOWN", "inquiry"):
+        assert shown in text
+
+
 ACTS = [
     (Merchant, "change-settings", "acquiring.change_merchant"),
     (Merchant, "issue-key", "acquiring.add_credential"),
@@ -263,8 +311,18 @@ ACTS = [
     (MerchantEvent, "redeliver", "acquiring.add_delivery"),
     (PayerWallet, "unlock", "checkout.change_payerwallet"),
     (PayerAgreement, "revoke", "checkout.change_payeragreement"),
+    (ChannelCallback, "replay", "engine.change_channelcallback"),
+    (SavedCard, "remove", "engine.change_savedcard"),
 ]
-TOUCHED = (Merchant, Credential, Delivery, PayerWallet, PayerAgreement)
+TOUCHED = (
+    Merchant,
+    Credential,
+    Delivery,
+    PayerWallet,
+    PayerAgreement,
+    ChannelCallback,
+    SavedCard,
+)
 
 
 class TestActs:
@@ -380,3 +438,51 @@ class TestActs:
         assert client.post(address, {"reason": "because"}).status_code == 302
         assert PayerAgreement.objects.get(pk=agreement).revoked_at is not None
         self.audited(book, "revoke_agreement", agreement)
+
+    def test_a_callback_is_replayed_once_and_for_all(self, client, book):
+        trade = trades.paying()
+        channel = get_channel("sandbox")
+        body = codec.encode(
+            {
+                "request_no": trade.attempt,
+                "merchant_account": channel.merchant_account,
+                "status": "SUCCEEDED",
+                "amount": trades.AMOUNT,
+                "currency": "CNY",
+                "channel_trade_no": numbers.new_number("trd"),
+            }
+        )
+        key = codec.derive_key(
+            secret=settings.SANDBOX_SIGNING_KEY,
+            channel="sandbox",
+            purpose=codec.Purpose.NOTIFICATION,
+        )
+        headers = codec.sign_notification(key=key, account=channel.merchant_account, body=body)
+        stored = ChannelCallback.objects.create(channel_code="sandbox", headers=headers, body=body)
+        address = act_page(ChannelCallback, stored.pk, "replay")
+        for note in ("paid", "repeated"):
+            done = client.post(address, {"reason": "because"}, follow=True)
+            assert note in done.content.decode()
+        assert TradeOrder.objects.get(pk=trade.order).status == "SUCCESS"
+        first, second = AuditLog.objects.filter(action="replay", object_no=str(stored.pk)).order_by(
+            "pk"
+        )
+        assert (first.after["result"], first.after["note"]) == ("APPLIED", "paid")
+        assert second.after == {"note": "repeated"}
+
+    def test_a_callback_that_does_not_verify_is_replayed_in_vain(self, client, book):
+        before = every_row(TradeOrder)
+        done = client.post(
+            act_page(ChannelCallback, book[ChannelCallback], "replay"),
+            {"reason": "because"},
+            follow=True,
+        )
+        assert "REFUSED" in done.content.decode()
+        assert every_row(TradeOrder) == before
+        self.audited(book, "replay", book[ChannelCallback])
+
+    def test_a_saved_card_is_removed(self, client, book):
+        address = act_page(SavedCard, book[SavedCard], "remove")
+        assert client.post(address, {"reason": "because"}).status_code == 302
+        assert SavedCard.objects.get(pk=book[SavedCard]).removed_at is not None
+        assert set(self.audited(book, "remove", book[SavedCard]).after) == {"removed_at"}

@@ -12,6 +12,7 @@ import pytest
 
 from engine.channels.base import Outcome, TimeLimits
 from engine.channels.sandbox import codec
+from engine.channels.sandbox.answers import FAILURES
 from tests.engine.channels.hostile import HostileInstitution, drip, signed_reply
 from tests.engine.channels.requests import make_request, reference, refund_of
 
@@ -199,3 +200,21 @@ def test_a_refund_that_was_refused_for_good_has_failed(play: Play):
 
     answer = play(script).channel().refund(refund_of(make_request(), "CH1"))
     assert (answer.outcome, answer.failure_code) == (Outcome.FAILED, "charge_not_found")
+
+
+RETRIABLE = {"ACQUIRER_BUSY"}
+"""The only code after which another channel may be tried: adding one here is a decision about money."""
+
+
+@pytest.mark.parametrize("code", [*FAILURES, "SOMETHING_NEW"])
+def test_only_what_is_mapped_as_retriable_may_be_tried_elsewhere(play: Play, code: str):
+    failed = {"status": "FAILED", "failure_code": code, "amount": None, "channel_trade_no": None}
+    channel = play(
+        lambda connection, signature, body: connection.sendall(
+            signed_reply(signature, _success(body, **failed))
+        )
+    ).channel()
+    for answer in (channel.pay(make_request()), channel.query(reference(make_request()))):
+        assert answer.outcome is Outcome.FAILED
+        assert answer.retriable is (code in RETRIABLE)
+        assert answer.failure_code == FAILURES.get(code, ("declined", False))[0]

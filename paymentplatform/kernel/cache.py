@@ -1,4 +1,4 @@
-"""A small in-process cache for configuration: bounded age with jitter, one loader at a time per key.
+"""A small in-process cache for configuration: bounded age with jitter, one refresh at a time per key.
 
 Only for what may be a few seconds old; money decisions re-check inside their own statement.
 """

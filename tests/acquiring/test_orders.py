@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from django.db import transaction
 
 from acquiring.contracts import (
     CloseReason,
@@ -14,17 +16,21 @@ from acquiring.contracts import (
     Method,
     OrderAlreadyPaid,
     OrderConflict,
+    OrderStatus,
 )
+from acquiring.models import TradeOrder
 from acquiring.selectors import get_order_by_cashier_token, get_order_json, list_orders_json
 from acquiring.services.closing import CloseResult, close_order, expire_due_orders
 from acquiring.services.merchants import (
     authenticate_bearer,
     issue_credential,
+    recognise_bearer,
     revoke_credential,
 )
 from acquiring.services.order_rules import find_differences
 from acquiring.services.orders import create_order
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
 from tests.barrier import run_together
 from tests.clock import VirtualClock
@@ -228,6 +234,29 @@ class TestCreateOrder:
         assert create_order(body=body(), merchant=still_good)[0]
 
 
+class TestKeysThatEnd:
+    def test_a_key_ends_by_itself_also_where_it_is_remembered(self, clock: VirtualClock):
+        made = make_merchant()
+        key = issue_credential(merchant_no=made["merchant_no"], lifetime_s=60)
+        merchant = recognise_bearer(secret=key.secret)
+        _, order_json = create_order(body=body(), merchant=merchant)
+        order_no = msgspec.json.decode(order_json)["order_no"]
+        clock.advance(59)
+        assert authenticate_bearer(secret=key.secret) == merchant
+
+        clock.advance(2)
+
+        with pytest.raises(Unauthenticated):
+            authenticate_bearer(secret=key.secret)
+        with pytest.raises(Unauthenticated):
+            create_order(body=body(), merchant=merchant)
+        with pytest.raises(Unauthenticated):
+            get_order_json(merchant=merchant, order_no=order_no)
+        assert count_orders(merchant.merchant_no) == 1
+        still_good = authenticate_bearer(secret=made["secret_key"])
+        assert get_order_json(merchant=still_good, order_no=order_no) == order_json
+
+
 class TestReading:
     def test_another_merchants_order_is_not_found(self):
         trade = make_trade()
@@ -252,6 +281,40 @@ class TestReading:
             if cursor is None:
                 break
         assert seen == sorted(made, reverse=True)
+
+    def test_pages_are_stable_where_times_are_equal_and_orders_come_meanwhile(self):
+        merchant = make_identity()
+        with transaction.atomic():
+            made = {
+                TradeOrder.objects.create(
+                    order_no=numbers.new_number(numbers.ORDER),
+                    merchant_no=merchant.merchant_no,
+                    merchant_order_no=f"same-{n}",
+                    request_digest="",
+                    amount=1,
+                    currency="CNY",
+                    subject="Tea",
+                    cashier_secret="s",
+                    max_tries=1,
+                    expires_at=database_now() + timedelta(hours=1),
+                    due_at=database_now() + timedelta(hours=1),
+                ).order_no
+                for n in range(7)
+            }
+        times = TradeOrder.objects.filter(merchant_no=merchant.merchant_no)
+        assert times.values("created_at").distinct().count() == 1
+        seen: list[str] = []
+        cursor = None
+        while True:
+            page, cursor = list_orders_json(
+                merchant=merchant, limit=2, before=cursor, status=OrderStatus.INIT
+            )
+            seen += [msgspec.json.decode(order)["order_no"] for order in page]
+            make_trade(merchant=merchant)
+            if cursor is None:
+                break
+        assert len(seen) == len(set(seen)) == 7
+        assert set(seen) == made
 
     def test_a_cashier_link_opens_only_its_own_order(self):
         trade, other = make_trade(), make_trade()

@@ -331,6 +331,20 @@ def test_broken_row_is_counted_and_others_arrive(shop: Shop, receiver: WebhookRe
 # --- crashes, leases, fencing
 
 
+def test_a_lease_lasts_thirty_seconds_and_outlasts_every_try(
+    shop: Shop, clock: VirtualClock
+) -> None:
+    delivery_no = record_event(shop, "http://127.0.0.1:9/")
+    (held,) = claim_due_deliveries(limit=1, per_merchant=1)
+    assert held.delivery_no == delivery_no
+    clock.advance(29)
+    assert claim_due_deliveries(limit=1, per_merchant=1) == []
+    clock.advance(2)
+    (taken_over,) = claim_due_deliveries(limit=1, per_merchant=1)
+    assert (taken_over.delivery_no, taken_over.token == held.token) == (delivery_no, False)
+    assert notifications.LEASE_S > notifications.TOTAL_TIMEOUT_S + notifications.CONNECT_TIMEOUT_S
+
+
 def test_crash_between_call_and_record_repeats_the_same_id(
     shop: Shop, receiver: WebhookReceiver, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

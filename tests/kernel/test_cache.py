@@ -1,0 +1,114 @@
+"""The cache of configuration: old after a while, refreshed by one, and never remembering a refusal."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from paymentplatform.kernel import cache
+from paymentplatform.kernel.cache import ConfigCache
+from tests.barrier import run_times
+
+SECONDS = 5.0
+OLDEST_S = SECONDS * 1.2
+
+
+class Clock:
+    """The cache's own clock, moved by hand."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    moved = Clock()
+    monkeypatch.setattr(cache, "time", SimpleNamespace(monotonic=moved.monotonic))
+    return moved
+
+
+class Source:
+    """What is loaded: the number of the load; ``gate`` holds loads until the test opens it."""
+
+    def __init__(self) -> None:
+        self.loads = 0
+        self.refuses = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.begun = threading.Event()
+
+    def load(self, _key: str) -> int:
+        self.loads += 1
+        self.begun.set()
+        assert self.gate.wait(10)
+        if self.refuses:
+            raise LookupError
+        return self.loads
+
+
+def test_a_value_is_loaded_once_and_again_when_it_is_old(clock: Clock):
+    source = Source()
+    cached = ConfigCache(source.load, seconds=SECONDS)
+    assert [cached.get("a"), cached.get("a")] == [1, 1]
+    clock.now += SECONDS * 0.8 - 0.01
+    assert cached.get("a") == 1
+    clock.now += OLDEST_S - SECONDS * 0.8 + 0.02
+    assert [cached.get("a"), cached.get("a")] == [2, 2]
+    assert (cached.hits, cached.misses, source.loads) == (3, 2, 2)
+
+
+def test_entries_do_not_all_become_old_together(clock: Clock):
+    cached = ConfigCache(Source().load, seconds=SECONDS)
+    for n in range(200):
+        cached.get(str(n))
+    ages = {entry[0] - clock.now for entry in cached._entries.values()}
+    assert len(ages) > 100
+    assert min(ages) >= SECONDS * 0.8
+    assert max(ages) <= OLDEST_S
+
+
+def test_one_refreshes_while_the_others_keep_the_old_value(clock: Clock):
+    source = Source()
+    cached = ConfigCache(source.load, seconds=SECONDS)
+    cached.get("a")
+    clock.now += OLDEST_S + 1
+    source.gate.clear()
+    source.begun.clear()
+    answers: list[int] = []
+    refreshing = threading.Thread(target=lambda: answers.append(cached.get("a")))
+    refreshing.start()
+    assert source.begun.wait(10)
+    assert run_times(8, lambda: cached.get("a")) == [1] * 8
+    source.gate.set()
+    refreshing.join(10)
+    assert answers == [2]
+    assert cached.get("a") == 2
+    assert source.loads == 2
+
+
+def test_a_refusal_is_not_remembered_and_drops_the_old_value(clock: Clock):
+    source = Source()
+    cached = ConfigCache(source.load, seconds=SECONDS)
+    cached.get("a")
+    clock.now += OLDEST_S + 1
+    source.refuses = True
+    for _again in range(2):
+        with pytest.raises(LookupError):
+            cached.get("a")
+    assert "a" not in cached._entries, "a revoked key may not be served while another thread asks"
+    source.refuses = False
+    assert cached.get("a") == 4
+
+
+def test_it_stays_small_and_forgets_when_told(clock: Clock):
+    source = Source()
+    cached = ConfigCache(source.load, seconds=SECONDS, limit=3)
+    for n in range(10):
+        cached.get(str(n))
+        assert len(cached._entries) <= 3
+    cached.forget()
+    assert cached.get("9") == 11

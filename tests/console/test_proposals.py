@@ -322,8 +322,12 @@ class TestChanged:
     def proposed(self, payer: str, kind: ProposalKind) -> ProposalView:
         return make_proposal(replace(wish(payer=payer), kind=kind.name)).proposal
 
-    def test_what_would_do_something_else_now_is_refused(self, pay_out):
+    def test_what_would_do_something_else_now_is_refused(self, pay_out, monkeypatch):
+        def never(payload: Payload, approval: Approval) -> str:
+            raise AssertionError
+
         payer = make_payer(balance=1_000)
+        monkeypatch.setitem(KINDS, pay_out.name, replace(pay_out, execute=never))
         made = self.proposed(payer, pay_out)
         approve(proposed(payer=payer))
         before = footprint(payer)

@@ -88,6 +88,7 @@ class MerchantAdmin(ReadOnlyAdmin):
         ("merchant_no", "state"),
         ("name", "origins"),
         ("late_money_policy", "late_money_ask_minutes"),
+        ("max_refunds_per_order", "refund_window_days"),
         "max_tries",
         "created_at",
     )

@@ -20,7 +20,7 @@ from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.sqlcalls import call_function
 
-RETRY_CLOSE_S = 60
+RETRY_CLOSE_S = 45
 PARALLEL_CLOSES = 8
 
 _log = structlog.get_logger(__name__)

@@ -31,7 +31,9 @@ from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
 from paymentplatform.kernel.failpoints import failpoint
 
-LEASE_S = 60
+LEASE_S = 45
+"""Whoever dies at work is replaced after this long: with the tick of the clock and the work itself, within a minute."""
+
 PARALLEL_CALLS = 8
 FORWARD_EVERY_S = 5
 

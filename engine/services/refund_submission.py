@@ -24,7 +24,7 @@ from engine.services.submission import build_reference
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
 from paymentplatform.kernel.failpoints import failpoint
 
-LEASE_S = 60
+LEASE_S = 45
 PARALLEL_CALLS = 8
 
 _log = structlog.get_logger(__name__)

@@ -5,6 +5,7 @@ They know only what real ones know: an answer, or none. Without one they look at
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections import defaultdict
@@ -43,6 +44,8 @@ class Life:
     patience_s: float = PATIENCE_S
     order_no: str = ""
     armed: defaultdict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    died_at: float | None = None
+    """When the last point of the plan was seen to have been hit."""
 
     @property
     def platform(self) -> LivePlatform:
@@ -68,6 +71,11 @@ class Life:
         for point in self.plan.get(stage, ()):
             about = None if point in self.anybody else self.order_no
             self.armed[point].append(self.platform.arm(point, about))
+
+    def see_deaths(self) -> None:
+        """Note when the last one had died."""
+        if self.died_at is None and not self.unhit():
+            self.died_at = time.monotonic()
 
     def disarm(self) -> None:
         """Spare whoever comes from now on."""
@@ -115,6 +123,7 @@ class Life:
         deadline = time.monotonic() + self.patience_s
         while True:
             order = self.order()
+            self.see_deaths()
             if is_there(order):
                 return order
             assert time.monotonic() < deadline, f"{self.name} never came to {what}: {order}"
@@ -166,6 +175,7 @@ class Life:
 
     def late_money(self) -> list[dict[str, Any]]:
         """What came too late for it."""
+        self.see_deaths()
         return self.platform.sql(
             "SELECT * FROM engine_late_money WHERE order_no = %s", self.order_no
         )
@@ -200,11 +210,8 @@ class Life:
 
     def heard(self) -> set[str]:
         """The types of the webhooks about it that have reached the merchant's server."""
-        return {
-            body["type"]
-            for body in self.merchant.events()
-            if body["data"].get("order_no") == self.order_no
-        }
+        bodies = [json.loads(received.body) for received in self.merchant.webhooks()]
+        return {body["type"] for body in bodies if body["data"].get("order_no") == self.order_no}
 
     def _sum(self, query: str) -> int:
         (row,) = self.platform.sql(query, self.order_no)

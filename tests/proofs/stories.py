@@ -197,7 +197,6 @@ LIVES = [
         "payment_marked_closing",
         expires_in=EXPIRES_IN_S,
     ),
-    *_cuts(expired, CLOSED, "waiting", "close_answered", expires_in=EXPIRES_IN_S, long=True),
     # From the balance, and telling the merchant.
     *_cuts(charged_at_once, PAID, "created", "balance_payment_committed", **_BALANCE),
     *_cuts(charged_at_once, PAID, "created", "deliveries_claimed", "delivery_sent", **_BALANCE),

@@ -144,6 +144,11 @@ def decode_query(request: HttpRequest, into: type[T]) -> T:
 def find_field_errors(value: Any, kind: Any, path: str = "") -> Iterator[FieldError]:
     """Yield what is wrong with each field, going into nested structs."""
     struct = _struct_in(kind)
+    if struct is None and isinstance(value, dict) and (inner := _value_kind_in(kind)) is not None:
+        named = [e for k in value for e in find_field_errors(value[k], inner, _join(path, k[:64]))]
+        if named:
+            yield from named
+            return
     if struct is None or not isinstance(value, dict):
         try:
             msgspec.convert(value, kind, strict=True)
@@ -275,6 +280,14 @@ def _struct_in(kind: Any) -> Any:
     """Return the one struct among the alternatives of a type, or None."""
     structs = [m for m in _members(kind) if isinstance(m, type) and issubclass(m, msgspec.Struct)]
     return structs[0] if len(structs) == 1 else None
+
+
+def _value_kind_in(kind: Any) -> Any:
+    """Return the type of a mapping's values where one of the alternatives is a mapping, else None."""
+    for member in _members(kind):
+        if typing.get_origin(member) is dict:
+            return typing.get_args(member)[1]
+    return None
 
 
 @cache

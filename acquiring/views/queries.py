@@ -23,7 +23,7 @@ def parse_time(field: str, text: str | None) -> datetime | None:
         return msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
     except msgspec.ValidationError:
         raise build_fault(
-            field, "an RFC 3339 time with offset, such as 2026-01-31T00:00:00Z"
+            field, "an RFC 3339 time with offset, such as 2026-01-31T00:00:00Z (write + as %2B)"
         ) from None
 
 

@@ -126,7 +126,7 @@ def test_numbers_of_other_grammars_are_not_json(text: str) -> None:
         (b'{"amount":1,"subject":7}', "subject", "wrong_type"),
         (b'{"amount":1,"subject":"s","inner":{}}', "inner.code", "required"),
         (b'{"amount":1,"subject":"s","inner":{"code":1.5}}', "inner.code", "wrong_type"),
-        (b'{"amount":1,"subject":"s","metadata":{"k":1}}', "metadata[...]", "wrong_type"),
+        (b'{"amount":1,"subject":"s","metadata":{"k":1}}', "metadata.k", "wrong_type"),
         (b'{"amount":1,"subject":"s","tags":["a",2]}', "tags[1]", "wrong_type"),
         (b'{"amount":1,"subject":"a\\u0000b"}', "subject", "invalid_value"),
         (b'{"amount":1,"subject":"\\ud800"}', "subject", "invalid_value"),
@@ -284,3 +284,11 @@ def test_a_value_outside_a_list_is_told_the_list(body: bytes, field: str, allowe
 def test_a_parameter_outside_a_list_is_told_the_list():
     with pytest.raises(InvalidRequest, match="colour: Must be one of RED, GREEN"):
         decode_query(RequestFactory().get("/?colour=BLUE"), Choices)
+
+
+def test_a_wrong_value_in_a_mapping_is_named_by_its_key():
+    errors = refused(b'{"amount":1,"subject":"s","metadata":{"a":"1","b":2,"c":null}}').errors
+    assert [(e.field, e.code) for e in errors] == [
+        ("metadata.b", "wrong_type"),
+        ("metadata.c", "required"),
+    ]

@@ -102,7 +102,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "number": _("Try"),
     "object_no": _("About"),
     "opened_at": _("Opened at"),
-    "order_no": _("Order number"),
+    "order_no": _("Platform order number"),
     "owner": _("Owner"),
     "paid_at": _("Paid at"),
     "payer": _("Payer"),

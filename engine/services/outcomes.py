@@ -227,10 +227,13 @@ def _apply_mismatch(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appli
     open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
     if cause in _ONLY_SUSPICION:
         attempt.next_query_at = database_now()
+        attempt.lease_token = attempt.leased_until = None  # whoever submitted it has done his work
         if attempt.status != "UNKNOWN":
             apply_move(attempt, "mark_unknown", cause=cause)
         else:
-            attempt.save(update_fields=["next_query_at", *LAST_HEARD])
+            attempt.save(
+                update_fields=["next_query_at", "lease_token", "leased_until", *LAST_HEARD]
+            )
         jobs.ring(QUERY_TASK)
         return Applied("quarantined")
     trade_no = str(answer.channel_trade_no)

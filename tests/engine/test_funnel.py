@@ -18,7 +18,8 @@ from acquiring.services.closing import (
 )
 from engine.channels.base import ChannelAnswer, Outcome, PayerActionData
 from engine.contracts import Cause
-from engine.services.inquiries import query_attempt
+from engine.services.call_slots import take_call_slot
+from engine.services.inquiries import query_attempt, query_due_attempts
 from engine.services.outcomes import apply_attempt_outcome
 from engine.services.submission import submit_attempt, submit_payment
 from paymentplatform.kernel.transactions import TransactionMisuse
@@ -363,6 +364,25 @@ class TestMismatch:
         assert [p["failure_code"] for p in trade.payments()] == ["amount_mismatch"]
         assert [row["amount"] for row in trade.late_money()] == [9_99]
         assert trade.merchant_balance() == 0
+
+    def test_of_an_answer_to_a_worker_is_asked_about_at_once(self, channels: Channels):
+        """The worker's lease ends with its answer: nobody waits until it runs out."""
+        trade = make_trade()
+        for channel in channels:
+            channel.only_order_no = trade.order_no
+        short = charged(9_99, trade_no=new_trade_no())
+        channels[0].pay_answers.append(short)
+        channels[0].query_answers.append(short)
+        with take_call_slot():
+            assert trade.pay().status == "PAYING"
+        assert channels[0].calls == []
+
+        for _janitor in range(2):
+            while query_due_attempts():
+                pass
+
+        assert [call for call, _ in channels[0].calls] == ["pay", "query"]
+        assert [row["amount"] for row in trade.late_money()] == [9_99]
 
     def test_in_currency_is_never_paid(self, channels: Channels):
         trade = pending_trade(channels)

@@ -19,11 +19,13 @@ class Racers:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._pool = pool
 
-    def run(self, callables: Sequence[Callable[[], Any]]) -> list[Any]:
+    def run(
+        self, callables: Sequence[Callable[[], Any]], *, patience_s: float = _PATIENCE_S
+    ) -> list[Any]:
         """Run them all at once; return, in their order, what each returned or the exception it raised."""
         gate = threading.Barrier(len(callables))
         racing = [self._pool.submit(_race, gate, function) for function in callables]
-        return [race.result(_PATIENCE_S) for race in racing]
+        return [race.result(patience_s) for race in racing]
 
 
 @contextmanager
@@ -37,10 +39,12 @@ def racers(count: int) -> Iterator[Racers]:
             made.run([connections.close_all] * count)
 
 
-def run_together(callables: Sequence[Callable[[], Any]]) -> list[Any]:
+def run_together(
+    callables: Sequence[Callable[[], Any]], *, patience_s: float = _PATIENCE_S
+) -> list[Any]:
     """Run them all at once; return, in their order, what each returned or the exception it raised."""
     with racers(len(callables)) as made:
-        return made.run(callables)
+        return made.run(callables, patience_s=patience_s)
 
 
 def run_times(count: int, function: Callable[[], Any]) -> list[Any]:

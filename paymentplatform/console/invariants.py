@@ -300,7 +300,8 @@ SELECT p.proposal_no AS subject, 'is OPEN past its time' AS problem, p.expires_a
 
 _HOLDS_FOLLOW_DETAILS: Final = """
 SELECT COALESCE(h.hold_no, d.hold_no) AS subject,
-       'is ' || COALESCE(h.status || ' over ' || h.amount || ' of ' || a.code, 'nowhere') || ', the detail it is for is '
+       'is ' || COALESCE(h.status || ' over ' || h.amount || ' of ' || a.code, 'nowhere')
+       || ', the detail it is for is '
        || COALESCE(d.status || ' over ' || d.amount || ' of ' || d.payer_account, 'nowhere') AS problem
   FROM ledger_hold AS h
   JOIN ledger_account AS a ON a.id = h.account_id

@@ -172,6 +172,7 @@ class TestQueryPayment:
             ("pay_x", (2, "invalid_request"), "neither a payment's number (pay_…) nor an order's"),
             (numbers.new_number(numbers.EVENT), (2, "invalid_request"), "neither"),
         ],
+        ids=["unknown payment", "order without one", "no number", "another kind"],
     )
     def test_what_it_cannot_query_it_names(self, number, code, told):
         left, answer = run("query_payment", number)

@@ -111,4 +111,11 @@ class WordKeeper:
         )
 
 
+class RefundingKeeper(WordKeeper):
+    """The same, with an office for refunds that never answers: tests bring its answers themselves."""
+
+    capabilities = WordKeeper.capabilities | {Capability.REFUND}
+
+
 KEEPER = WordKeeper()
+REFUNDER = RefundingKeeper()

@@ -32,6 +32,8 @@ AMOUNT = 1_00
 SLOWER_AT_MOST, NOTHING_BELOW_S = 4.0, 0.25
 """How much worse the p99 may get; a p99 below the second figure is always good enough on a shared machine."""
 KEPT = 0.9
+"""This share of the pace has to be kept: of the one asked for, or of what a busy machine gave before the fault."""
+IDLE = os.getloadavg()[0] < (os.cpu_count() or 1)
 HEALED_WITHIN_S = 60.0
 
 pytestmark = [pytest.mark.timeout(600 if LONG else 180)]
@@ -136,8 +138,9 @@ def test_a_black_hole_delays_nobody_who_does_not_need_it(platform: LivePlatform)
     print(f"\nbefore: {before}\nduring: {during}")  # noqa: T201 - the figures are what one wants to see
 
     for span in (before, during):
-        assert set(span.answers) == {"201 created", "200 PAID"}, span
-        assert span.pace >= KEPT * PACE, span
+        assert set(span.answers) == {"201 created", "200 PAID"}, str(span)
+    assert during.pace >= KEPT * min(PACE, before.pace)
+    assert before.pace >= KEPT * PACE or not IDLE, "an idle machine has to reach the pace"
     for now, then in ((during.creates, before.creates), (during.pays, before.pays)):
         assert p99(now) <= max(SLOWER_AT_MOST * p99(then), NOTHING_BELOW_S)
     spent = AMOUNT * (len(before.orders) + len(during.orders))

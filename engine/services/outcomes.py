@@ -41,6 +41,7 @@ _ONLY_SUSPICION = frozenset({Cause.SYNC_ANSWER, Cause.CALLBACK})
 """What an institution says unasked, or while it is still at work; every other cause asked it what became of it."""
 KEPT_OF_ANSWER = 4_096
 SCHEDULE_SPENT = "inquiry_schedule_spent"
+DUPLICATE_TRADE_NO = "duplicate_trade_no"
 _AFTER_END = {
     "SUCCEEDED": LateMoneyReason.CHARGED_TWICE,
     "FAILED": LateMoneyReason.SUCCESS_AFTER_FAILURE,
@@ -150,6 +151,10 @@ def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appl
     }
     if same_charge:
         return Applied("repeated")
+    if _is_of_another_attempt(attempt, str(answer.channel_trade_no)):
+        said = f"{answer.channel_trade_no} after its end"
+        open_case(kind=DUPLICATE_TRADE_NO, object_no=attempt.attempt_no, detail=said)
+        return Applied("quarantined")
     if answer.amount != attempt.amount or answer.currency != attempt.currency:
         said = f"said {answer.amount} {answer.currency} after its end"
         open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
@@ -163,22 +168,25 @@ def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appl
     return Applied("late_money")
 
 
+def _is_of_another_attempt(attempt: ChannelAttempt, trade_no: str) -> bool:
+    """Whether this charge paid, or came late for, another attempt: it is not booked and given back a second time."""
+    charge = {"channel_code": attempt.channel_code, "channel_trade_no": trade_no}
+    return (
+        ChannelAttempt.objects.filter(**charge, status="SUCCEEDED")
+        .exclude(attempt_no=attempt.attempt_no)
+        .exists()
+        or LateMoney.objects.filter(**charge).exclude(attempt_no=attempt.attempt_no).exists()
+    )
+
+
 def _apply_success(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
     attempt, payment = rows.attempt, rows.payment
+    trade_no = str(answer.channel_trade_no)
+    if _is_of_another_attempt(attempt, trade_no):
+        open_case(kind=DUPLICATE_TRADE_NO, object_no=attempt.attempt_no, detail=trade_no)
+        return _keep_waiting(rows, answer, cause)
     if (answer.amount, answer.currency) != (attempt.amount, attempt.currency):
         return _apply_mismatch(rows, answer, cause)
-    trade_no = str(answer.channel_trade_no)
-    duplicate = (
-        ChannelAttempt.objects.filter(
-            channel_code=attempt.channel_code, channel_trade_no=trade_no, status="SUCCEEDED"
-        ).exists()
-        or LateMoney.objects.filter(
-            channel_code=attempt.channel_code, channel_trade_no=trade_no
-        ).exists()
-    )
-    if duplicate:
-        open_case(kind="duplicate_trade_no", object_no=attempt.attempt_no, detail=trade_no)
-        return _keep_waiting(rows, answer, cause)
     apply_move(attempt, "mark_succeeded", cause=cause, channel_trade_no=trade_no)
     if answer.saved_card is not None:
         save_card(payment=payment, channel_code=attempt.channel_code, card=answer.saved_card)

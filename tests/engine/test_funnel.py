@@ -396,6 +396,62 @@ class TestMismatch:
         assert trade.merchant_balance() == 0
 
 
+class TestTradeNumberOfAnother:
+    """An institution that answers with somebody else's charge: it is booked, and given back, at most once."""
+
+    @pytest.mark.parametrize("used", ["paid", "late"])
+    @pytest.mark.parametrize("end", [DECLINED, CLOSED], ids=["failed", "closed"])
+    def test_after_the_end_is_no_late_money(
+        self, channels: Channels, used: str, end: ChannelAnswer
+    ):
+        charge = self.charge_somebody(channels, used)
+        trade = pending_trade(channels)
+        number = trade.attempts()[0]["attempt_no"]
+        apply_attempt_outcome(attempt_no=number, answer=end, cause=Cause.INQUIRY)
+        before = trade.footprint(), self.books()
+
+        for _repeat in range(2):
+            applied = apply_attempt_outcome(attempt_no=number, answer=charge, cause=Cause.CALLBACK)
+
+            assert applied.effect == "quarantined"
+        assert (trade.footprint(), self.books()) == before
+        assert trade.late_money() == []
+        assert self.cases_of(number) == ["duplicate_trade_no"]
+
+    @pytest.mark.parametrize("used", ["paid", "late"])
+    @pytest.mark.parametrize("amount", [10_00, 20_00], ids=["same_amount", "other_amount"])
+    def test_of_a_live_attempt_ends_nothing(self, channels: Channels, used: str, amount: int):
+        charge = self.charge_somebody(channels, used)
+        trade = pending_trade(channels, amount=amount)
+        number = trade.attempts()[0]["attempt_no"]
+        money = self.books()
+
+        applied = apply_attempt_outcome(attempt_no=number, answer=charge, cause=Cause.INQUIRY)
+
+        assert applied.effect == "unknown"
+        assert [payment["status"] for payment in trade.payments()] == ["PAYING"]
+        assert (trade.late_money(), self.books()) == ([], money)
+        assert self.cases_of(number) == ["duplicate_trade_no"]
+
+    def charge_somebody(self, channels: Channels, used: str) -> ChannelAnswer:
+        """Another order's charge, which paid that order or came too late for it."""
+        other = pending_trade(channels, merchant=make_identity(late_money_policy="HOLD"))
+        number = other.attempts()[0]["attempt_no"]
+        if used == "late":
+            apply_attempt_outcome(attempt_no=number, answer=DECLINED, cause=Cause.CALLBACK)
+        charge = charged(10_00, trade_no=new_trade_no())
+        apply_attempt_outcome(attempt_no=number, answer=charge, cause=Cause.CALLBACK)
+        assert bool(other.late_money()) is (used == "late")
+        return charge
+
+    def books(self) -> list[int]:
+        return [balance_of(code) for code in ("A10:scripted:CNY", "L90:scripted:CNY")]
+
+    def cases_of(self, number: str) -> list[str]:
+        found = rows("SELECT kind FROM engine_case WHERE object_no = %s", number)
+        return [case["kind"] for case in found]
+
+
 class TestClosing:
     def test_paid_meanwhile_wins(self, channels: Channels):
         trade = pending_trade(channels)

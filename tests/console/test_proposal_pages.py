@@ -236,3 +236,43 @@ class TestStatementPage:
         shown = text_of(client.get(act_page(PayerWallet, payer, "statement")))
         assert "1 JPY" in shown
         assert "CNY" not in shown
+
+
+class TestNames:
+    """People are known by their usernames: nobody takes another one to approve his own proposal."""
+
+    def test_an_account_is_never_renamed(self):
+        maker = User.objects.create_superuser(username=numbers.new_number("op"), password=None)
+        client, renamed = log_in(maker), f"{maker.username}-2"
+
+        client.post(
+            page(User, "change", maker.pk),
+            {
+                "username": renamed,
+                "first_name": "Anna",
+                "is_active": "on",
+                "is_staff": "on",
+                "is_superuser": "on",
+                "date_joined_0": "2026-01-31",
+                "date_joined_1": "12:00:00",
+            },
+        )
+
+        kept = User.objects.get(pk=maker.pk)
+        assert (kept.username, kept.first_name) == (maker.username, "Anna")
+
+    def test_an_account_is_made_with_a_name(self):
+        maker = User.objects.create_superuser(username=numbers.new_number("op"), password=None)
+        made = numbers.new_number("op")
+
+        log_in(maker).post(
+            page(User, "add"),
+            {
+                "username": made,
+                "password1": "a-long-Word-7-enough",
+                "password2": "a-long-Word-7-enough",
+                "usable_password": "true",
+            },
+        )
+
+        assert User.objects.filter(username=made).exists()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -39,11 +42,20 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
 @admin.register(User)
 class OperatorAdmin(DjangoUserAdmin, ModelAdmin):
-    """Operators' accounts, in the look of the rest."""
+    """Operators' accounts, in the look of the rest.
+
+    A username never changes: proposals and the audit log know people by it, and whoever could take another name
+    could approve what he proposed.
+    """
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Let the username be chosen once."""
+        readonly = tuple(super().get_readonly_fields(request, obj))
+        return readonly if obj is None else (*readonly, "username")
 
 
 @admin.register(Group)

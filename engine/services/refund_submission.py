@@ -63,7 +63,6 @@ def submit_refund(*, refund_no: str) -> RefundProgress:
             _leave_to_worker(refund_no)
         elif lease := _claim(refund_no):
             refund = get_refund(refund_no=refund_no)
-            failpoint("refund_claimed", refund.order_no)
             answer = _call(refund, "refund")
             apply_refund_outcome(
                 refund_no=refund_no, answer=answer, cause=Cause.SYNC_ANSWER, lease_token=lease
@@ -130,6 +129,7 @@ def _call(refund: Refund, operation: str) -> ChannelAnswer:
         _log.error("refund_channel_gone", refund_no=refund.refund_no, channel=refund.channel_code)
         return ChannelAnswer(outcome=Outcome.UNKNOWN)
     method: Callable[[RefundRequest], ChannelAnswer] = getattr(channel, operation)
+    failpoint("refund_claimed", refund.order_no)
     try:
         answer = method(_build_request(refund))
     except Exception:  # noqa: BLE001 - a bug in an adapter is no answer

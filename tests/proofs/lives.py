@@ -22,6 +22,7 @@ from tests.makers import order_body
 PATIENCE_S = 100.0
 _LOOK_EVERY_S = 0.25
 _LONGEST_ANSWER_S = 15.0
+_REPEATED_WITHIN_S = 16.0
 LASTING_S = 86_400
 Order = Mapping[str, Any]
 
@@ -71,6 +72,13 @@ class Life:
         for point in self.plan.get(stage, ()):
             about = None if point in self.anybody else self.order_no
             self.armed[point].append(self.platform.arm(point, about))
+
+    def comes_true(self) -> bool:
+        """Whether the whole plan was hit, if need be by a notification that is only now repeated."""
+        deadline = time.monotonic() + _REPEATED_WITHIN_S
+        while self.unhit() and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY_S)
+        return not self.unhit()
 
     def see_deaths(self) -> None:
         """Note when the last one had died."""

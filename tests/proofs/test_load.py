@@ -6,7 +6,6 @@ machine: the second half is held against the first. No request may fail, and the
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections import Counter
@@ -20,9 +19,9 @@ import pytest
 from tests.live import LiveMerchant, LivePlatform
 from tests.makers import order_body
 from tests.proofs.books import find_book_differences
+from tests.proofs.machine import IDLE, LONG, PATIENCE
 from tests.waiting import wait_until
 
-LONG = os.environ.get("RUN_LONG") == "1"
 PACE = 200 if LONG else 40
 """Balance payments a second. In the normal run other tests share the machine, so that it asks for a share only."""
 SPAN_S = 30.0 if LONG else 4.0
@@ -33,8 +32,7 @@ SLOWER_AT_MOST, NOTHING_BELOW_S = 4.0, 0.25
 """How much worse the p99 may get; a p99 below the second figure is always good enough on a shared machine."""
 KEPT = 0.9
 """This share of the pace has to be kept: of the one asked for, or of what a busy machine gave before the fault."""
-IDLE = os.getloadavg()[0] < (os.cpu_count() or 1)
-HEALED_WITHIN_S = 60.0
+HEALED_WITHIN_S = 60.0 * PATIENCE
 
 pytestmark = [pytest.mark.timeout(600 if LONG else 180)]
 

@@ -6,7 +6,6 @@ slowest row. Then the institution's book is compared with ours, charge by charge
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,16 +18,16 @@ import pytest
 
 from tests.live import LiveMerchant, LivePlatform, live_platform
 from tests.proofs.books import find_book_differences
+from tests.proofs.machine import LONG, PATIENCE
 from tests.waiting import wait_until
 
-LONG = os.environ.get("RUN_LONG") == "1"
 AMOUNT, REFUND, IN_PART = 30_00, 12_00, 11_00
-WITHIN_S = 60.0
+WITHIN_S = 60.0 * PATIENCE
 """Within so long of its payment every order has to have come to its end."""
 LOOK_EVERY_S = 0.5
 AT_ONCE = 16
 
-pytestmark = [pytest.mark.timeout(600 if LONG else 240)]
+pytestmark = [pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

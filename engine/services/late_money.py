@@ -96,6 +96,14 @@ def announce_end(late: LateMoney, *, cause: Cause) -> None:
     payment_owner().late_money_resolved(late_money=describe_late_money(late))
 
 
+@transactions.require
+def leave_to_people(late: LateMoney, *, why: str) -> None:
+    """Nothing is due any more: two operators decide about locked, open late money (require)."""
+    late.due_at = None
+    late.save(update_fields=["due_at"])
+    open_case(kind=CASE_KIND, object_no=late.late_money_no, detail=why)
+
+
 def can_give_back(channel_code: str) -> bool:
     """Whether this channel can return what it took."""
     channel = find_channel(channel_code)

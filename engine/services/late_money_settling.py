@@ -29,7 +29,12 @@ from engine.selectors import (
     lock_attempt,
     lock_late_money,
 )
-from engine.services.late_money import SETTLE_TASK, announce_end, can_give_back
+from engine.services.late_money import (
+    SETTLE_TASK,
+    announce_end,
+    can_give_back,
+    leave_to_people,
+)
 from engine.services.moves import apply_move
 from engine.services.refunds import open_late_money_refund
 from ledger import api as ledger
@@ -91,11 +96,18 @@ def settle_due_late_money(*, batch_size: int | None = None) -> int:
 
 @transactions.start
 def _send_back_when_due(*, late_money_no: str) -> None:
-    """Write the refund ahead, unless somebody has decided since the row was claimed (start)."""
+    """Write the refund ahead, unless somebody has decided since the row was claimed (start).
+
+    A channel that could give money back when this came, and cannot any more, leaves it to people.
+    """
     rows = _lock(late_money_no)
     after_commit(lambda: failpoint("late_money_settled", rows.late.order_no))
-    if rows.late.status == "OPEN" and rows.late.due_at is not None:
+    if rows.late.status != "OPEN" or rows.late.due_at is None:
+        return
+    if can_give_back(rows.late.channel_code):
         _send_back(rows, decided_by=BY_POLICY, cause=Cause.POLICY)
+    else:
+        leave_to_people(rows.late, why=f"{rows.late.channel_code} cannot give it back any more")
 
 
 @transactions.start
@@ -190,7 +202,8 @@ def _send_back(rows: _Locked, *, decided_by: str, cause: Cause) -> str:
 
 def _next_refund_no(late: LateMoney) -> str:
     """Return the number of its next refund; after one that was refused comes another number."""
-    tried = Refund.objects.filter(late_money_no=late.late_money_no).count()
+    refunds = Refund.objects.filter(order_no=late.order_no, late_money_no=late.late_money_no)
+    tried = refunds.count()
     return numbers.derive_number(numbers.REFUND, parent=late.late_money_no, count=tried + 1)
 
 

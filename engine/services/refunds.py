@@ -155,7 +155,9 @@ def _refuse_unable(channel_code: str) -> None:
 
 def _share_fee(payment: PaymentOrder, new: NewRefund) -> int:
     earlier = (
-        Refund.objects.filter(payment_no=payment.payment_no, purpose=Refund.Purpose.ORDER)
+        Refund.objects.filter(
+            order_no=payment.order_no, payment_no=payment.payment_no, purpose=Refund.Purpose.ORDER
+        )
         .exclude(status="FAILED")
         .aggregate(amount=Sum("amount", default=0), fee=Sum("returned_fee", default=0))
     )

@@ -145,6 +145,7 @@ def answer_refund(channels: Channels, trade: Trade, answer: ChannelAnswer | None
 
 class TestPolicyRefund:
     def test_sends_it_back_and_tells_the_merchant(self, channels: Channels):
+        settle()  # what earlier tests have left due
         before = books()
         trade = late_trade(channels)
         good, late = untouched(trade), late_of(trade)
@@ -317,6 +318,22 @@ class TestPolicyRefund:
         late = late_of(trade)
         assert (late["policy"], late["due_at"]) == ("HOLD", None)
         assert cases_of(late["late_money_no"]) == [("late_money", "OPEN")]
+
+    def test_at_a_channel_that_cannot_give_back_any_more_waits_for_people(
+        self, channels: Channels, monkeypatch: pytest.MonkeyPatch
+    ):
+        trade = late_trade(channels)
+        before = books()
+        monkeypatch.setattr(channels[0], "capabilities", frozenset({Capability.QR_CODE}))
+
+        settle()
+
+        late = late_of(trade)
+        assert (late["status"], late["due_at"]) == ("OPEN", None)
+        assert cases_of(late["late_money_no"]) == [("late_money", "OPEN")]
+        assert (refunds_of(late), grown(before)) == ([], {})
+        settle()
+        assert late_of(trade) == late
 
 
 class TestPolicyHold:

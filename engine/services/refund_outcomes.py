@@ -25,6 +25,7 @@ from ledger.contracts import AccountKind, JournalDraft
 from paymentplatform.kernel import metrics, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.failpoints import failpoint
+from paymentplatform.kernel.redaction import redact_text
 from paymentplatform.kernel.transactions import after_commit
 
 REFUND_TASK = "engine.repeat_due_refunds"
@@ -209,5 +210,5 @@ def _note(refund: Refund, answer: ChannelAnswer) -> None:
     """Keep what was last heard, for people."""
     refund.last_outcome = answer.outcome
     refund.last_outcome_at = database_now()
-    refund.last_answer = answer.raw[:_KEPT_ANSWER]
+    refund.last_answer = redact_text(answer.raw)[:_KEPT_ANSWER]
     refund.save(update_fields=["last_outcome", "last_outcome_at", "last_answer"])

@@ -17,6 +17,8 @@ from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
 from paymentplatform.kernel.errors import NotFound
 
+_LAST_DIGITS = 4
+
 
 def list_saved_cards(*, merchant_no: str, payer_ref: str | None) -> tuple[SavedCardView, ...]:
     """Return the cards with which this payer can pay this merchant now, newest first; none without a payer_ref."""
@@ -71,9 +73,12 @@ def find_channel_token(*, card_no: str) -> str | None:
 
 @transactions.require
 def save_card(*, payment: PaymentOrder, channel_code: str, card: SavedCardData) -> None:
-    """Keep the card of a payment whose order names its payer, once (require); without payer_ref nothing is kept."""
+    """Keep the card of a payment whose order names its payer, once (require); without payer_ref nothing is kept.
+
+    Nor is a card that cannot be stored or shown: the success it came with counts all the same.
+    """
     payer_ref = payment.context.get("payer_ref")
-    if payer_ref is None:
+    if payer_ref is None or not _is_presentable(card):
         return
     SavedCard.objects.get_or_create(
         merchant_no=payment.merchant_no,
@@ -88,6 +93,11 @@ def save_card(*, payment: PaymentOrder, channel_code: str, card: SavedCardData) 
             "last4": card.last4,
         },
     )
+
+
+def _is_presentable(card: SavedCardData) -> bool:
+    words = (card.token, card.brand, card.last4)
+    return all(word and word.isprintable() for word in words) and len(card.last4) <= _LAST_DIGITS
 
 
 @transactions.start

@@ -31,11 +31,15 @@ _NAMED_SECRET: Final = re.compile(
     r"""(?P<value>"[^"]*"|'[^']*'|[^\s,;&}"']+)""",
     re.IGNORECASE,
 )
+_NOT_STORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+"""What no text column takes: an answer that holds it must not be lost for that."""
+
 _DEPTH: Final = 6
 
 
 def redact_text(text: str) -> str:
-    """Replace what looks like a key, a token, a password or a card number."""
+    """Replace what looks like a key, a token, a password or a card number, and what cannot be stored."""
+    text = _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
     return _NAMED_SECRET.sub(rf"\g<name>{REDACTED}", _SECRET_TEXT.sub(_replace, text))
 
 

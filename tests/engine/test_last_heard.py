@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,6 +79,17 @@ class TestLastHeard:
         assert "tok_abcdefgh" not in kept
         assert "4242424242424242" not in kept
         assert '"note":"n"' in kept
+
+    def test_what_no_column_takes_loses_no_money(self, channels: Channels):
+        trade = _pending(channels)
+        (attempt,) = trade.attempts()
+        applied = apply_attempt_outcome(
+            attempt_no=attempt["attempt_no"],
+            answer=replace(charged(10_00, trade_no=secrets.token_hex(8)), raw="a\x00b\ud800c"),
+            cause=Cause.CALLBACK,
+        )
+        assert applied.effect == "paid"
+        assert _heard(trade)[2] == "a\ufffdb\ufffdc"
 
     @pytest.mark.parametrize(
         "last",

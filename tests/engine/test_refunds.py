@@ -234,6 +234,19 @@ class TestThroughAChannel:
         assert counters(silent) == (0, 6_00, [("scripted", 0, 6_00)])
         assert events_of(before["refund_no"]) == []
 
+    def test_what_was_heard_is_kept_without_secrets(self, silent: Trade):
+        (row,) = silent.refunds()
+        raw = "token=tok_abcdefgh, to 4242424242424242, \x00 busy"
+        apply_refund_outcome(
+            refund_no=row["refund_no"],
+            answer=ChannelAnswer(outcome=Outcome.PENDING, raw=raw),
+            cause=Cause.CALLBACK,
+        )
+        kept = silent.refunds()[0]["last_answer"]
+        assert kept.endswith("busy")
+        assert "abcdefgh" not in kept
+        assert "4242" not in kept
+
     @pytest.mark.parametrize("said", [given_back(5_99), given_back(6_00, currency="USD")])
     def test_another_amount_is_for_people_and_ends_nothing(
         self, silent: Trade, said: ChannelAnswer

@@ -118,6 +118,16 @@ class TestSaving:
         assert plain.order()["status"] == "SUCCESS"
         assert _stored(plain.merchant) == []
 
+    @pytest.mark.parametrize(
+        "card", [{"last4": "4\x00"}, {"last4": "42424"}, {"last4": ""}, {"token": "tok_\ud800"}]
+    )
+    def test_a_card_that_cannot_be_stored_loses_no_money(
+        self, cards: Channels, card: dict[str, str]
+    ):
+        trade = _save(cards, card=card)
+        assert trade.merchant_balance() == 10_00
+        assert _stored(trade.merchant) == []
+
     def test_the_same_card_is_kept_once(self, cards: Channels):
         trade = _save(cards)
         _save(cards, merchant=trade.merchant)

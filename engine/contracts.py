@@ -242,6 +242,7 @@ class RefundView:
     refund_no: str
     purpose: str
     status: str
+    failure_code: str | None
     merchant_refund_no: str | None
     amount: int
     external_amount: int
@@ -250,7 +251,6 @@ class RefundView:
     currency: str
     source: str
     channel_code: str | None
-    failure_code: str | None
     try_count: int
     next_try_at: datetime | None
     last_outcome: str

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from acquiring.admin.notifications import DELIVERY_COLUMNS, EVENT_COLUMNS, TRY_COLUMNS
+from acquiring.admin.summary import summarize
 from acquiring.dossier import (
     find_order_no,
     list_deliveries,
@@ -71,6 +72,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
             None,
             {
                 "fields": (
+                    "in_short",
                     ("order_no", "state"),
                     ("merchant", "merchant_order_no"),
                     ("money", "refunded"),
@@ -95,7 +97,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
             },
         ),
     )
-    readonly_fields = ("state", "money", "refunded", "merchant", "payment", "tries")
+    readonly_fields = ("in_short", "state", "money", "refunded", "merchant", "payment", "tries")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -107,6 +109,14 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         if number.startswith(f"{numbers.MERCHANT}_"):
             return queryset.filter(merchant_no=number), False
         return queryset.filter(order_no=find_order_no(number=number)), False
+
+    @admin.display(description=_("In short"))
+    def in_short(self, order: TradeOrder) -> str:
+        """Say what became of the money, before all the tables."""
+        file = engine.get_trade_file(order_no=order.order_no)
+        events = list_events(object_nos=_heard_of(order, file))
+        deliveries = list_deliveries(event_ids=[event.event_id for event in events])
+        return summarize(order, file, deliveries)
 
     @admin.display(description=_("Merchant"), ordering="merchant_no")
     def merchant(self, order: TradeOrder) -> str:
@@ -131,9 +141,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     def build_tables(self, obj: TradeOrder) -> list[PageTable]:
         """Show the whole life: money first, then what the merchant was told, then every move."""
         file = engine.get_trade_file(order_no=obj.order_no)
-        parts = [refund.refund_no for refund in file.refunds]
-        parts += [late.late_money_no for late in file.late_money]
-        events = list_events(object_nos=[obj.order_no, *parts])
+        events = list_events(object_nos=_heard_of(obj, file))
         deliveries = list_deliveries(event_ids=[event.event_id for event in events])
         delivery_nos = [delivery.delivery_no for delivery in deliveries]
         moves = [*list_moves(object_nos=[obj.order_no, *delivery_nos]), *file.moves]
@@ -148,6 +156,12 @@ class TradeOrderAdmin(ReadOnlyAdmin):
                 _("Every move"), sorted(moves, key=lambda move: move.at), columns=MOVE_COLUMNS
             ),
         ]
+
+
+def _heard_of(order: TradeOrder, file: TradeFile) -> list[str]:
+    """Return the numbers of everything about which the merchant is told."""
+    refunds = [refund.refund_no for refund in file.refunds]
+    return [order.order_no, *refunds, *(late.late_money_no for late in file.late_money)]
 
 
 def _money_tables(file: TradeFile) -> Iterator[PageTable]:

@@ -66,6 +66,7 @@ UNFOLD = {
                 "items": [
                     _link(_("Orders"), "shopping_bag", "acquiring.tradeorder"),
                     _link(_("Payments"), "payments", "engine.paymentorder"),
+                    _link(_("Refunds"), "undo", "engine.refund"),
                     _link(_("Attempts"), "sync_alt", "engine.channelattempt"),
                     _link(_("Callbacks"), "call_received", "engine.channelcallback"),
                 ],
@@ -92,6 +93,7 @@ UNFOLD = {
                     _link(_("Keys"), "key", "acquiring.credential"),
                     _link(_("Payers"), "wallet", "checkout.payerwallet"),
                     _link(_("Agreements"), "handshake", "checkout.payeragreement"),
+                    _link(_("Saved cards"), "credit_card", "engine.savedcard"),
                 ],
             },
             {

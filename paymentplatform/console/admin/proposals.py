@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Case, IntegerField, QuerySet, TextField, Value, When
 from django.http import HttpRequest
@@ -113,7 +114,7 @@ class ProposalAdmin(ReadOnlyAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[UnfoldAction]:
         """Offer what this operator can do with this proposal as it stands."""
         offered: list[UnfoldAction] = super().get_actions_detail(request, object_id)
-        row = self.get_queryset(request).filter(pk=object_id).first()
+        row = self.get_queryset(request).filter(pk=unquote(str(object_id))).first()
         if row is None or not _is_open(row):
             return []
         mine = row.maker == row.viewer

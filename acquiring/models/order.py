@@ -12,7 +12,7 @@ from acquiring.states import TRADE_ORDER
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_append_only, guard_machine, set_once
+from paymentplatform.kernel.guards import guard_append_only, guard_machine, never_decrease, set_once
 
 
 class TradeOrder(FSMModelMixin, models.Model):
@@ -81,7 +81,11 @@ class TradeOrder(FSMModelMixin, models.Model):
                 fields=["due_at"], name="acquiring_order_due", condition=Q(due_at__isnull=False)
             ),
         ]
-        triggers = [*guard_machine(TRADE_ORDER), set_once("paid_at", "closed_at")]
+        triggers = [
+            *guard_machine(TRADE_ORDER),
+            set_once("paid_at", "closed_at"),
+            never_decrease("refunded_amount"),
+        ]
 
     def __str__(self) -> str:
         return self.order_no

@@ -42,7 +42,14 @@ class PayerAgreement(models.Model):
         triggers = [
             forbid_delete(),
             freeze_columns(
-                "agreement_no", "payer_id", "merchant_no", "token_hash", "currency", "created_at"
+                "agreement_no",
+                "payer_id",
+                "merchant_no",
+                "token_hash",
+                "currency",
+                "max_per_payment",
+                "max_per_day",
+                "created_at",
             ),
             set_once("revoked_at"),
         ]

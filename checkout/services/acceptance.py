@@ -23,7 +23,7 @@ from acquiring.contracts import (
 from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResult
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
-from checkout.services.consult import find_refusal, list_candidates, refuse_unknown_option
+from checkout.services.consult import find_refusal, list_candidates, refuse_odd_options
 from checkout.services.payable import Agreement, read_payable, refuse_unpayable
 from checkout.services.spending import release_failed_spending
 from checkout.services.wallets import verify_payment_password
@@ -176,10 +176,11 @@ def _refuse_unoffered(command: PayCommand, order: PayableOrder) -> None:
         refusal = find_refusal(method=method, order=None, allowed_methods=order.allowed_methods)
         if refusal is not None:
             raise MethodUnavailable(f"{method} is not offered for this order: {refusal}.")
-    refuse_unknown_option(
+    refuse_odd_options(
         method=command.method,
         bank_code=command.options.bank_code,
         wallet_code=command.options.wallet_code,
+        card_token=command.options.card_token,
     )
 
 

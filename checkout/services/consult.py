@@ -17,7 +17,11 @@ _CATALOGUE: Final[tuple[tuple[Method, str, dict[str, str]], ...]] = (
     (Method.BANK_CARD, "redirect", {"en": "Bank card", "zh": "银行卡"}),
     (Method.NET_BANKING, "redirect", {"en": "Net banking", "zh": "网上银行"}),
 )
-_OPTION_NAMES: Final = {Method.WALLET: "wallet_code", Method.NET_BANKING: "bank_code"}
+_OPTION_NAMES: Final = {
+    Method.WALLET: "wallet_code",
+    Method.NET_BANKING: "bank_code",
+    Method.BANK_CARD: "card_token",
+}
 """The member of a payment's ``options`` that names the choice inside a method."""
 
 
@@ -72,23 +76,32 @@ def find_refusal(
     return None
 
 
-def refuse_unknown_option(
-    *, method: Method, bank_code: str | None, wallet_code: str | None
+def refuse_odd_options(
+    *, method: Method, bank_code: str | None, wallet_code: str | None, card_token: str | None
 ) -> None:
-    """Raise InvalidRequest for a bank or wallet that no channel of the method knows; none at all is fine.
+    """Raise InvalidRequest for an option of another method, an empty card, or a bank or wallet that nobody knows.
 
-    Without one the institution lets the payer choose on its own page.
+    Without a bank or wallet the institution lets the payer choose on its own page.
     """
-    name = _OPTION_NAMES.get(method)
-    given = {"bank_code": bank_code, "wallet_code": wallet_code}.get(name or "")
-    if name is None or given is None:
-        return
-    known = [option.code for option in engine.list_payment_options(Capability(method))]
-    if given not in known:
-        detail = f"one of {', '.join(known)}" if known else "no such choice"
-        raise InvalidRequest(
-            f"{name} must be {detail}.", errors=(FieldError(f"options.{name}", "invalid", detail),)
-        )
+    own = _OPTION_NAMES.get(method)
+    given = {"bank_code": bank_code, "wallet_code": wallet_code, "card_token": card_token}
+    for option, value in given.items():
+        if value is None:
+            continue
+        if option != own:
+            _refuse(option, "not_of_method", f"{option} is not an option of {method}.")
+        if option == "card_token":
+            if not value:
+                _refuse(option, "invalid", "card_token is empty: leave it out, or give a card.")
+            continue
+        known = [choice.code for choice in engine.list_payment_options(Capability(method))]
+        if value not in known:
+            allowed = f"one of {', '.join(known)}" if known else "left out"
+            _refuse(option, "invalid", f"{option} must be {allowed}.")
+
+
+def _refuse(option: str, code: str, detail: str) -> None:
+    raise InvalidRequest(detail, errors=(FieldError(f"options.{option}", code, detail),))
 
 
 def _list_options(
@@ -97,7 +110,7 @@ def _list_options(
     if method == Method.BANK_CARD and merchant_no is not None:
         cards = engine.list_saved_cards(merchant_no=merchant_no, payer_ref=payer_ref)
         return [Option(card.card_no, f"{card.brand} •••• {card.last4}") for card in cards]
-    if method not in _OPTION_NAMES:
+    if method not in {Method.WALLET, Method.NET_BANKING}:
         return []
     return [
         Option(option.code, option.name_zh if language == "zh" else option.name_en)

@@ -12,7 +12,7 @@ from engine.states import PAYMENT_DETAIL, PAYMENT_ORDER
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_append_only, guard_machine, set_once
+from paymentplatform.kernel.guards import guard_append_only, guard_machine, never_decrease, set_once
 
 
 class PaymentOrder(FSMModelMixin, models.Model):
@@ -104,7 +104,7 @@ class PaymentDetail(FSMModelMixin, models.Model):
                 name="engine_detail_amounts",
             )
         ]
-        triggers = guard_machine(PAYMENT_DETAIL)
+        triggers = [*guard_machine(PAYMENT_DETAIL), never_decrease("refunded_amount")]
 
     def __str__(self) -> str:
         return self.detail_no

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import connection
 
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.contracts import Cause, LateMoneyReason
@@ -169,7 +170,15 @@ def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appl
 
 
 def _is_of_another_attempt(attempt: ChannelAttempt, trade_no: str) -> bool:
-    """Whether this charge paid, or came late for, another attempt: it is not booked and given back a second time."""
+    """Whether this charge paid, or came late for, another attempt: it is not booked and given back a second time.
+
+    Two orders whose answers name the same charge at once share no row: the lock lets one of them see the other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"charge {attempt.channel_code} {trade_no}"],
+        )
     charge = {"channel_code": attempt.channel_code, "channel_trade_no": trade_no}
     return (
         ChannelAttempt.objects.filter(**charge, status="SUCCEEDED")

@@ -73,6 +73,20 @@ def set_once(*columns: str) -> pgtrigger.Trigger:
     )
 
 
+def never_decrease(*columns: str) -> pgtrigger.Trigger:
+    """Let these counters only grow."""
+    fallen = " OR ".join(f"NEW.{column} < OLD.{column}" for column in columns)
+    return pgtrigger.Trigger(
+        name="never_decrease",
+        when=pgtrigger.Before,
+        operation=pgtrigger.UpdateOf(*columns),  # type: ignore[no-untyped-call]
+        func=(
+            f"IF {fallen} THEN RAISE EXCEPTION 'a counter of % only grows', TG_TABLE_NAME "
+            "USING ERRCODE = 'PC900'; END IF; RETURN NEW;"
+        ),
+    )
+
+
 def forbid_delete() -> pgtrigger.Trigger:
     """Refuse DELETE, also by the owner of the table."""
     return pgtrigger.Trigger(

@@ -232,6 +232,23 @@ class TestMethods:
         assert "ICBC" in error.detail if name == "bank_code" else "BLUE_WALLET" in error.detail
         assert trade.footprint() == before
 
+    @pytest.mark.parametrize(
+        ("method", "option"),
+        [
+            (Method.QR_CODE, {"bank_code": "ICBC"}),
+            (Method.NET_BANKING, {"wallet_code": "BLUE_WALLET"}),
+            (Method.WALLET, {"card_token": "tok_success"}),
+            (Method.BANK_CARD, {"card_token": ""}),
+        ],
+    )
+    def test_with_an_option_of_another_or_an_empty_one_is_refused(self, method, option):
+        trade = make_trade()
+        before = trade.footprint()
+        with pytest.raises(InvalidRequest) as refusal:
+            trade.pay(method, **option)
+        assert [error.field for error in refusal.value.errors] == [f"options.{next(iter(option))}"]
+        assert trade.footprint() == before
+
     def test_of_another_merchants_order_is_not_found(self):
         trade = make_trade()
         stranger = Trade(make_identity(), trade.order_no)

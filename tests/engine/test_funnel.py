@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -432,6 +433,33 @@ class TestTradeNumberOfAnother:
         assert [payment["status"] for payment in trade.payments()] == ["PAYING"]
         assert (trade.late_money(), self.books()) == ([], money)
         assert self.cases_of(number) == ["duplicate_trade_no"]
+
+    def test_named_by_two_orders_at_once_is_booked_once(self, channels: Channels):
+        for _round in range(10):
+            charge = charged(10_00, trade_no=new_trade_no())
+            trades = [
+                pending_trade(channels, merchant=make_identity(late_money_policy="HOLD"))
+                for _ in range(2)
+            ]
+            numbers = [trade.attempts()[0]["attempt_no"] for trade in trades]
+            apply_attempt_outcome(attempt_no=numbers[1], answer=DECLINED, cause=Cause.CALLBACK)
+            money = self.books()[0]
+            effects = run_together(
+                [
+                    partial(
+                        apply_attempt_outcome,
+                        attempt_no=number,
+                        answer=charge,
+                        cause=Cause.CALLBACK,
+                    )
+                    for number in numbers
+                ]
+            )
+            assert sorted(done.effect for done in effects) in (
+                ["late_money", "unknown"],
+                ["paid", "quarantined"],
+            )
+            assert self.books()[0] - money == 10_00
 
     def charge_somebody(self, channels: Channels, used: str) -> ChannelAnswer:
         """Another order's charge, which paid that order or came too late for it."""

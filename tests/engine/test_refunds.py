@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection
 from django.test import override_settings
 
 from acquiring.contracts import CloseReason, Method
@@ -694,3 +695,21 @@ class TestCallbacks:
         assert counters(silent) == before
         assert silent.refunds()[0]["status"] == "PROCESSING"
         assert events_of(number) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "key"),
+    [
+        ("UPDATE acquiring_trade_order SET refunded_amount = 0 WHERE order_no = %s", "order_no"),
+        ("UPDATE engine_payment_detail SET refunded_amount = 0 WHERE detail_no = %s", "detail_no"),
+    ],
+)
+def test_what_was_refunded_is_never_forgotten(channels: Channels, statement: str, key: str):
+    trade = paid_by_channel(channels)
+    channels[0].refund_answers.append(given_back(4_00))
+    assert trade.refund(4_00)["status"] == "SUCCESS"
+    number = {"order_no": trade.order_no, "detail_no": trade.details()[0]["detail_no"]}[key]
+    before = trade.footprint()
+    with pytest.raises(DatabaseError, match="only grows"), connection.cursor() as cursor:
+        cursor.execute(statement, [number])
+    assert trade.footprint() == before

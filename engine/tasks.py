@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from celery import shared_task
 
@@ -10,11 +10,14 @@ from engine.services.inquiries import query_due_attempts
 from engine.services.late_money_settling import settle_due_late_money
 from engine.services.refund_submission import repeat_due_refunds
 
+_ROUNDS: Final = 3
+"""Batches of one task: with a silent channel they end before the task's time limit."""
+
 
 @shared_task(name="engine.query_due_attempts")
 def query_due_attempts_task(**_: Any) -> None:
     """Ask channels about due attempts until none is due (bounded: the clock comes again)."""
-    for _round in range(5):
+    for _round in range(_ROUNDS):
         if query_due_attempts() == 0:
             return
 
@@ -22,7 +25,7 @@ def query_due_attempts_task(**_: Any) -> None:
 @shared_task(name="engine.repeat_due_refunds")
 def repeat_due_refunds_task(**_: Any) -> None:
     """Repeat due refunds until none is due (bounded: the clock comes again)."""
-    for _round in range(5):
+    for _round in range(_ROUNDS):
         if repeat_due_refunds() == 0:
             return
 
@@ -30,6 +33,6 @@ def repeat_due_refunds_task(**_: Any) -> None:
 @shared_task(name="engine.settle_due_late_money")
 def settle_due_late_money_task(**_: Any) -> None:
     """Send due late money back until none is due (bounded: the clock comes again)."""
-    for _round in range(5):
+    for _round in range(_ROUNDS):
         if settle_due_late_money() == 0:
             return

@@ -36,7 +36,7 @@ LEASE_S = 45
 
 PARALLEL_CALLS = 8
 BATCH = 24
-"""Three rounds of PARALLEL_CALLS: even a silent channel (5 s for the query, 8 s for the close) ends within the lease."""
+"""Three rounds of PARALLEL_CALLS: even a silent channel (5 s a query, 8 s a close) ends within the lease."""
 
 FORWARD_EVERY_S = 5
 

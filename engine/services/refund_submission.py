@@ -27,7 +27,7 @@ from paymentplatform.kernel.failpoints import failpoint
 LEASE_S = 45
 PARALLEL_CALLS = 8
 BATCH = 24
-"""Three rounds of PARALLEL_CALLS: even a silent channel (5 s for the query, 8 s for the refund) ends within the lease."""
+"""Three rounds of PARALLEL_CALLS: even a silent channel (5 s a query, 8 s a refund) ends within the lease."""
 
 
 _log = structlog.get_logger(__name__)

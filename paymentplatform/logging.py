@@ -16,6 +16,9 @@ from paymentplatform.kernel.redaction import REDACTED, is_secret_name, redact_va
 _OURS: Final = frozenset({"event", "level", "timestamp", "logger", "request_id", "method", "route"})
 _encode: Final = msgspec.json.Encoder(enc_hook=repr, order=None).encode
 
+_LINE_ENDS: Final = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+"""What JSON leaves as it is and some readers take for the end of a line."""
+
 EventDict = MutableMapping[str, Any]
 
 
@@ -41,11 +44,12 @@ def redact_event(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def render_line(_logger: Any, _method: str, event: EventDict) -> str:
-    """Write one line; JSON escapes CR and LF, so nobody can forge a second one."""
+    """Write one line; JSON escapes CR and LF, we the other line ends, so nobody can forge a second one."""
     try:
-        return _encode(event).decode()
+        line = _encode(event).decode()
     except UnicodeEncodeError:
         return json.dumps(dict(event), default=repr)
+    return line if line.isascii() else line.translate(_LINE_ENDS)
 
 
 class StandardErrorLogger:

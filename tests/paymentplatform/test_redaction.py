@@ -71,7 +71,7 @@ def test_values_without_end_are_cut() -> None:
 def test_a_log_line_is_one_json_object_without_secrets(
     capsys: pytest.CaptureFixture[str], native: bool
 ) -> None:
-    text = 'sk_live_12345678\r\n{"event":"forged"} \u2028 \ud800'
+    text = 'sk_live_12345678\r\n{"event":"forged"} \u2028 \u2029 \x85 \ud800'
     if native:
         structlog.get_logger("x").info("said", text=text, api_token="t0ps3cret", size=3)
     else:

@@ -19,4 +19,5 @@ class Migration(migrations.Migration):
         ),
         sql_file(__file__, "../sql/orders.sql"),
         sql_file(__file__, "../sql/refunds.sql"),
+        sql_file(__file__, "../sql/events.sql"),
     ]

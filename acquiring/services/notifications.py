@@ -232,7 +232,7 @@ class _Run:
         return len(claimed)
 
     def _start(self, delivery: ClaimedDelivery) -> None:
-        if delivery.url is None:
+        if delivery.url is None:  # written by a release that left this to us
             verdict = Verdict("SKIPPED", Reason.NO_TARGET)
             self._ended.put(DeliveryResult(delivery, verdict, counts=False))
         elif not self._lanes.try_to_start(

@@ -114,7 +114,7 @@ def test_event_without_address_cannot_be_redelivered(merchant_no: str) -> None:
     event_id = record_event(merchant_no, None)
     with pytest.raises(NoDeliveryTarget):
         redeliver_event(event_id=event_id)
-    assert list_statuses(event_id) == ["DUE"]
+    assert list_statuses(event_id) == ["SKIPPED"]
 
 
 def test_command_resends_what_died_and_only_once(merchant_no: str) -> None:

@@ -412,7 +412,7 @@ class TestActs:
         self.audited(book, "redeliver_event", event.pk)
 
     def test_a_refusal_is_said_and_leaves_no_line(self, client):
-        event = MerchantEvent.objects.get(object_no=trades.closed().order)
+        event = MerchantEvent.objects.get(object_no=trades.closed(notify_url=None).order)
         address = act_page(MerchantEvent, event.pk, "redeliver")
         refused = client.post(address, {"reason": "because"}, follow=True)
         assert "no_delivery_target" in refused.content.decode()

@@ -64,9 +64,10 @@ class Trade:
 
 
 def placed(*, merchant: dict[str, str] | None = None, **changes: object) -> Trade:
-    """An order that nobody has paid."""
+    """An order that nobody has paid; its merchant wants to be told."""
     merchant = merchant or make_merchant()
-    body = msgspec.convert(order_body(amount=AMOUNT, **changes), CreateOrder)
+    told = {"notify_url": "https://shop.example.com/notify"} | changes
+    body = msgspec.convert(order_body(amount=AMOUNT, **told), CreateOrder)
     identity = authenticate_bearer(secret=merchant["secret_key"])
     _, answer = create_order(body=body, merchant=identity)
     return Trade(merchant, msgspec.json.decode(answer)["order_no"])

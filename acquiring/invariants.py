@@ -71,7 +71,7 @@ SELECT t.delivery_id, 'has ' || count(*) || ' tries number ' || t.number
   FROM acquiring_delivery_try AS t GROUP BY t.delivery_id, t.number HAVING count(*) > 1
 UNION ALL
 SELECT min(c.key_id), 'shares its secret with ' || count(*) - 1 || ' other keys'
-  FROM acquiring_credential AS c GROUP BY c.secret_hash HAVING count(*) > 1
+  FROM acquiring_credential AS c WHERE c.secret_hash IS NOT NULL GROUP BY c.secret_hash HAVING count(*) > 1
 """
 
 _NOTHING_STUCK: Final = """

@@ -1,4 +1,4 @@
-"""Merchants 商户, their credentials and fee contracts."""
+"""Merchants 商户 and their fee contracts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from paymentplatform.kernel.guards import (
     forbid_delete,
     freeze_columns,
     guard_append_only,
-    set_once,
 )
 
 
@@ -18,7 +17,8 @@ class Merchant(models.Model):
     """Who sells. ``webhook_secrets`` is one encrypted JSON list, the newest secret first.
 
     ``late_money_policy`` ASK waits ``late_money_ask_minutes`` for the merchant's answer. An order takes at most
-    ``max_refunds_per_order`` refunds, within ``refund_window_days`` of its payment.
+    ``max_refunds_per_order`` refunds, within ``refund_window_days`` of its payment. ``rate_limit_per_s`` requests are
+    answered each second; NULL means the platform's default. ``signed_only`` refuses its Bearer keys.
     """
 
     class Status(models.TextChoices):
@@ -38,12 +38,14 @@ class Merchant(models.Model):
     return_origins = models.JSONField(default=list, blank=True)
     webhook_secrets = models.TextField(editable=False)
     max_tries = models.PositiveSmallIntegerField(default=5)
+    signed_only = models.BooleanField(default=False, db_default=False)
     late_money_policy = models.CharField(
         max_length=16, choices=LateMoneyPolicy.choices, default=LateMoneyPolicy.REFUND
     )
     late_money_ask_minutes = models.PositiveIntegerField(default=60, db_default=60)
     max_refunds_per_order = models.PositiveIntegerField(default=50, db_default=50)
     refund_window_days = models.PositiveIntegerField(default=365, db_default=365)
+    rate_limit_per_s = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
 
     class Meta:
@@ -51,37 +53,15 @@ class Merchant(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(max_tries__gte=1), name="acquiring_merchant_one_try_at_least"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rate_limit_per_s__gte=1), name="acquiring_merchant_rate_limit"
+            ),
         ]
         triggers = [forbid_delete(), freeze_columns("merchant_no", "created_at")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.merchant_no})"
-
-
-class Credential(models.Model):
-    """A merchant's key 商户密钥. The secret itself is shown once; only its SHA-256 is kept."""
-
-    database_access = grants.MUTABLE
-
-    key_id = NumberField(primary_key=True)
-    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="credentials")
-    secret_hash = models.CharField(max_length=64, unique=True, editable=False)
-    hint = models.CharField(max_length=8, editable=False)
-    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        db_table = "acquiring_credential"
-        triggers = [
-            forbid_delete(),
-            freeze_columns("key_id", "merchant_id", "secret_hash", "created_at"),
-            set_once("revoked_at"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.key_id} (…{self.hint})"
 
 
 class FeeContract(models.Model):

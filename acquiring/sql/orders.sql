@@ -33,7 +33,8 @@ LANGUAGE sql STABLE AS $$
     ) AS v
 $$;
 
--- The merchant behind a usable key, or no row: revocation takes effect inside the very statement that acts.
+-- The merchant behind a usable key, or no row: revocation takes effect inside the very statement that acts, and so
+-- does the policy that only signed requests count.
 CREATE OR REPLACE FUNCTION acquiring_caller(p_key_id text)
 RETURNS TABLE (merchant_no text, max_tries smallint)
 LANGUAGE sql STABLE AS $$
@@ -42,7 +43,7 @@ LANGUAGE sql STABLE AS $$
     JOIN acquiring_merchant m ON m.merchant_no = c.merchant_id
     WHERE c.key_id = p_key_id AND c.revoked_at IS NULL
       AND (c.expires_at IS NULL OR c.expires_at > platform_now())
-      AND m.status = 'ACTIVE'
+      AND m.status = 'ACTIVE' AND NOT (m.signed_only AND c.algorithm = 'BEARER')
 $$;
 
 -- Move one order to PAYING for a new payment, or refuse with the precise reason and change nothing.

@@ -1,0 +1,102 @@
+"""Merchants' keys 商户密钥, and the nonces that signed requests have used up."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from acquiring.models.merchant import Merchant
+from paymentplatform.kernel import grants
+from paymentplatform.kernel.database import NumberField, PlatformNow
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns, set_once
+
+
+class Credential(models.Model):
+    """A merchant's key 商户密钥: a Bearer secret, or a key that signs requests (RFC 9421).
+
+    Of a Bearer secret only the SHA-256 is kept, of a key pair the public half (PEM), of an HMAC secret, which we verify
+    with, the encrypted text. Secrets are shown once. ``hint`` is the end of the secret, or the first characters of
+    the public key's SHA-256.
+    """
+
+    class Algorithm(models.TextChoices):
+        BEARER = "BEARER", "bearer"
+        ED25519 = "ED25519", "ed25519"
+        RSA_V1_5_SHA256 = "RSA_V1_5_SHA256", "rsa-v1_5-sha256"
+        HMAC_SHA256 = "HMAC_SHA256", "hmac-sha256"
+
+    database_access = grants.MUTABLE
+
+    key_id = NumberField(primary_key=True)
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="credentials")
+    algorithm = models.CharField(
+        max_length=16,
+        choices=Algorithm.choices,
+        default=Algorithm.BEARER,
+        db_default=Algorithm.BEARER,
+    )
+    secret_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    public_key = models.TextField(null=True, editable=False)
+    hmac_secret = models.TextField(null=True, editable=False)
+    hint = models.CharField(max_length=8, editable=False)
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "acquiring_credential"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    algorithm="BEARER",
+                    secret_hash__isnull=False,
+                    public_key__isnull=True,
+                    hmac_secret__isnull=True,
+                )
+                | models.Q(
+                    algorithm__in=["ED25519", "RSA_V1_5_SHA256"],
+                    secret_hash__isnull=True,
+                    public_key__isnull=False,
+                    hmac_secret__isnull=True,
+                )
+                | models.Q(
+                    algorithm="HMAC_SHA256",
+                    secret_hash__isnull=True,
+                    public_key__isnull=True,
+                    hmac_secret__isnull=False,
+                ),
+                name="acquiring_credential_material",
+            )
+        ]
+        triggers = [
+            forbid_delete(),
+            freeze_columns(
+                "key_id", "merchant_id", "algorithm", "secret_hash", "public_key", "created_at"
+            ),
+            set_once("revoked_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} (…{self.hint})"
+
+
+class UsedNonce(models.Model):
+    """The nonce of one signed request: its primary key is what lets a signature work once.
+
+    ``expires_at`` is when the signature is too old to be accepted anyway; a sweep deletes the row some time later.
+    Kept here and not in Redis: losing it would let requests run again.
+    """
+
+    database_access = grants.FULL
+
+    pk = models.CompositePrimaryKey("key_id", "nonce")
+    key_id = NumberField()
+    nonce = NumberField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "acquiring_used_nonce"
+        indexes = [models.Index(fields=["expires_at"], name="acquiring_used_nonce_expiry")]
+        triggers = [freeze_columns("key_id", "nonce", "expires_at")]
+
+    def __str__(self) -> str:
+        return f"{self.nonce} of {self.key_id}"

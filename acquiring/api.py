@@ -4,6 +4,7 @@ from acquiring.authentication import HotMerchantView, MerchantView
 from acquiring.invariants import INVARIANTS
 from acquiring.selectors import explain_absence, get_order, get_order_by_cashier_token
 from acquiring.services.closing import close_order, expire_due_orders
+from acquiring.services.idempotency import current_claim, new_or_claimed_number
 from acquiring.services.merchants import (
     add_return_origin,
     authenticate_bearer,
@@ -30,12 +31,14 @@ __all__ = [
     "close_live_payment",
     "close_order",
     "create_merchant",
+    "current_claim",
     "expire_due_orders",
     "explain_absence",
     "get_order",
     "get_order_by_cashier_token",
     "issue_credential",
     "list_webhook_secrets",
+    "new_or_claimed_number",
     "revoke_credential",
     "ring_deliveries",
     "start_payment",

@@ -34,6 +34,7 @@ PAYER: Final = "pyr"
 AGREEMENT: Final = "agr"
 PROPOSAL: Final = "prp"
 REQUEST: Final = "req"
+CLAIM: Final = "idk"
 
 
 def new_number(prefix: str) -> str:

@@ -17,6 +17,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "acquiring_used_nonce": ("1 per signed request", "15 minutes"),
     "acquiring_fee_contract": (_SMALL, _FOR_EVER),
     "acquiring_idempotency_key": ("1 per request with an Idempotency-Key", "7 days"),
+    "acquiring_idempotency_key": ("1 per request with an Idempotency-Key", "7 days"),
     "acquiring_trade_order": ("1 per order", _FOR_EVER),
     "acquiring_transition": ("3 per order paid at the first try, 2 per unpaid one", _FOR_EVER),
     "acquiring_merchant_event": ("1 per order that has ended", _FOR_EVER),

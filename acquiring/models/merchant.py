@@ -46,7 +46,6 @@ class Merchant(models.Model):
     max_refunds_per_order = models.PositiveIntegerField(default=50, db_default=50)
     refund_window_days = models.PositiveIntegerField(default=365, db_default=365)
     rate_limit_per_s = models.PositiveIntegerField(null=True, blank=True)
-    rate_limit_per_s = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
 
     class Meta:

@@ -3,7 +3,6 @@
 from acquiring.models.credential import Credential, UsedNonce
 from acquiring.models.endpoint import WebhookEndpoint
 from acquiring.models.idempotency import IdempotencyKey
-from acquiring.models.idempotency import IdempotencyKey
 from acquiring.models.merchant import FeeContract, Merchant
 from acquiring.models.notification import Delivery, DeliveryTry, MerchantEvent
 from acquiring.models.order import TradeOrder, Transition
@@ -14,7 +13,6 @@ __all__ = [
     "Delivery",
     "DeliveryTry",
     "FeeContract",
-    "IdempotencyKey",
     "IdempotencyKey",
     "Merchant",
     "MerchantEvent",

@@ -8,6 +8,7 @@ LANGUAGE sql STABLE AS $$
             r.refund_no,
             r.merchant_refund_no,
             r.order_no,
+            o.merchant_order_no,
             r.status,
             r.amount,
             r.currency,
@@ -16,6 +17,7 @@ LANGUAGE sql STABLE AS $$
             platform_rfc3339(r.succeeded_at) AS succeeded_at,
             r.failure_code
         FROM engine_refund_facts(p_refund_no) AS r
+        JOIN acquiring_trade_order AS o ON o.order_no = r.order_no
     ) AS v
 $$;
 

@@ -10,6 +10,7 @@ from paymentplatform.kernel.statemachine import Machine
 
 FLOORS: Final = {
     "console": "paymentplatform.console",
+    "checkout": "checkout",
     "acquiring": "acquiring",
     "engine": "engine",
     "ledger": "ledger",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
 
-from engine.contracts import LateMoneyStatus, RefundStatus
+from engine.contracts import LateMoneyReason, LateMoneyStatus, PaymentStatus, RefundStatus
+from paymentplatform.kernel import fields
 from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
+from paymentplatform.kernel.fields import shown
 
 
 class OrderStatus(StrEnum):
@@ -41,84 +42,117 @@ class CloseReason(StrEnum):
     OPERATOR = "OPERATOR"
 
 
-class PaymentDetailView(msgspec.Struct, frozen=True):
-    """One asset inside a payment 支付明细."""
+POLICIES: Final = ("REFUND", "ASK", "HOLD")
+"""What can become of late money without its merchant's word; the last one leaves it to people."""
 
-    detail_no: str
-    method: str
-    channel: str | None
-    amount: int
-    status: str
-    refunded_amount: int
+PaymentFailure = Annotated[
+    str,
+    shown(
+        "Why the latest try failed, such as `declined`, `insufficient_balance`, `payment_closed`, `amount_mismatch`,"
+        " `card_removed`, `not_sent`, `request_refused`. Channels may bring new codes."
+    ),
+]
+
+
+class PaymentDetailView(msgspec.Struct, frozen=True):
+    """One asset inside a payment 支付明细: the payer's balance, or what a channel collects."""
+
+    detail_no: fields.DetailNo
+    method: Annotated[str, fields.choice_of("Where this part comes from.", Method)]
+    channel: Annotated[str, shown("The channel that collects it; null for the balance.")] | None
+    amount: Annotated[int, fields.amount_of("This part.", least=1)]
+    status: Annotated[
+        str,
+        fields.choice_of(
+            "`HELD` is set aside or collected, `DONE` is paid, `RELEASED` was given back unpaid.",
+            ("INIT", "HELD", "DONE", "RELEASED", "FAILED"),
+        ),
+    ]
+    refunded_amount: Annotated[int, fields.amount_of("What of it went back.")]
 
 
 class PaymentView(msgspec.Struct, frozen=True):
     """The live or latest payment of an order, as the merchant sees it."""
 
-    payment_no: str
-    status: str
-    method: str
-    failure_code: str | None
-    details: list[PaymentDetailView]
+    payment_no: fields.PaymentNo
+    status: Annotated[
+        str, fields.choice_of("`PAID` and `FAILED` are the end of it.", PaymentStatus)
+    ]
+    method: Annotated[str, fields.choice_of("The method that was asked for.", Method)]
+    failure_code: PaymentFailure | None
+    details: Annotated[list[PaymentDetailView], shown("Its parts; together they are the amount.")]
 
 
 class OrderView(msgspec.Struct, frozen=True):
     """The Order object of the merchant API, field for field; amounts in minor units, times RFC 3339 UTC."""
 
-    order_no: str
-    merchant_order_no: str
-    status: OrderStatus
-    closing: bool
-    amount: int
-    currency: str
-    refunded_amount: int
-    refunding_amount: int
-    subject: str
-    description: str | None
-    cashier_url: str
-    expires_at: str
-    created_at: str
-    paid_at: str | None
-    closed_at: str | None
-    close_reason: CloseReason | None
-    failure_code: str | None
-    payment: PaymentView | None
-    metadata: dict[str, str]
+    order_no: fields.OrderNo
+    merchant_order_no: fields.MerchantOrderNo
+    status: Annotated[
+        OrderStatus,
+        shown("Only `SUCCESS` means paid; only `FAILED` and `CLOSED` mean that it never will be."),
+    ]
+    closing: Annotated[bool, shown("A close is under way: no new payment is taken.")]
+    amount: fields.Amount
+    currency: fields.Currency
+    refunded_amount: Annotated[int, fields.amount_of("What went back to the payer.")]
+    refunding_amount: Annotated[int, fields.amount_of("What is on its way back.")]
+    subject: Annotated[str, shown("What the payer reads.")]
+    description: Annotated[str, shown("What you wrote beside it.")] | None
+    cashier_url: Annotated[
+        str, shown("The page on which your customer pays; whoever has it can.", format="uri")
+    ]
+    expires_at: Annotated[str, shown("Until when it can be paid.", format="date-time")]
+    created_at: Annotated[str, shown("When it was created.", format="date-time")]
+    paid_at: Annotated[str, shown("When it became `SUCCESS`.", format="date-time")] | None
+    closed_at: Annotated[str, shown("When it became `CLOSED`.", format="date-time")] | None
+    close_reason: Annotated[CloseReason, shown("Who closed it.")] | None
+    failure_code: PaymentFailure | None
+    payment: Annotated[PaymentView, shown("The live or latest payment; null before one.")] | None
+    metadata: Annotated[dict[str, str], shown("What you gave, unchanged.")]
 
 
 class LateMoneyView(msgspec.Struct, frozen=True):
-    """The LateMoney object of the merchant API: what a channel took for a trade that could not use it any more.
+    """The LateMoney object of the merchant API: what a channel took for a trade that could not use it any more."""
 
-    ``respond_by`` is until when your decision is waited for (policy ASK); ``reason`` is a code.
-    """
-
-    late_money_no: str
-    order_no: str
-    payment_no: str
-    status: LateMoneyStatus
-    policy: str
-    amount: int
-    currency: str
-    channel: str
-    reason: str
-    respond_by: str | None
-    created_at: str
-    resolved_at: str | None
+    late_money_no: fields.LateMoneyNo
+    order_no: fields.OrderNo
+    payment_no: fields.PaymentNo
+    status: Annotated[LateMoneyStatus, shown("`REFUNDED` and `HONOURED` are the end of it.")]
+    policy: Annotated[
+        str,
+        fields.choice_of(
+            "What becomes of it: back at once, you are asked, or people look.", POLICIES
+        ),
+    ]
+    amount: Annotated[
+        int, fields.amount_of("What the channel took; it may differ from the order.", least=1)
+    ]
+    currency: fields.Currency
+    channel: Annotated[str, shown("The channel that took it.")]
+    reason: Annotated[str, fields.choice_of("Why it came too late.", LateMoneyReason)]
+    respond_by: (
+        Annotated[str, shown("Until when you are asked (policy `ASK`).", format="date-time")] | None
+    )
+    created_at: Annotated[str, shown("When we learned of it.", format="date-time")]
+    resolved_at: Annotated[str, shown("When it ended.", format="date-time")] | None
 
 
 class RefundView(msgspec.Struct, frozen=True):
     """The Refund object of the merchant API, field for field; the amount in minor units, times RFC 3339 UTC."""
 
-    refund_no: str
-    merchant_refund_no: str
-    order_no: str
-    status: RefundStatus
-    amount: int
-    currency: str
-    reason: str | None
-    created_at: str
-    succeeded_at: str | None
-    failure_code: str | None
+    refund_no: fields.RefundNo
+    merchant_refund_no: fields.MerchantRefundNo
+    order_no: fields.OrderNo
+    status: Annotated[
+        RefundStatus, shown("`PROCESSING` is no failure: we go on until the answer is certain.")
+    ]
+    amount: fields.Amount
+    currency: fields.Currency
+    reason: Annotated[str, shown("What you wrote.")] | None
+    created_at: Annotated[str, shown("When you asked for it.", format="date-time")]
+    succeeded_at: Annotated[str, shown("When it became `SUCCESS`.", format="date-time")] | None
+    failure_code: Annotated[str, shown("Why it failed: `refund_refused`, or a newer code.")] | None
 
 
 class ConsultedOrder(msgspec.Struct, frozen=True):
@@ -180,40 +214,63 @@ class PayableOrder(msgspec.Struct, frozen=True):
     payer_ref: str | None
 
 
-def _shown(description: str, **limits: Any) -> Meta:
-    """Say in the OpenAPI document what a field is; ``services.order_rules`` checks the limits, all at once."""
-    return Meta(description=description, extra_json_schema=limits)
-
-
 class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /orders."""
 
     merchant_order_no: Annotated[
-        str, _shown("Your number, unique for ever.", pattern="^[A-Za-z0-9_.-]{1,64}$")
+        str, shown("Your number, unique for ever.", pattern=fields.MERCHANT_NUMBER_PATTERN)
     ]
-    amount: Annotated[int, _shown("Minor units.", minimum=1, maximum=999_999_999_999)]
-    currency: Annotated[str, _shown("ISO 4217.", pattern="^[A-Z]{3}$")]
-    subject: Annotated[str, _shown("Shown to the payer.", minLength=1, maxLength=128)]
-    description: Annotated[str, _shown("Shown to you.", maxLength=512)] | None = None
+    amount: fields.Amount
+    currency: fields.Currency
+    subject: Annotated[str, fields.text_of("Shown to the payer.", least=1, most=128)]
+    description: (
+        Annotated[str, fields.text_of("Shown to you.", least=0, most=512, multiline=True)] | None
+    ) = None
     expires_in: (
-        Annotated[int, _shown("Seconds; 900 unless given.", minimum=60, maximum=86_400)] | None
+        Annotated[
+            int,
+            shown(
+                "Seconds until it can no longer be paid; 900 unless given.",
+                minimum=60,
+                maximum=86_400,
+            ),
+        ]
+        | None
     ) = None
     notify_url: (
-        Annotated[str, _shown("Where this order's webhooks go.", format="uri", maxLength=2048)]
+        Annotated[
+            str,
+            shown(
+                "Where this order's webhooks go: https, a public host.",
+                format="uri",
+                maxLength=2048,
+            ),
+        ]
         | None
     ) = None
     return_url: (
-        Annotated[str, _shown("The way back; under an origin of yours.", format="uri")] | None
+        Annotated[
+            str,
+            shown("The payer's way back, under an origin of yours.", format="uri", maxLength=2048),
+        ]
+        | None
     ) = None
     allowed_methods: (
-        Annotated[list[Method], _shown("Offer only these.", minItems=1, uniqueItems=True)] | None
+        Annotated[list[Method], shown("Offer only these.", minItems=1, uniqueItems=True)] | None
     ) = None
     payer_ref: (
-        Annotated[str, _shown("Your name for the payer; not shown.", minLength=1, maxLength=64)]
+        Annotated[str, fields.text_of("Your name for the payer; not shown.", least=1, most=64)]
         | None
     ) = None
     metadata: (
-        Annotated[dict[str, str], _shown("Comes back unchanged.", maxProperties=20)] | None
+        Annotated[
+            dict[
+                Annotated[str, shown("", minLength=1, maxLength=40, format="line")],
+                Annotated[str, shown("", maxLength=256)],
+            ],
+            shown("Comes back unchanged; keys up to 40 characters.", maxProperties=20),
+        ]
+        | None
     ) = None
 
 
@@ -221,12 +278,12 @@ class CreateRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /refunds. Name the order by one of its numbers; if you give both they must agree."""
 
     merchant_refund_no: Annotated[
-        str, _shown("Your number, unique for ever.", pattern="^[A-Za-z0-9_.-]{1,64}$")
+        str, shown("Your number, unique for ever.", pattern=fields.MERCHANT_NUMBER_PATTERN)
     ]
-    amount: Annotated[int, _shown("Minor units.", minimum=1, maximum=999_999_999_999)]
-    order_no: Annotated[str, _shown("Our number of the order.")] | None = None
-    merchant_order_no: Annotated[str, _shown("Your number of the order.")] | None = None
-    reason: Annotated[str, _shown("For your records.", minLength=1, maxLength=256)] | None = None
+    amount: fields.Amount
+    order_no: fields.OrderNo | None = None
+    merchant_order_no: fields.MerchantOrderNo | None = None
+    reason: Annotated[str, fields.text_of("For your records.", least=1, most=256)] | None = None
 
 
 class OrderConflict(Conflict):

@@ -2,57 +2,81 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final
+
 import msgspec
 
-from acquiring.contracts import Method
+from acquiring.contracts import Method, PaymentFailure
+from engine.contracts import PaymentStatus
 from paymentplatform.kernel.errors import Action, DomainError, PermissionRefused
+from paymentplatform.kernel.fields import PaymentNo, choice_of, shown
+
+REFUSALS: Final = ("order_not_payable", "not_allowed_by_merchant", "no_channel")
+"""Why consult may not offer a method."""
 
 
 class Option(msgspec.Struct, frozen=True):
-    """A bank or wallet inside a method."""
+    """A bank, wallet or saved card inside a method."""
 
-    code: str
-    name: str
+    code: Annotated[str, shown("What to send in `options`.")]
+    name: Annotated[str, shown("What to show.")]
 
 
 class MethodOffer(msgspec.Struct, frozen=True):
-    """One method as consult 支付方式咨询 answers it; ``reason_code`` says why it is not offered."""
+    """One method as consult 支付方式咨询 answers it; `reason_code` says why it is not offered."""
 
-    code: Method
-    name: str
-    flow: str
-    available: bool
-    reason_code: str | None
-    rank: int
-    options: list[Option]
+    code: Annotated[Method, shown("The method.")]
+    name: Annotated[str, shown("What to show, in the language that was asked for.")]
+    flow: Annotated[str, choice_of("How the payer pays.", ("password", "qr_code", "redirect"))]
+    available: Annotated[bool, shown("Whether it is offered for this order now.")]
+    reason_code: Annotated[str, choice_of("Why it is not offered.", REFUSALS)] | None
+    rank: Annotated[int, shown("1 is what to show first.", minimum=1)]
+    options: Annotated[list[Option], shown("Its banks, wallets or saved cards; else empty.")]
 
 
 class PayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``options`` of POST /orders/{order_no}/pay."""
+    """`options` of POST /orders/{order_no}/pay."""
 
-    bank_code: str | None = None
-    wallet_code: str | None = None
-    card_token: str | None = None
-    payer_token: str | None = None
+    bank_code: Annotated[str, shown("Of `NET_BANKING`; without it the payer chooses.")] | None = (
+        None
+    )
+    wallet_code: Annotated[str, shown("Of `WALLET`; without it the payer chooses.")] | None = None
+    card_token: (
+        Annotated[str, shown("Of `BANK_CARD`: a saved card, or a token of the institution.")] | None
+    ) = None
+    payer_token: (
+        Annotated[str, shown("The payer's agreement with you; needed for the balance.")] | None
+    ) = None
 
 
 class PayAction(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the payer does next: none, redirect (url), qr_code (qr_content, expires_at) or form (url, fields)."""
+    """What the payer does next."""
 
-    type: str
-    url: str | None = None
-    qr_content: str | None = None
-    expires_at: str | None = None
-    fields: dict[str, str] | None = None
+    type: Annotated[
+        str,
+        choice_of(
+            "`none`: nothing; `redirect`: send the payer to `url`; `qr_code`: show `qr_content`; `form`: post"
+            " `fields` to `url`.",
+            ("none", "redirect", "qr_code", "form"),
+        ),
+    ]
+    url: Annotated[str, shown("Where to.", format="uri")] | None = None
+    qr_content: Annotated[str, shown("The text of the QR code.")] | None = None
+    expires_at: Annotated[str, shown("Until when the code works.", format="date-time")] | None = (
+        None
+    )
+    fields: Annotated[dict[str, str], shown("The form's hidden fields.")] | None = None
 
 
 class PayResult(msgspec.Struct, frozen=True):
     """The Pay object. PAYING also when the result is unknown; FAILED only after a definite decline."""
 
-    payment_no: str
-    status: str
-    failure_code: str | None
-    action: PayAction
+    payment_no: PaymentNo
+    status: Annotated[
+        str, choice_of("`PAYING` also stands for a result not known yet.", PaymentStatus)
+    ]
+    failure_code: PaymentFailure | None
+    action: Annotated[PayAction, shown("What the payer does next.")]
 
 
 class WrongPaymentPassword(PermissionRefused):

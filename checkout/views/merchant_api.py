@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +21,7 @@ from checkout.contracts import MethodOffer, MethodUnavailable, PayOptions, PayRe
 from checkout.services.acceptance import PayCommand, pay_order
 from checkout.services.consult import list_methods
 from engine.contracts import CardTokenInvalid
+from paymentplatform.kernel.fields import amount_of, shown
 from paymentplatform.kernel.numbers import ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, json_response, path_number
@@ -52,13 +53,14 @@ _PAY_EXAMPLE = {
 }
 
 Terminal = Literal["WEB", "WAP", "APP"]
+_TERMINAL: Final = "What the payer holds: a browser, a phone's browser, an app."
 
 
 class ConsultBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /orders/{order_no}/payment-methods; everything is optional."""
 
-    terminal: Terminal = "WEB"
-    payer_token: str | None = None
+    terminal: Annotated[Terminal, shown(_TERMINAL)] = "WEB"
+    payer_token: Annotated[str, shown("The payer's agreement with you.")] | None = None
     locale: Annotated[
         str,
         msgspec.Meta(
@@ -71,7 +73,7 @@ class ConsultBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class MethodList(msgspec.Struct, frozen=True):
     """Every method of the catalogue, the offered ones first."""
 
-    methods: list[MethodOffer]
+    methods: Annotated[list[MethodOffer], shown("What can be had comes first.")]
 
 
 class PayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,11 +84,15 @@ class PayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `options.payer_token`; give one of them or none.
     """
 
-    method: Method
-    terminal: Terminal = "WEB"
-    use_balance: bool = False
-    balance_amount: int | None = None
-    options: PayOptions | None = None
+    method: Annotated[Method, shown("How the payer pays.")]
+    terminal: Annotated[Terminal, shown(_TERMINAL)] = "WEB"
+    use_balance: Annotated[bool, shown("Take what the balance gives, the rest by `method`.")] = (
+        False
+    )
+    balance_amount: (
+        Annotated[int, amount_of("Take exactly so much of the balance.", least=1)] | None
+    ) = None
+    options: Annotated[PayOptions, shown("What the method needs.")] | None = None
 
 
 class PaymentMethods(HotMerchantView):

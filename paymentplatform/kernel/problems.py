@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import psycopg
 import structlog
@@ -26,6 +28,7 @@ from paymentplatform.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
+from paymentplatform.kernel.fields import number_of, shown
 from paymentplatform.kernel.hotsql import refusal_of
 
 CONTENT_TYPE = "application/problem+json"
@@ -49,24 +52,24 @@ _DATABASE_TROUBLE = (
 
 
 class ProblemField(msgspec.Struct, frozen=True):
-    """One refused field; ``field`` is a dotted path, empty for the body itself."""
+    """One refused field."""
 
-    field: str
-    code: str
-    detail: str
+    field: Annotated[str, shown("Its dotted path, such as `metadata.table`; empty for the body.")]
+    code: Annotated[str, shown("What is wrong with it; the list stands with the error codes.")]
+    detail: Annotated[str, shown("The same for people.")]
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Every error answer of the API. A 4xx one means that nothing has happened."""
+    """Every error answer of the API (RFC 9457). A 4xx one means that nothing has happened."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    action: Action
-    request_id: str
-    errors: list[ProblemField]
+    type: Annotated[str, shown("The page that explains the code.", format="uri")]
+    title: Annotated[str, shown("The code for people.")]
+    status: Annotated[int, shown("The HTTP status again.", minimum=400, maximum=599)]
+    detail: Annotated[str, shown("What was wrong this time; for people.")]
+    code: Annotated[str, shown("What to branch on.")]
+    action: Annotated[Action, shown("What to do next.")]
+    request_id: Annotated[str, number_of(numbers.REQUEST, "Name it when you ask us about it.")]
+    errors: Annotated[list[ProblemField], shown("Every refused field; may be empty.")]
 
 
 def name_error(error: BaseException) -> DomainError:

@@ -150,7 +150,7 @@ STORAGES = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "paymentplatform.kernel.openapi.StructSchema",
+    "DEFAULT_SCHEMA_CLASS": "paymentplatform.kernel.openapi_schema.StructSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -12,7 +12,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
-    "POSTPROCESSING_HOOKS": [],  # the hook for enums expects schemas made from serializers
+    # The library's own hook for enums expects schemas made from serializers.
+    "POSTPROCESSING_HOOKS": [
+        "paymentplatform.openapi_hooks.add_shared_parts",
+        "paymentplatform.openapi_hooks.share_kinds",
+        "paymentplatform.openapi_hooks.name_objects",
+        "paymentplatform.openapi_hooks.add_links",
+        "paymentplatform.openapi_hooks.share_refusals",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

@@ -49,6 +49,12 @@ def _walk(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
 def document() -> dict[str, dict[str, Any]]:
     """The operations of the OpenAPI document as it is served, by their names."""
     schema = json.loads(json.dumps(SchemaGenerator().get_schema(public=True)))
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                if "$ref" in response:
+                    name = response["$ref"].rpartition("/")[2]
+                    operation["responses"][status] = schema["components"]["responses"][name]
     return {
         operation["operationId"]: operation
         for methods in schema["paths"].values()

@@ -1,5 +1,6 @@
 """Payer agreements that a merchant asks for and a payer consents to."""
 
+import django_fsm
 import paymentplatform.kernel.database
 import paymentplatform.kernel.fsm
 import pgtrigger.compiler

@@ -2,11 +2,15 @@
 
 from django.urls import path
 
+from acquiring.views.events import EventCollection, EventItem, EventRedelivery
 from acquiring.views.late_money import LateMoneyAnswer, LateMoneyCollection
 from acquiring.views.orders import OrderClose, OrderCollection, OrderItem
 from acquiring.views.refunds import RefundCollection, RefundItem
 
 urlpatterns = [
+    path("events", EventCollection.as_view(), name="events"),
+    path("events/<str:event_id>", EventItem.as_view(), name="event"),
+    path("events/<str:event_id>/redeliver", EventRedelivery.as_view(), name="event-redelivery"),
     path("late-money", LateMoneyCollection.as_view(), name="late-money"),
     path(
         "late-money/<str:late_money_no>/decision",

@@ -1,38 +1,60 @@
-"""Send an event once more: always a new delivery of the same event id; what has ended stays as it was."""
+"""Send an event once more: a new delivery of the same event id for what has ended, an earlier try for what has not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, TextField, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Coalesce
 
 from acquiring.contracts import NoDeliveryTarget
-from acquiring.models import Delivery, MerchantEvent
+from acquiring.models import Delivery, MerchantEvent, WebhookEndpoint
+from acquiring.services.idempotency import current_claim
 from acquiring.services.order_moves import DELIVERY_TASK
 from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.errors import DomainError, NotFound
 from paymentplatform.kernel.jobs import ring
+
+BATCH: Final = 500
+"""How many deliveries one transaction makes at most."""
+
+_NO_TARGET: Final = str(NoDeliveryTarget.code)
 
 
 @dataclass(frozen=True, slots=True)
 class ResendReport:
-    """Event ids, one for each new delivery, and (event id, error code) of what could not be resent."""
+    """Event ids, one for each delivery now due, and (event id, error code) of what could not be resent."""
 
     resent: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where an event goes now: the order's own address (``endpoint_id`` None) or an endpoint."""
+
+    url: str
+    endpoint_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return Delivery.Target.ENDPOINT if self.endpoint_id else Delivery.Target.ORDER_NOTIFY
+
+
 @transactions.start
 def redeliver_event(*, event_id: str, merchant_no: str | None = None) -> list[str]:
-    """Make one new due delivery for every target the event ever had (start); return their numbers.
+    """Send an event again to every target it has now (start): its order's notify_url, each enabled endpoint that
+    wants its type. Returns the numbers of the deliveries that are due for it.
 
-    Raises NotFound for an event that is not there, or is not this merchant's; NoDeliveryTarget when the
-    event never had anywhere to go.
+    A delivery that still waits for its next try is brought forward instead of doubled, and whoever presses while
+    another press is under way gets that one's deliveries. Raises NotFound for an event that is not there, or is not
+    this merchant's; NoDeliveryTarget when there is nowhere to send it.
     """
-    return _create_again(_list_targets(event_id, merchant_no))
+    return _redeliver(event_id, merchant_no)
 
 
 @transactions.start
@@ -41,74 +63,201 @@ def resend_events(
 ) -> ResendReport:
     """Redeliver each of these events; one that cannot be is reported and stops no other (start)."""
     report = ResendReport()
-    for event_id in event_ids:
+    for event_id in sorted(set(event_ids)):
         try:
-            targets = _list_targets(event_id, merchant_no)
+            if dry_run:
+                made: Sequence[object] = _list_targets(_find_event(event_id, merchant_no))
+            else:
+                made = _redeliver(event_id, merchant_no)
         except DomainError as error:
             report.failures.append((event_id, error.code))
-            continue
-        if not dry_run:
-            _create_again(targets)
-        report.resent.extend(event_id for _ in targets)
+        else:
+            report.resent.extend(event_id for _ in made)
     return report
 
 
-@transactions.start
 def resend_deliveries(
     *, status: str, merchant_no: str | None = None, dry_run: bool = False
 ) -> ResendReport:
-    """Deliver again what ended in ``status`` and was not sent to the same target since (start).
+    """Deliver again all that ended in ``status`` and was not sent to the same target since.
 
-    Running it twice, also at once, resends once.
+    Each batch commits by itself. Running it twice, also at once, resends once.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('acquiring.resend', 0))")
-    nothing = Value("", output_field=TextField())
-    newer = Delivery.objects.annotate(endpoint=Coalesce("endpoint_id", nothing)).filter(
-        event=OuterRef("event"),
-        url=OuterRef("url"),
-        endpoint=Coalesce(OuterRef("endpoint_id"), nothing),
-        delivery_no__gt=OuterRef("delivery_no"),
-    )
-    ended = Delivery.objects.filter(~Exists(newer), status=status, url__isnull=False)
-    if merchant_no is not None:
-        ended = ended.filter(merchant_no=merchant_no)
-    found = list(ended.order_by("delivery_no"))
-    if not dry_run:
-        _create_again(found)
-    return ResendReport(resent=[delivery.event_id for delivery in found])
+    report, after = ResendReport(), ""
+    while True:
+        ended = _list_last(status=status, merchant_no=merchant_no).filter(delivery_no__gt=after)
+        found = list(ended.order_by("delivery_no").values_list("delivery_no", flat=True)[:BATCH])
+        if not found:
+            return report
+        done = resend_chosen(delivery_nos=found, status=status, dry_run=dry_run)
+        report.resent.extend(done.resent)
+        report.failures.extend(done.failures)
+        after = found[-1]
 
 
-def _list_targets(event_id: str, merchant_no: str | None) -> list[Delivery]:
-    """The last delivery to each target of the event. Raises NotFound, NoDeliveryTarget."""
+@transactions.start
+def resend_dead_letters(*, merchant_no: str) -> tuple[ResendReport, int]:
+    """Deliver one batch of a merchant's dead letters again, the oldest first (start).
+
+    Returns the report and how many are left that could be resent or not.
+    """
+    dead = _list_last(status="DEAD", merchant_no=merchant_no).order_by("delivery_no")
+    found = list(dead.values_list("delivery_no", flat=True)[:BATCH])
+    report = _resend_chosen(found, "DEAD")
+    return report, dead.count()
+
+
+@transactions.start
+def resend_chosen(
+    *, delivery_nos: Sequence[str], status: str, dry_run: bool = False
+) -> ResendReport:
+    """Deliver again those of these deliveries that are still the last of their target and in ``status`` (start)."""
+    return _resend_chosen(delivery_nos, status, dry_run=dry_run)
+
+
+def _redeliver(event_id: str, merchant_no: str | None) -> list[str]:
+    event = _find_event(event_id, merchant_no)
+    before = _list_numbers(event_id)
+    _lock_events([event_id])
+    targets = _list_targets(event)
+    if not targets:
+        raise NoDeliveryTarget
+    due, fresh = [], []
+    for target in targets:
+        waiting = _find_current(event_id, target, before)
+        if waiting is not None:
+            due.append(waiting.delivery_no)
+        else:
+            fresh.append(_new_delivery(event, target))
+    _bring_forward(due)
+    Delivery.objects.bulk_create(fresh)
+    ring(DELIVERY_TASK)
+    return [*due, *(delivery.delivery_no for delivery in fresh)]
+
+
+def _find_event(event_id: str, merchant_no: str | None) -> MerchantEvent:
     events = MerchantEvent.objects.filter(event_id=event_id)
     if merchant_no is not None:
         events = events.filter(merchant_no=merchant_no)
-    if not events.exists():
+    event = events.first()
+    if event is None:
         raise NotFound
-    targets = list(
-        Delivery.objects.filter(event_id=event_id, url__isnull=False)
-        .order_by("target", "url", "endpoint_id", "-delivery_no")
-        .distinct("target", "url", "endpoint_id")
-    )
-    if not targets:
-        raise NoDeliveryTarget
+    return event
+
+
+def _list_numbers(event_id: str) -> set[str]:
+    return set(Delivery.objects.filter(event_id=event_id).values_list("delivery_no", flat=True))
+
+
+def _lock_events(event_ids: Iterable[str]) -> None:
+    """One redelivery of an event at a time; events cannot be locked as rows, the application may not write them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_advisory_xact_lock(hashtextextended('acquiring.redeliver:' || id, 0))) FROM"
+            " (SELECT DISTINCT id FROM unnest(%s::text[]) AS id ORDER BY id) AS ids",
+            [list(event_ids)],
+        )
+
+
+def _list_targets(event: MerchantEvent) -> list[_Target]:
+    """Where the event would go if it happened now."""
+    own = Delivery.objects.filter(
+        event=event, target=Delivery.Target.ORDER_NOTIFY, url__isnull=False
+    ).first()
+    targets = [_Target(str(own.url))] if own is not None else []
+    endpoints = WebhookEndpoint.objects.filter(merchant_id=event.merchant_no, enabled=True)
+    targets += [
+        _Target(endpoint.url, endpoint.endpoint_id)
+        for endpoint in endpoints.order_by("endpoint_id")
+        if not endpoint.events or event.type in endpoint.events
+    ]
     return targets
 
 
-def _create_again(sources: Sequence[Delivery]) -> list[str]:
-    fresh = [
-        Delivery(
-            delivery_no=numbers.new_number(numbers.DELIVERY),
-            event_id=source.event_id,
-            merchant_no=source.merchant_no,
-            target=source.target,
-            url=source.url,
-            endpoint_id=source.endpoint_id,
+def _find_current(event_id: str, target: _Target, before: set[str]) -> Delivery | None:
+    """Return the delivery that stands for this press already: it still waits, or another press made it meanwhile."""
+    last = (
+        Delivery.objects.filter(
+            event_id=event_id, target=target.kind, endpoint_id=target.endpoint_id
         )
-        for source in sources
-    ]
-    Delivery.objects.bulk_create(fresh, batch_size=1000)
-    if fresh:
+        .order_by("-created_at", "-delivery_no")
+        .first()
+    )
+    if last is None:
+        return None
+    mine = last.delivery_no == _claimed_number(target)
+    return last if last.status == "DUE" or mine or last.delivery_no not in before else None
+
+
+def _bring_forward(delivery_nos: list[str]) -> None:
+    """Make waiting deliveries due now; what is being tried at this moment is due already."""
+    waiting = Delivery.objects.filter(
+        delivery_no__in=delivery_nos, status="DUE", due_at__gt=PlatformNow()
+    )
+    waiting.update(due_at=PlatformNow())
+
+
+def _new_delivery(event: MerchantEvent, target: _Target) -> Delivery:
+    return Delivery(
+        delivery_no=_claimed_number(target) or numbers.new_number(numbers.DELIVERY),
+        event_id=event.event_id,
+        merchant_no=event.merchant_no,
+        target=target.kind,
+        url=target.url,
+        endpoint_id=target.endpoint_id,
+    )
+
+
+def _claimed_number(target: _Target) -> str | None:
+    """Return the number that this request's Idempotency-Key gives the target's delivery, the same when run again."""
+    claim = current_claim()
+    if claim is None:
+        return None
+    parent = f"{claim}/{target.endpoint_id or ''}"
+    return numbers.derive_number(numbers.DELIVERY, parent=parent, count=1)
+
+
+def _list_last(*, status: str, merchant_no: str | None = None) -> QuerySet[Delivery]:
+    """Deliveries with an address that ended so and are the last to their target."""
+    nothing = Value("", output_field=TextField())
+    newer = (
+        Delivery.objects.annotate(endpoint=Coalesce("endpoint_id", nothing))
+        .filter(
+            event=OuterRef("event"),
+            target=OuterRef("target"),
+            endpoint=Coalesce(OuterRef("endpoint_id"), nothing),
+        )
+        .filter(
+            Q(created_at__gt=OuterRef("created_at"))
+            | Q(created_at=OuterRef("created_at"), delivery_no__gt=OuterRef("delivery_no"))
+        )
+    )
+    ended = Delivery.objects.filter(~Exists(newer), status=status, url__isnull=False)
+    return ended if merchant_no is None else ended.filter(merchant_no=merchant_no)
+
+
+def _resend_chosen(
+    delivery_nos: Sequence[str], status: str, *, dry_run: bool = False
+) -> ResendReport:
+    chosen = Delivery.objects.filter(delivery_no__in=delivery_nos)
+    _lock_events(chosen.values_list("event_id", flat=True))
+    report, fresh = ResendReport(), []
+    last = _list_last(status=status).filter(delivery_no__in=delivery_nos).select_related("event")
+    addresses = dict(
+        WebhookEndpoint.objects.filter(
+            enabled=True, endpoint_id__in=chosen.values("endpoint_id")
+        ).values_list("endpoint_id", "url")
+    )
+    for delivery in last.order_by("delivery_no"):
+        target = _Target(str(delivery.url), delivery.endpoint_id)
+        if target.endpoint_id is not None:
+            if target.endpoint_id not in addresses:
+                report.failures.append((delivery.event_id, _NO_TARGET))
+                continue
+            target = _Target(addresses[target.endpoint_id], target.endpoint_id)
+        fresh.append(_new_delivery(delivery.event, target))
+        report.resent.append(delivery.event_id)
+    if fresh and not dry_run:
+        Delivery.objects.bulk_create(fresh)
         ring(DELIVERY_TASK)
-    return [delivery.delivery_no for delivery in fresh]
+    return report

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from acquiring.contracts import NoDeliveryTarget
-from acquiring.models import Delivery
+from acquiring.models import Delivery, WebhookEndpoint
 from acquiring.services.merchants import create_merchant
-from acquiring.services.notifications import (
-    DeliveryResult,
-    claim_due_deliveries,
-    deliver_due_notifications,
-    record_results,
-)
+from acquiring.services.notifications import deliver_due_notifications
 from acquiring.services.redeliveries import redeliver_event, resend_deliveries
-from acquiring.webhook_schedule import Verdict
-from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import NotFound
+from tests.acquiring.outbox import (
+    DEAD,
+    DELIVERED,
+    end_deliveries,
+    list_statuses,
+    make_endpoint,
+    record_event,
+)
 from tests.barrier import run_together
 from tests.webhook_receiver import WebhookReceiver
 
@@ -43,42 +43,10 @@ def merchant_no() -> str:
     return create_merchant(name="Redelivery shop").merchant_no
 
 
-def record_event(merchant_no: str, url: str | None) -> str:
-    """Record one event; returns its id."""
-    event_id = numbers.new_number(numbers.EVENT)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT acquiring_record_event(%s, 'order.success', %s, %s, '{}', %s, %s)",
-            [
-                event_id,
-                merchant_no,
-                numbers.new_number(numbers.ORDER),
-                url,
-                numbers.new_number(numbers.DELIVERY),
-            ],
-        )
-    return event_id
-
-
-def end_deliveries(merchant_no: str, verdict: Verdict) -> None:
-    """End every due delivery of this merchant as if it had been tried."""
-    others = Delivery.objects.exclude(merchant_no=merchant_no).values_list("merchant_no", flat=True)
-    claimed = claim_due_deliveries(limit=100, per_merchant=100, busy_merchants=sorted(set(others)))
-    record_results(results=[DeliveryResult(delivery, verdict) for delivery in claimed])
-
-
-def list_statuses(event_id: str) -> list[str]:
-    deliveries = Delivery.objects.filter(event_id=event_id).order_by("created_at", "delivery_no")
-    return list(deliveries.values_list("status", flat=True))
-
-
 def resend(*arguments: str) -> dict[str, Any]:
     output = StringIO()
     call_command("resend_notifications", *arguments, "--json", stdout=output)
     return dict(json.loads(output.getvalue()))
-
-
-DEAD = Verdict("DEAD", "exhausted")
 
 
 def test_redelivery_is_a_new_delivery_of_the_same_event(merchant_no: str) -> None:
@@ -97,8 +65,29 @@ def test_redelivery_is_a_new_delivery_of_the_same_event(merchant_no: str) -> Non
 def test_each_target_once_however_often_it_was_redelivered(merchant_no: str) -> None:
     event_id = record_event(merchant_no, "https://shop.example.com/")
     for expected in (2, 3, 4):
+        end_deliveries(merchant_no, DELIVERED)
+        assert len(redeliver_event(event_id=event_id)) == 1
         assert len(redeliver_event(event_id=event_id)) == 1
         assert len(list_statuses(event_id)) == expected
+
+
+def test_dead_letter_of_a_disabled_endpoint_is_reported(merchant_no: str) -> None:
+    """It goes to where the endpoint is now, and nowhere once it is disabled."""
+    endpoint_id = make_endpoint(merchant_no, "https://old.example.com/")
+    event_id = record_event(merchant_no, None)
+    if not Delivery.objects.filter(event_id=event_id, endpoint_id=endpoint_id).exists():
+        redeliver_event(event_id=event_id)
+    end_deliveries(merchant_no, DEAD)
+    endpoint = WebhookEndpoint.objects.filter(endpoint_id=endpoint_id)
+    endpoint.update(url="https://new.example.com/")
+    assert resend_deliveries(status="DEAD", merchant_no=merchant_no).resent == [event_id]
+    due = Delivery.objects.get(event_id=event_id, status="DUE")
+    assert (due.url, due.endpoint_id) == ("https://new.example.com/", endpoint_id)
+    end_deliveries(merchant_no, DEAD)
+    endpoint.update(enabled=False, disabled_reason="gone", disabled_at="2026-01-01T00:00:00Z")
+    report = resend_deliveries(status="DEAD", merchant_no=merchant_no)
+    assert (report.resent, report.failures) == ([], [(event_id, "no_delivery_target")])
+    assert list_statuses(event_id)[1:] == ["DEAD", "DEAD"]
 
 
 def test_foreign_and_unknown_events_are_absent(merchant_no: str) -> None:
@@ -121,7 +110,7 @@ def test_command_resends_what_died_and_only_once(merchant_no: str) -> None:
     dead = [record_event(merchant_no, "https://shop.example.com/") for _ in range(3)]
     end_deliveries(merchant_no, DEAD)
     fine = record_event(merchant_no, "https://shop.example.com/")
-    end_deliveries(merchant_no, Verdict("DELIVERED"))
+    end_deliveries(merchant_no, DELIVERED)
     arguments = ("--status", "DEAD", "--merchant", merchant_no)
 
     tried = resend(*arguments, "--dry-run")
@@ -144,7 +133,7 @@ def test_resending_at_once_resends_once(merchant_no: str) -> None:
         end_deliveries(merchant_no, DEAD)
         assert sorted(run_together([resend_dead] * 6)) == [0, 0, 0, 0, 0, 1]
         assert list_statuses(event_id) == ["DEAD", "DUE"]
-        end_deliveries(merchant_no, Verdict("DELIVERED"))
+        end_deliveries(merchant_no, DELIVERED)
 
 
 def test_command_resends_chosen_events_and_reports_the_others(merchant_no: str) -> None:
@@ -160,7 +149,7 @@ def test_command_resends_chosen_events_and_reports_the_others(merchant_no: str) 
         "resent": [event_id],
         "failures": [{"event_id": "evt_x", "code": "not_found"}],
     }
-    assert list_statuses(event_id) == ["DUE", "DUE"]
+    assert list_statuses(event_id) == ["DUE"]
 
 
 def test_command_speaks_to_people_too(merchant_no: str) -> None:

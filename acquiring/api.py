@@ -3,15 +3,14 @@
 from acquiring.authentication import HotMerchantView, MerchantView
 from acquiring.invariants import INVARIANTS
 from acquiring.selectors import explain_absence, get_order, get_order_by_cashier_token
+from acquiring.services.callers import authenticate_bearer
 from acquiring.services.closing import close_order, expire_due_orders
+from acquiring.services.credentials import issue_credential, revoke_credential
 from acquiring.services.idempotency import current_claim, new_or_claimed_number
 from acquiring.services.merchants import (
     add_return_origin,
-    authenticate_bearer,
     create_merchant,
-    issue_credential,
     list_webhook_secrets,
-    revoke_credential,
 )
 from acquiring.services.payments import (
     calculate_fee,

@@ -10,7 +10,7 @@ import msgspec
 from django.db import connection
 
 from acquiring.contracts import CreateOrder, CreateRefund, MerchantIdentity, Method
-from acquiring.services.merchants import authenticate_bearer
+from acquiring.services.callers import authenticate_bearer
 from acquiring.services.orders import create_order
 from acquiring.services.refunds import create_refund
 from checkout.contracts import PayOptions, PayResult

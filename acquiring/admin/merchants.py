@@ -16,12 +16,8 @@ from unfold.widgets import (
 )
 
 from acquiring.models import Credential, Merchant
-from acquiring.services.merchants import (
-    MAX_ASK_MINUTES,
-    change_merchant,
-    issue_credential,
-    revoke_credential,
-)
+from acquiring.services.credentials import issue_credential, revoke_credential
+from acquiring.services.merchants import MAX_ASK_MINUTES, change_merchant
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
 from paymentplatform.kernel.admin_tables import PageTable, build_page_table, link_number

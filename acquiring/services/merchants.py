@@ -1,39 +1,24 @@
-"""Merchants, their credentials and secrets."""
+"""Merchants and their webhook secrets."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
 
-from acquiring.contracts import MerchantIdentity
-from acquiring.models import Credential, FeeContract, Merchant
+from acquiring.models import FeeContract, Merchant
+from acquiring.services.credentials import IssuedCredential, add_first_credential
 from acquiring.webhook_signing import make_webhook_secret
 from paymentplatform.kernel import numbers, transactions
-from paymentplatform.kernel.cache import ConfigCache
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
-from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
+from paymentplatform.kernel.errors import InvalidRequest, NotFound
 
 MAX_ASK_MINUTES = 10_080
 """A week: the payer is waiting for the money all this time."""
-
-SECRET_PREFIX = "sk_"  # noqa: S105 - the form of a secret, not one
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedCredential:
-    """A new key. ``secret`` is shown once and cannot be read again."""
-
-    key_id: str
-    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +66,7 @@ def create_merchant(
         rate_ppm=fee_rate_ppm,
         valid_from=database_now(),
     )
-    return NewMerchant(merchant.merchant_no, _add_credential(merchant), webhook_secret)
+    return NewMerchant(merchant.merchant_no, add_first_credential(merchant), webhook_secret)
 
 
 @transactions.start
@@ -102,61 +87,6 @@ def parse_origin(origin: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
         raise InvalidRequest(f"Not a web origin: {origin}")
     return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-@transactions.start
-def issue_credential(*, merchant_no: str, lifetime_s: int | None = None) -> IssuedCredential:
-    """Add a key beside the existing ones, so that both work while the merchant changes over (start).
-
-    Raises NotFound.
-    """
-    merchant = Merchant.objects.filter(merchant_no=merchant_no).first()
-    if merchant is None:
-        raise NotFound
-    return _add_credential(merchant, lifetime_s)
-
-
-def _add_credential(merchant: Merchant, lifetime_s: int | None = None) -> IssuedCredential:
-    secret = SECRET_PREFIX + secrets.token_urlsafe(32)
-    expires_at = database_now() + timedelta(seconds=lifetime_s) if lifetime_s else None
-    credential = Credential.objects.create(
-        key_id=numbers.new_number(numbers.KEY),
-        merchant=merchant,
-        secret_hash=hash_secret(secret),
-        hint=secret[-4:],
-        expires_at=expires_at,
-    )
-    return IssuedCredential(credential.key_id, secret)
-
-
-@transactions.start
-def revoke_credential(*, key_id: str) -> None:
-    """Make a key useless at once; repeating changes nothing (start). Raises NotFound."""
-    _revoke(Credential.objects.all(), key_id)
-
-
-def _revoke(among: QuerySet[Credential], key_id: str) -> None:
-    credential = among.select_for_update().filter(key_id=key_id).first()
-    if credential is None:
-        raise NotFound(f"There is no such key {key_id}.")
-    if credential.revoked_at is None:
-        credential.revoked_at = database_now()
-        credential.save(update_fields=["revoked_at"])
-
-
-@transactions.start
-def rotate_credential(*, merchant_no: str, revoke_key_id: str | None = None) -> IssuedCredential:
-    """Add a key and, when told to, revoke one of this merchant's in the same moment (start).
-
-    Without ``revoke_key_id`` the old keys go on working while the merchant changes over. Raises NotFound for an
-    unknown merchant, and for a key that is not this merchant's; then nothing was added.
-    """
-    merchant = Merchant.objects.filter(merchant_no=merchant_no).first()
-    if merchant is None:
-        raise NotFound(f"There is no merchant {merchant_no}.")
-    if revoke_key_id is not None:
-        _revoke(Credential.objects.filter(merchant=merchant), revoke_key_id)
-    return _add_credential(merchant)
 
 
 @transactions.start
@@ -217,51 +147,3 @@ def list_webhook_secrets(*, merchant_no: str) -> list[str]:
     if stored is None:
         raise NotFound
     return list(json.loads(decrypt_text(stored)))
-
-
-def hash_secret(secret: str) -> str:
-    """SHA-256 is enough for a random 256-bit secret: there is nothing to guess."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def authenticate_bearer(*, secret: str) -> MerchantIdentity:
-    """Return the merchant whose usable key this is, asking the database. Raises Unauthenticated."""
-    if not secret.startswith(SECRET_PREFIX):
-        raise Unauthenticated
-    return _load_identity(hash_secret(secret))
-
-
-def recognise_bearer(*, secret: str) -> MerchantIdentity:
-    """Like authenticate_bearer, but up to five seconds old.
-
-    Only for statements that check the key again themselves (``acquiring_caller``). Raises Unauthenticated.
-    """
-    if not secret.startswith(SECRET_PREFIX):
-        raise Unauthenticated
-    return _identities.get(hash_secret(secret))
-
-
-def _load_identity(secret_hash: str) -> MerchantIdentity:
-    now = database_now()
-    credential = (
-        Credential.objects.select_related("merchant")
-        .filter(
-            Q(expires_at__isnull=True) | Q(expires_at__gt=now),
-            secret_hash=secret_hash,
-            revoked_at__isnull=True,
-            merchant__status=Merchant.Status.ACTIVE,
-        )
-        .first()
-    )
-    if credential is None:
-        raise Unauthenticated
-    merchant = credential.merchant
-    return MerchantIdentity(
-        merchant_no=merchant.merchant_no,
-        key_id=credential.key_id,
-        name=merchant.name,
-        return_origins=tuple(merchant.return_origins),
-    )
-
-
-_identities: ConfigCache[str, MerchantIdentity] = ConfigCache(_load_identity, seconds=5)

@@ -20,13 +20,9 @@ from acquiring.contracts import (
 )
 from acquiring.models import TradeOrder
 from acquiring.selectors import get_order_by_cashier_token, get_order_json, list_orders_json
+from acquiring.services.callers import authenticate_bearer, recognise_bearer
 from acquiring.services.closing import CloseResult, close_order, expire_due_orders
-from acquiring.services.merchants import (
-    authenticate_bearer,
-    issue_credential,
-    recognise_bearer,
-    revoke_credential,
-)
+from acquiring.services.credentials import issue_credential, revoke_credential
 from acquiring.services.order_rules import find_differences
 from acquiring.services.orders import create_order
 from paymentplatform.kernel import numbers

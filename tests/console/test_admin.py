@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from acquiring.models import Credential, Delivery, Merchant, MerchantEvent, TradeOrder
-from acquiring.services.merchants import authenticate_bearer
+from acquiring.services.callers import authenticate_bearer
 from checkout.models import PayerAgreement, PayerWallet
 from checkout.services.wallets import verify_payment_password
 from engine.channels.base import ChannelAnswer, Outcome

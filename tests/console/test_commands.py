@@ -14,7 +14,8 @@ from django.conf import settings
 from django.core.management import call_command
 
 from acquiring.models import Credential, Merchant, TradeOrder
-from acquiring.services.merchants import authenticate_bearer, list_webhook_secrets
+from acquiring.services.callers import authenticate_bearer
+from acquiring.services.merchants import list_webhook_secrets
 from engine.channels.registry import get_channel
 from engine.channels.sandbox import codec
 from engine.models import ChannelCallback

@@ -10,7 +10,7 @@ import msgspec
 from acquiring import api as acquiring
 from acquiring.contracts import CloseReason, CreateOrder, CreateRefund, Method
 from acquiring.models import MerchantEvent
-from acquiring.services.merchants import authenticate_bearer
+from acquiring.services.callers import authenticate_bearer
 from acquiring.services.orders import create_order
 from acquiring.services.refunds import create_refund
 from checkout.contracts import PayOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from acquiring.services.merchants import rotate_credential
+from acquiring.services.credentials import rotate_credential
 from paymentplatform.kernel.commands import OperatorCommand, Report
 from paymentplatform.kernel.errors import InvalidRequest
 

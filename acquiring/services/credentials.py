@@ -1,0 +1,165 @@
+"""Merchants' keys: made, rotated with overlap, revoked at once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db.models import QuerySet
+
+from acquiring.models import Credential, Merchant
+from acquiring.public_keys import KeyRefused, parse_public_key
+from acquiring.request_signing import SigningAlgorithm
+from acquiring.services.callers import SECRET_PREFIX, hash_secret
+from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.encryption import encrypt_text
+from paymentplatform.kernel.errors import InvalidRequest, NotFound
+
+HMAC_PREFIX: Final = "hk_"
+"""Never taken for a Bearer secret; the whole text, as ASCII, is the HMAC key."""
+
+_HINT_CHARACTERS: Final = 8
+
+Algorithm = Credential.Algorithm
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCredential:
+    """A new key. ``secret`` is shown once and cannot be read again; None where the merchant keeps a private key."""
+
+    key_id: str
+    secret: str | None
+    algorithm: str = Algorithm.BEARER
+
+
+def parse_algorithm(name: str) -> str:
+    """Return the algorithm of a public name such as ``ed25519``. Raises InvalidRequest."""
+    for algorithm in Algorithm:
+        if name == algorithm.label:
+            return algorithm.value
+    raise InvalidRequest(f"There is no algorithm {name}; there are {', '.join(Algorithm.labels)}.")
+
+
+@transactions.start
+def issue_credential(
+    *,
+    merchant_no: str,
+    algorithm: str = Algorithm.BEARER,
+    public_key: str | None = None,
+    lifetime_s: int | None = None,
+) -> IssuedCredential:
+    """Add a key beside the existing ones, so that both work while the merchant changes over (start).
+
+    ``public_key`` is PEM or base64, for the algorithms that have one and for no other. Raises NotFound, InvalidRequest.
+    """
+    material = _make_material(algorithm, public_key)
+    merchant = _find_merchant(merchant_no)
+    expires_at = database_now() + timedelta(seconds=lifetime_s) if lifetime_s else None
+    return _add_credential(merchant, material, expires_at=expires_at)
+
+
+@transactions.start
+def revoke_credential(*, key_id: str) -> None:
+    """Make a key useless at once; repeating changes nothing (start). Raises NotFound."""
+    _revoke(Credential.objects.all(), key_id)
+
+
+@transactions.start
+def rotate_credential(
+    *,
+    merchant_no: str,
+    algorithm: str = Algorithm.BEARER,
+    public_key: str | None = None,
+    revoke_key_id: str | None = None,
+    dry_run: bool = False,
+) -> IssuedCredential | None:
+    """Add a key and, when told to, revoke one of this merchant's in the same moment (start).
+
+    Without ``revoke_key_id`` the old keys go on working while the merchant changes over. Raises InvalidRequest for a
+    public key that is no good, NotFound for an unknown merchant, and for a key that is not this merchant's; then
+    nothing was added. ``dry_run`` raises the same, writes nothing and returns None.
+    """
+    material = _make_material(algorithm, public_key)
+    merchant = _find_merchant(merchant_no)
+    own = Credential.objects.filter(merchant=merchant)
+    if dry_run:
+        if revoke_key_id is not None and not own.filter(key_id=revoke_key_id).exists():
+            raise NotFound(f"There is no such key {revoke_key_id}.")
+        return None
+    if revoke_key_id is not None:
+        _revoke(own, revoke_key_id)
+    return _add_credential(merchant, material)
+
+
+def add_first_credential(merchant: Merchant) -> IssuedCredential:
+    """Give a merchant just made its first key, a Bearer one (the caller's transaction)."""
+    return _add_credential(merchant, _make_material(Algorithm.BEARER, None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What makes a key: its columns, and the secret to show."""
+
+    columns: dict[str, Any]
+    secret: str | None
+
+
+def _make_material(algorithm: str, public_key: str | None) -> _Material:
+    if algorithm in {Algorithm.BEARER, Algorithm.HMAC_SHA256}:
+        if public_key:
+            raise InvalidRequest(
+                f"{Algorithm(algorithm).label} has no public key; we make its secret."
+            )
+        return _make_secret(algorithm)
+    if algorithm not in Algorithm.values:
+        raise InvalidRequest("There is no such algorithm.")
+    name = SigningAlgorithm(Algorithm(algorithm).label)
+    if not public_key or not public_key.strip():
+        raise InvalidRequest(f"{name} needs the merchant's public key.")
+    try:
+        parsed = parse_public_key(public_key, algorithm=name)
+    except KeyRefused as refusal:
+        raise InvalidRequest(str(refusal)) from refusal
+    columns = {"public_key": parsed.pem, "hint": parsed.fingerprint[:_HINT_CHARACTERS]}
+    return _Material({"algorithm": algorithm} | columns, None)
+
+
+def _make_secret(algorithm: str) -> _Material:
+    if algorithm == Algorithm.BEARER:
+        secret = SECRET_PREFIX + secrets.token_urlsafe(32)
+        kept = {"secret_hash": hash_secret(secret)}
+    else:
+        secret = HMAC_PREFIX + secrets.token_urlsafe(32)
+        kept = {"hmac_secret": encrypt_text(secret)}
+    return _Material({"algorithm": algorithm, "hint": secret[-4:]} | kept, secret)
+
+
+def _find_merchant(merchant_no: str) -> Merchant:
+    merchant = Merchant.objects.filter(merchant_no=merchant_no).first()
+    if merchant is None:
+        raise NotFound(f"There is no merchant {merchant_no}.")
+    return merchant
+
+
+def _add_credential(
+    merchant: Merchant, material: _Material, *, expires_at: Any = None
+) -> IssuedCredential:
+    credential = Credential.objects.create(
+        key_id=numbers.new_number(numbers.KEY),
+        merchant=merchant,
+        expires_at=expires_at,
+        **material.columns,
+    )
+    return IssuedCredential(credential.key_id, material.secret, credential.algorithm)
+
+
+def _revoke(among: QuerySet[Credential], key_id: str) -> None:
+    credential = among.select_for_update().filter(key_id=key_id).first()
+    if credential is None:
+        raise NotFound(f"There is no such key {key_id}.")
+    if credential.revoked_at is None:
+        credential.revoked_at = database_now()
+        credential.save(update_fields=["revoked_at"])

@@ -1,8 +1,9 @@
-"""Who may send next, so that no slow merchant delays another. Pure: imports no framework.
+"""Who may send next, so that no slow receiver delays another. Pure: imports no framework.
 
-Senders are threads that mostly wait. A send that is answered within a second never counts for long; one
-that lingers moves over to the slow lane, and a receiver known to be slow starts there. The slow lane may
-take only a part of the senders, so there is always room for everybody else.
+A queue is what goes to one endpoint, or to all notify_urls of one merchant. Senders are threads that mostly wait. A
+send that is answered within a second never counts for long; one that lingers moves over to the slow lane, and a
+receiver known to be slow starts there. The slow lane may take only a part of the senders, and of the rest some are kept for
+receivers known to be quick: many that hang at once, known or not, leave room for everybody else.
 """
 
 from __future__ import annotations
@@ -15,72 +16,119 @@ from typing import Final
 SENDERS: Final = 128
 FAST_SENDERS: Final = 32
 SLOW_SENDERS: Final = 64
-PER_MERCHANT: Final = 8
+STRANGE_SENDERS: Final = SENDERS - FAST_SENDERS
+"""How many sends may linger before a receiver that was not quick lately has to wait."""
+
+PER_QUEUE: Final = 8
+PER_HANGING_QUEUE: Final = 1
 LINGERS_AFTER_S: Final = 1.0
-SLOW_FOR_S: Final = 600.0
+HANGS_AFTER_S: Final = 5.0
+REMEMBERED_S: Final = 600.0
 REST_S: Final = 2.0
 
 
 @dataclass(slots=True)
+class Memory:
+    """How receivers were lately: name of the receiver, until when (monotonic) it is taken to be so.
+
+    Outlives a run. A receiver is an endpoint's id, or the host of a notify_url.
+    """
+
+    quick: dict[str, float] = field(default_factory=dict)
+    slow: dict[str, float] = field(default_factory=dict)
+    hanging: dict[str, float] = field(default_factory=dict)
+
+    def note(self, receiver: str, took_s: float) -> None:
+        """Remember how long an answer, or giving up, has taken."""
+        now = time.monotonic()
+        for kind in (self.quick, self.slow, self.hanging):
+            kind.pop(receiver, None)
+        if took_s < LINGERS_AFTER_S:
+            self.quick[receiver] = now + REMEMBERED_S
+            return
+        for kind in (self.quick, self.slow, self.hanging):
+            for name in [name for name, until in kind.items() if until <= now]:
+                kind.pop(name, None)
+        self.slow[receiver] = now + REMEMBERED_S
+        if took_s >= HANGS_AFTER_S:
+            self.hanging[receiver] = now + REMEMBERED_S
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for kind in (self.quick, self.slow, self.hanging):
+            kind.clear()
+
+
+@dataclass(slots=True)
 class _Send:
-    merchant_no: str
-    host: str
+    queue: str
+    receiver: str
     started: float
     slow: bool
 
 
 @dataclass(slots=True)
 class Lanes:
-    """The sends of one run, and the hosts that were slow lately (``slow_until`` outlives the run)."""
+    """The sends of one run. ``closed_to_slow`` keeps receivers known to be slow waiting: the run wants to end."""
 
-    slow_until: dict[str, float] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
+    closed_to_slow: bool = False
     _sends: dict[str, _Send] = field(default_factory=dict)
     _resting_until: dict[str, float] = field(default_factory=dict)
 
     def count_room(self) -> int:
         """How many sends may start now."""
-        now = time.monotonic()
-        young = sum(not self._is_slow(send, now) for send in self._sends.values())
+        young = len(self._sends) - self.count_lingering()
         return max(0, min(FAST_SENDERS - young, SENDERS - len(self._sends)))
+
+    def count_lingering(self) -> int:
+        """How many sends are in the slow lane, or have got there."""
+        now = time.monotonic()
+        return sum(
+            send.slow or now - send.started >= LINGERS_AFTER_S for send in self._sends.values()
+        )
 
     def has_slow_room(self) -> bool:
         """Tell whether a receiver known to be slow may be tried now."""
-        now = time.monotonic()
-        return sum(self._is_slow(send, now) for send in self._sends.values()) < SLOW_SENDERS
+        return not self.closed_to_slow and self.count_lingering() < SLOW_SENDERS
 
-    def list_busy_merchants(self) -> list[str]:
-        """Merchants of whom no further row should be claimed at present."""
+    def list_busy_queues(self) -> list[str]:
+        """Queues of which no further row should be claimed at present."""
         now = time.monotonic()
-        self._resting_until = {m: until for m, until in self._resting_until.items() if until > now}
-        under_way = Counter(send.merchant_no for send in self._sends.values())
-        full = {merchant_no for merchant_no, sends in under_way.items() if sends >= PER_MERCHANT}
+        self._resting_until = {q: until for q, until in self._resting_until.items() if until > now}
+        under_way = Counter(send.queue for send in self._sends.values())
+        full = {queue for queue, sends in under_way.items() if sends >= PER_QUEUE}
         return sorted(full | self._resting_until.keys())
 
     def try_to_start(
-        self, *, delivery_no: str, merchant_no: str, host: str, timed_out_before: bool
+        self, *, delivery_no: str, queue: str, receiver: str, timed_out_before: bool
     ) -> bool:
-        """Book a sender; False when the receiver is slow and the slow lane full: the row should wait."""
+        """Book a sender; False when this receiver has to wait: the row is given back and its queue rests."""
         now = time.monotonic()
-        slow = timed_out_before or self.slow_until.get(host, 0.0) > now
-        if slow and not self.has_slow_room():
-            self._resting_until[merchant_no] = now + REST_S
-            return False
-        self._sends[delivery_no] = _Send(merchant_no, host, now, slow)
-        return True
+        quick = self._is_remembered(self.memory.quick, receiver, now)
+        slow = not quick and (
+            timed_out_before or self._is_remembered(self.memory.slow, receiver, now)
+        )
+        hanging = slow and (
+            timed_out_before or self._is_remembered(self.memory.hanging, receiver, now)
+        )
+        if slow:
+            under_way = sum(send.queue == queue for send in self._sends.values())
+            may_start = self.has_slow_room() and not (hanging and under_way >= PER_HANGING_QUEUE)
+        else:
+            may_start = quick or self.count_lingering() < STRANGE_SENDERS
+        if may_start:
+            self._sends[delivery_no] = _Send(queue, receiver, now, slow)
+        else:
+            self._resting_until[queue] = now + REST_S
+        return may_start
 
     def end(self, *, delivery_no: str, took_s: float) -> None:
         """Give the sender back and remember how quick the receiver was; no effect on a send never started."""
         send = self._sends.pop(delivery_no, None)
-        if send is None:
-            return
-        now = time.monotonic()
-        if took_s < LINGERS_AFTER_S:
-            self.slow_until.pop(send.host, None)
-            return
-        for host in [host for host, until in list(self.slow_until.items()) if until <= now]:
-            self.slow_until.pop(host, None)
-        self.slow_until[send.host] = now + SLOW_FOR_S
+        if send is not None:
+            self.memory.note(send.receiver, took_s)
 
     @staticmethod
-    def _is_slow(send: _Send, now: float) -> bool:
-        return send.slow or now - send.started >= LINGERS_AFTER_S
+    def _is_remembered(kind: dict[str, float], receiver: str, now: float) -> bool:
+        return kind.get(receiver, 0.0) > now

@@ -24,7 +24,7 @@ DELIVERY = Machine(
     key="delivery_no",
     initial="DUE",
     moves=(("DUE", "DELIVERED"), ("DUE", "DEAD"), ("DUE", "SKIPPED")),
-    frozen=("delivery_no", "event_id", "url", "created_at"),
+    frozen=("delivery_no", "event_id", "target", "endpoint_id", "created_at"),
 )
 
 MACHINES = (TRADE_ORDER, DELIVERY)

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     GONE = "gone"
     URL_REFUSED = "url_refused"
     NO_TARGET = "no_target"
+    ENDPOINT_DISABLED = "endpoint_disabled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pgtrigger
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django_fsm import FSMModelMixin
 
 from acquiring.states import DELIVERY
@@ -50,6 +52,13 @@ class MerchantEvent(models.Model):
         ]
         indexes = [
             models.Index(fields=["merchant_no", "-event_id"], name="acquiring_event_newest"),
+            # Together with the unique index of results this finds every event of an object, and a payment,
+            # which writes results only, does not pay for it.
+            models.Index(
+                fields=["object_no"],
+                name="acquiring_event_of_object",
+                condition=~Q(type__in=RESULT_TYPES),
+            ),
         ]
         triggers = guard_append_only()
 
@@ -57,9 +66,24 @@ class MerchantEvent(models.Model):
         return f"{self.event_id} {self.type}"
 
 
+def keep_address() -> pgtrigger.Trigger:
+    """Refuse another ``url``, except while a delivery to an endpoint waits: it follows its endpoint."""
+    return pgtrigger.Trigger(
+        name="address_stands",
+        when=pgtrigger.Before,
+        operation=pgtrigger.UpdateOf("url"),  # type: ignore[no-untyped-call]
+        func=(
+            "IF NEW.url IS DISTINCT FROM OLD.url AND (OLD.endpoint_id IS NULL OR OLD.status <> 'DUE') THEN "
+            "RAISE EXCEPTION 'the address of delivery % stands', OLD.delivery_no USING ERRCODE = 'PC900'; "
+            "END IF; RETURN NEW;"
+        ),
+    )
+
+
 class Delivery(FSMModelMixin, models.Model):
     """One event on its way to one target.
 
+    ``url`` is where the last try went, or where the first one will go: a delivery to an endpoint follows its endpoint.
     ``due_at`` is when the next try may start, null once the delivery has ended. Whoever tries
     holds the row until ``leased_until`` and may write its result only while ``lease_token`` is
     still theirs (the fencing token). ``tries`` counts recorded tries; ``reason`` says why a delivery
@@ -131,9 +155,25 @@ class Delivery(FSMModelMixin, models.Model):
             models.Index(
                 fields=["due_at"], name="acquiring_delivery_due", condition=Q(due_at__isnull=False)
             ),
+            models.Index(
+                Coalesce("endpoint_id", "merchant_no"),
+                "due_at",
+                name="acquiring_delivery_queue",
+                condition=Q(due_at__isnull=False),
+            ),
+            models.Index(
+                fields=["endpoint_id", "delivered_at"],
+                name="acquiring_delivery_of_endpoint",
+                condition=Q(endpoint_id__isnull=False),
+            ),
             models.Index(fields=["event"], name="acquiring_delivery_of_event"),
+            models.Index(
+                fields=["merchant_no", "event"],
+                name="acquiring_delivery_dead",
+                condition=Q(status="DEAD"),
+            ),
         ]
-        triggers = guard_machine(DELIVERY)
+        triggers = [*guard_machine(DELIVERY), keep_address()]
 
     def __str__(self) -> str:
         return self.delivery_no

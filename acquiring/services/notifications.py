@@ -22,11 +22,11 @@ from django.db import connection
 
 from acquiring import delivery_lanes
 from acquiring.delivery_lanes import Lanes
-from acquiring.services.merchants import list_webhook_secrets
 from acquiring.webhook_schedule import Reason, Verdict, judge_try, parse_retry_after
+from acquiring.webhook_secrets import read_signing_secrets
 from acquiring.webhook_signing import sign_webhook
 from paymentplatform.kernel import context, metrics, transactions
-from paymentplatform.kernel.errors import DomainError
+from paymentplatform.kernel.encryption import decrypt_text
 from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.http import SendFailed, SendPolicy, send_request
 
@@ -37,26 +37,51 @@ READ_LIMIT: Final = 64 * 1024
 RUN_S = 10.0
 """How long one run goes on claiming; what it has begun by then, it finishes."""
 
-WINDOW_FACTOR: Final = 4
+LAST_CLAIM_S = 45.0
+"""While slow receivers that were begun are waited for, quick ones go on being served, at most so long."""
+
+WINDOW: Final = 256
+"""How many due rows a claim looks at before it asks every queue for its own."""
+
+_EMPTIED_AT_ONCE: Final = 500
 _BUSY_WAIT_S: Final = 0.02
 _IDLE_WAIT_S: Final = 0.25
 
 _log = structlog.get_logger(__name__)
-_slow_hosts: dict[str, float] = {}
+_receivers = delivery_lanes.Memory()
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """One leased row. ``token`` is the fencing token: only its holder's result is written."""
+    """One leased row, with what it takes to send it.
+
+    ``takes`` is false when its endpoint is off. ``sealed_payload`` is the encrypted body to send instead of the kept
+    one, ``sealed_secrets`` what signs it. ``token`` is the fencing token: only its holder's result is written.
+    """
 
     delivery_no: str
     event_id: str
     merchant_no: str
+    endpoint_id: str | None
     url: str | None
+    takes: bool
     tries: int
     timed_out_before: bool
     payload: str
+    sealed_payload: str | None
+    sealed_secrets: str | None
+    claimed_at: datetime
     token: uuid.UUID
+
+    @property
+    def queue(self) -> str:
+        """What waits together: deliveries to one endpoint, or to all notify_urls of one merchant."""
+        return self.endpoint_id or self.merchant_no
+
+    @property
+    def receiver(self) -> str:
+        """Who may be slow: the endpoint, or the host of a notify_url."""
+        return self.endpoint_id or (self.url or "").partition("://")[2].partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +116,28 @@ def deliver_due_notifications(*, batch: int | None = None) -> dict[str, int]:
 def claim_due_deliveries(
     *,
     limit: int,
-    per_merchant: int,
-    busy_merchants: list[str] | None = None,
+    per_queue: int,
+    busy_queues: list[str] | None = None,
     with_slow: bool = True,
 ) -> list[ClaimedDelivery]:
     """Lease at most ``limit`` due rows for 30 seconds, the longest due first (commits by itself)."""
     token = uuid.uuid4()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT delivery_no, event_id, merchant_no, url, tries, timed_out, payload"
+            "SELECT delivery_no, event_id, merchant_no, endpoint_id, url, takes, tries, timed_out, payload,"
+            " sealed_payload, secrets, claimed_at"
             " FROM acquiring_claim_deliveries(%s, %s, %s, %s, %s::text[], %s, %s)",
             [
                 limit,
-                per_merchant,
-                limit * (WINDOW_FACTOR if per_merchant < limit else 1),
+                per_queue,
+                max(limit, WINDOW),
                 LEASE_S,
-                busy_merchants or [],
+                busy_queues or [],
                 with_slow,
                 token,
             ],
         )
-        claimed: list[tuple[str, str, str, str | None, int, bool, str]] = cursor.fetchall()
-        return [ClaimedDelivery(*row, token) for row in claimed]
+        return [ClaimedDelivery(*row, token) for row in cursor.fetchall()]
 
 
 @transactions.forbid
@@ -142,12 +167,23 @@ def record_results(*, results: list[DeliveryResult]) -> set[str]:
 
 
 @transactions.forbid
-def send_delivery(*, delivery: ClaimedDelivery, secrets: list[str]) -> DeliveryResult:
+def empty_endpoints() -> int:
+    """Go on ending what waits for endpoints that were switched off (commits by itself); return how many ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT acquiring_empty_endpoints(%s, %s)", [_EMPTIED_AT_ONCE, context.actor.get()]
+        )
+        (ended,) = cursor.fetchone() or (0,)
+    return int(ended)
+
+
+@transactions.forbid
+def send_delivery(*, delivery: ClaimedDelivery) -> DeliveryResult:
     """Make one try and judge it; never raises for what the merchant's side does. Touches no database."""
     started = time.monotonic()
     status_code, error, retry_after_s = None, "", None
-    payload = delivery.payload.encode()
     try:
+        payload = _open_payload(delivery).encode()
         answer = send_request(
             method="POST",
             url=delivery.url or "",
@@ -155,7 +191,7 @@ def send_delivery(*, delivery: ClaimedDelivery, secrets: list[str]) -> DeliveryR
                 "content-type": "application/json",
                 "user-agent": "paymentplatform-webhooks/1",
                 **sign_webhook(
-                    secrets=secrets,
+                    secrets=_open_secrets(delivery),
                     event_id=delivery.event_id,
                     timestamp=int(time.time()),
                     payload=payload,
@@ -187,28 +223,49 @@ def send_delivery(*, delivery: ClaimedDelivery, secrets: list[str]) -> DeliveryR
     return DeliveryResult(delivery, verdict, True, status_code, error, duration_ms)
 
 
+def _open_payload(delivery: ClaimedDelivery) -> str:
+    return decrypt_text(delivery.sealed_payload) if delivery.sealed_payload else delivery.payload
+
+
+def _open_secrets(delivery: ClaimedDelivery) -> list[str]:
+    """The secrets of the endpoint, or of the merchant, that sign now; none for a merchant that is not there."""
+    if delivery.sealed_secrets is None:
+        return []
+    return read_signing_secrets(delivery.sealed_secrets, now=delivery.claimed_at)
+
+
 class _Run:
     """One run: this thread alone claims and writes; the senders' threads only call merchants."""
 
     def __init__(self, batch: int) -> None:
         self.counts: Counter[str] = Counter()
         self._batch = batch
-        self._lanes = Lanes(slow_until=_slow_hosts)
+        self._lanes = Lanes(memory=_receivers)
         self._senders = ThreadPoolExecutor(delivery_lanes.SENDERS, thread_name_prefix="webhook")
         self._ended: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
-        self._secrets: dict[str, list[str]] = {}
         self._open = 0
 
     def work(self) -> None:
-        """Claim, start and record in turn; ends when nothing is due and nothing under way."""
-        stops_claiming = time.monotonic() + RUN_S
+        """Claim, start and record in turn; ends when nothing is due and nothing under way.
+
+        After ``RUN_S`` it only waits for what is slow, and meanwhile serves whoever is not: the next run may be this
+        same worker's, so waiting idly would make everybody wait.
+        """
+        empty_endpoints()
+        started = time.monotonic()
         while True:
-            claimed = self._start_due() if time.monotonic() < stops_claiming else 0
+            claimed = self._start_due() if self._may_claim(time.monotonic() - started) else 0
             if not self._open:
                 return
             results = self._take_ended(_BUSY_WAIT_S if claimed else _IDLE_WAIT_S)
             if results:
                 self._record(results)
+
+    def _may_claim(self, running_s: float) -> bool:
+        self._lanes.closed_to_slow = running_s >= RUN_S
+        if running_s < RUN_S:
+            return True
+        return running_s < LAST_CLAIM_S and self._lanes.count_lingering() > 0
 
     def close(self) -> None:
         """Wait for the senders; each ends with its own deadline."""
@@ -220,8 +277,8 @@ class _Run:
             return 0
         claimed = claim_due_deliveries(
             limit=room,
-            per_merchant=delivery_lanes.PER_MERCHANT,
-            busy_merchants=self._lanes.list_busy_merchants(),
+            per_queue=delivery_lanes.PER_QUEUE,
+            busy_queues=self._lanes.list_busy_queues(),
             with_slow=self._lanes.has_slow_room(),
         )
         if claimed:
@@ -233,29 +290,25 @@ class _Run:
 
     def _start(self, delivery: ClaimedDelivery) -> None:
         if delivery.url is None:  # written by a release that left this to us
-            verdict = Verdict("SKIPPED", Reason.NO_TARGET)
-            self._ended.put(DeliveryResult(delivery, verdict, counts=False))
+            self._give_back(delivery, Verdict("SKIPPED", Reason.NO_TARGET))
+        elif not delivery.takes:
+            ended = "DEAD" if delivery.tries else "SKIPPED"
+            self._give_back(delivery, Verdict(ended, Reason.ENDPOINT_DISABLED))
         elif not self._lanes.try_to_start(
             delivery_no=delivery.delivery_no,
-            merchant_no=delivery.merchant_no,
-            host=delivery.url.partition("://")[2].partition("/")[0],
+            queue=delivery.queue,
+            receiver=delivery.receiver,
             timed_out_before=delivery.timed_out_before,
         ):
-            verdict = Verdict("DUE", wait_s=delivery_lanes.REST_S)
-            self._ended.put(DeliveryResult(delivery, verdict, counts=False))
+            self._give_back(delivery, Verdict("DUE", wait_s=delivery_lanes.REST_S))
         else:
-            self._senders.submit(self._send, delivery, self._find_secrets(delivery.merchant_no))
+            self._senders.submit(self._send, delivery)
 
-    def _send(self, delivery: ClaimedDelivery, secrets: list[str]) -> None:
-        self._ended.put(send_delivery(delivery=delivery, secrets=secrets))
+    def _give_back(self, delivery: ClaimedDelivery, verdict: Verdict) -> None:
+        self._ended.put(DeliveryResult(delivery, verdict, counts=False))
 
-    def _find_secrets(self, merchant_no: str) -> list[str]:
-        if merchant_no not in self._secrets:
-            try:
-                self._secrets[merchant_no] = list_webhook_secrets(merchant_no=merchant_no)
-            except DomainError:
-                self._secrets[merchant_no] = []  # the try fails and is seen; others go on
-        return self._secrets[merchant_no]
+    def _send(self, delivery: ClaimedDelivery) -> None:
+        self._ended.put(send_delivery(delivery=delivery))
 
     def _take_ended(self, wait_s: float) -> list[DeliveryResult]:
         results: list[DeliveryResult] = []

@@ -1,16 +1,28 @@
 -- Merchant events 商户事件 and their deliveries. Called inside the transaction of the move that is told of.
 
--- Keep one event and make its delivery to the order's own notify_url due at once. Without an address it is SKIPPED
--- here, so that nobody has to take up a row that leads nowhere. A second result of one type for one object is
--- refused by the unique index.
+-- Keep one event and make its deliveries due at once: one to the order's own notify_url, and one to every endpoint of
+-- the merchant that is enabled and wants the type. Where nobody is to be told, one delivery says so as SKIPPED, so
+-- that every event has a delivery and nobody takes up a row that leads nowhere. A second result of one type for one
+-- object is refused by the unique index.
 CREATE OR REPLACE FUNCTION acquiring_record_event(
     p_event_id text, p_type text, p_merchant_no text, p_object_no text, p_payload text,
     p_notify_url text, p_delivery_no text
 ) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_told integer;
 BEGIN
     INSERT INTO acquiring_merchant_event (event_id, merchant_no, type, object_no, payload)
     VALUES (p_event_id, p_merchant_no, p_type, p_object_no, p_payload);
+    INSERT INTO acquiring_delivery (delivery_no, event_id, merchant_no, target, endpoint_id, url, status)
+    SELECT platform_derive_number('dlv', p_event_id, w.endpoint_id), p_event_id, p_merchant_no, 'ENDPOINT',
+        w.endpoint_id, w.url, 'DUE'
+    FROM acquiring_webhook_endpoint w
+    WHERE w.merchant_no = p_merchant_no AND w.enabled AND (w.events = '[]'::jsonb OR w.events ? p_type);
+    GET DIAGNOSTICS v_told = ROW_COUNT;
+    IF p_notify_url IS NULL AND v_told > 0 THEN
+        RETURN;
+    END IF;
     INSERT INTO acquiring_delivery (delivery_no, event_id, merchant_no, target, url, status)
     VALUES (p_delivery_no, p_event_id, p_merchant_no, 'ORDER_NOTIFY', p_notify_url, 'DUE');
     IF p_notify_url IS NULL THEN
@@ -22,42 +34,88 @@ BEGIN
 END
 $$;
 
--- Lease due deliveries, the longest due first, at most p_per_merchant of one merchant. Rows that somebody holds are
--- passed over. Looks at p_window due rows; merchants in p_busy, and receivers that timed out last time unless
--- p_with_slow, are left out before counting, so nobody's pile hides what stands behind it.
+-- Choose due deliveries, at most p_per_queue of one queue: an endpoint, or all notify_urls of one merchant. The p_window
+-- rows that are longest due nearly always suffice. Where somebody's pile fills them, every queue is asked for its own
+-- head, so the cost grows with the queues, never with the pile. Queues in p_busy, and receivers that timed out last
+-- time unless p_with_slow, are left out. Scans of the table are off: with old statistics one would be chosen.
+CREATE OR REPLACE FUNCTION acquiring_choose_deliveries(
+    p_limit integer, p_per_queue integer, p_window integer, p_busy text[], p_with_slow boolean
+) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+AS $$
+DECLARE
+    v_now timestamptz := platform_now();
+    v_seen integer;
+    v_wanted text[];
+BEGIN
+    WITH head AS MATERIALIZED (
+        SELECT d.delivery_no, COALESCE(d.endpoint_id, d.merchant_no) AS queue, d.due_at, d.leased_until, d.last_error
+        FROM acquiring_delivery d
+        WHERE d.due_at <= v_now
+        ORDER BY d.due_at
+        LIMIT p_window
+    ), placed AS (
+        SELECT h.delivery_no, h.due_at, row_number() OVER (PARTITION BY h.queue ORDER BY h.due_at) AS place
+        FROM head h
+        WHERE (h.leased_until IS NULL OR h.leased_until <= v_now)
+          AND h.queue <> ALL (p_busy)
+          AND (p_with_slow OR h.last_error <> 'timeout')
+    )
+    SELECT
+        (SELECT count(*) FROM head),
+        ARRAY (SELECT p.delivery_no FROM placed p WHERE p.place <= p_per_queue ORDER BY p.due_at LIMIT p_limit)
+    INTO v_seen, v_wanted;
+    IF v_seen < p_window OR cardinality(v_wanted) >= p_limit THEN
+        RETURN v_wanted;
+    END IF;
+    RETURN ARRAY (
+        WITH RECURSIVE queue (name) AS (
+            SELECT min(COALESCE(d.endpoint_id, d.merchant_no)) FROM acquiring_delivery d WHERE d.due_at IS NOT NULL
+            UNION ALL
+            SELECT (
+                SELECT min(COALESCE(d.endpoint_id, d.merchant_no)) FROM acquiring_delivery d
+                WHERE d.due_at IS NOT NULL AND COALESCE(d.endpoint_id, d.merchant_no) > q.name
+            )
+            FROM queue q WHERE q.name IS NOT NULL
+        )
+        SELECT f.delivery_no
+        FROM queue q CROSS JOIN LATERAL (
+            SELECT h.delivery_no, h.due_at
+            FROM (
+                SELECT d.delivery_no, d.due_at, d.leased_until, d.last_error
+                FROM acquiring_delivery d
+                WHERE COALESCE(d.endpoint_id, d.merchant_no) = q.name AND d.due_at <= v_now
+                ORDER BY d.due_at
+                LIMIT p_window
+            ) AS h
+            WHERE (h.leased_until IS NULL OR h.leased_until <= v_now)
+              AND (p_with_slow OR h.last_error <> 'timeout')
+            LIMIT p_per_queue
+        ) AS f
+        WHERE q.name <> ALL (p_busy)
+        ORDER BY f.due_at
+        LIMIT p_limit
+    );
+END
+$$;
+
+-- Lease the chosen deliveries, with all that sending needs: a delivery to an endpoint goes where the endpoint is now,
+-- signed with its secrets, unless the endpoint takes no more (takes). Rows that somebody holds are passed over.
 CREATE OR REPLACE FUNCTION acquiring_claim_deliveries(
-    p_limit integer, p_per_merchant integer, p_window integer, p_lease_s integer,
+    p_limit integer, p_per_queue integer, p_window integer, p_lease_s integer,
     p_busy text[], p_with_slow boolean, p_token uuid
 ) RETURNS TABLE (
-    delivery_no text, event_id text, merchant_no text, url text, tries smallint, timed_out boolean, payload text
+    delivery_no text, event_id text, merchant_no text, endpoint_id text, url text, takes boolean, tries smallint,
+    timed_out boolean, payload text, sealed_payload text, secrets text, claimed_at timestamptz
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := platform_now();
-    v_wanted text[];
+    v_wanted text[] := acquiring_choose_deliveries(p_limit, p_per_queue, p_window, p_busy, p_with_slow);
     v_locked text[];
 BEGIN
-    v_wanted := ARRAY (
-        SELECT p.delivery_no
-        FROM (
-            SELECT h.delivery_no, h.due_at,
-                row_number() OVER (PARTITION BY h.merchant_no ORDER BY h.due_at) AS place
-            FROM (
-                SELECT d.delivery_no, d.merchant_no, d.due_at
-                FROM acquiring_delivery d
-                WHERE d.due_at <= v_now
-                  AND (d.leased_until IS NULL OR d.leased_until <= v_now)
-                  AND d.merchant_no <> ALL (p_busy)
-                  AND (p_with_slow OR d.last_error <> 'timeout')
-                ORDER BY d.due_at
-                LIMIT p_window
-            ) AS h
-        ) AS p
-        WHERE p.place <= p_per_merchant
-        ORDER BY p.due_at
-        LIMIT p_limit
-    );
     -- Arrays keep the plan on the primary key, however large the table and however old its statistics.
     v_locked := ARRAY (
         SELECT d.delivery_no
@@ -68,21 +126,36 @@ BEGIN
     );
     RETURN QUERY
     UPDATE acquiring_delivery d
-    SET lease_token = p_token, leased_until = v_now + make_interval(secs => p_lease_s)
-    FROM acquiring_merchant_event e
-    WHERE d.delivery_no = ANY (v_locked) AND e.event_id = d.event_id
-    RETURNING d.delivery_no, d.event_id, d.merchant_no, d.url, d.tries, d.last_error = 'timeout', e.payload;
+    SET lease_token = p_token, leased_until = v_now + make_interval(secs => p_lease_s), url = COALESCE(s.url, d.url)
+    FROM (
+        SELECT l.delivery_no, e.payload, b.sealed, w.url, w.enabled, COALESCE(w.secrets, m.webhook_secrets) AS secrets
+        FROM acquiring_delivery l
+        JOIN acquiring_merchant_event e ON e.event_id = l.event_id
+        LEFT JOIN acquiring_sealed_body b ON b.event_id = l.event_id
+        LEFT JOIN acquiring_webhook_endpoint w ON w.endpoint_id = l.endpoint_id
+        LEFT JOIN acquiring_merchant m ON m.merchant_no = l.merchant_no AND l.endpoint_id IS NULL
+        WHERE l.delivery_no = ANY (v_locked)
+    ) AS s
+    WHERE d.delivery_no = s.delivery_no
+    RETURNING d.delivery_no, d.event_id, d.merchant_no, d.endpoint_id, d.url,
+        d.endpoint_id IS NULL OR s.enabled IS TRUE, d.tries, d.last_error = 'timeout', s.payload, s.sealed, s.secrets, v_now;
 END
 $$;
 
 -- Write down how tries ended and give the rows back: only where the lease is still the caller's (fencing).
--- p_counts says whether a try was made; a row that was only given back, or had no target, leaves none.
+-- p_counts says whether a try was made; a row that was only given back, or had no target, leaves none. An endpoint
+-- that is gone, or to which nothing got through since the first try of a delivery that has now used up all of its tries,
+-- is switched off in the same transaction - if that is where the try went.
 -- Returns the deliveries that were written.
 CREATE OR REPLACE FUNCTION acquiring_record_tries(
     p_delivery_nos text[], p_tokens uuid[], p_statuses text[], p_reasons text[], p_waits_s double precision[],
     p_counts boolean[], p_status_codes integer[], p_errors text[], p_durations_ms integer[], p_actor text
 ) RETURNS SETOF text
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_written text[];
+    v_failed record;
+BEGIN
     WITH clock AS MATERIALIZED (
         SELECT platform_now() AS now
     ), result AS (
@@ -113,5 +186,26 @@ LANGUAGE sql AS $$
             p_actor, ''
         FROM written w WHERE w.status <> 'DUE'
     )
-    SELECT w.delivery_no FROM written w
+    SELECT array_agg(w.delivery_no) INTO v_written FROM written w;
+    IF 'gone' = ANY (p_reasons) OR 'exhausted' = ANY (p_reasons) THEN
+        FOR v_failed IN
+            SELECT w.endpoint_id, max(d.reason) AS reason
+            FROM acquiring_delivery d
+            JOIN acquiring_webhook_endpoint w ON w.endpoint_id = d.endpoint_id AND w.url = d.url
+            WHERE d.delivery_no = ANY (v_written) AND d.status = 'DEAD'
+              AND (d.reason = 'gone' OR d.reason = 'exhausted' AND NOT EXISTS (
+                SELECT 1 FROM acquiring_delivery s
+                WHERE s.endpoint_id = d.endpoint_id
+                  AND s.delivered_at >= (
+                    SELECT t.at FROM acquiring_delivery_try t WHERE t.delivery_id = d.delivery_no AND t.number = 1
+                  )
+              ))
+            GROUP BY w.endpoint_id
+            ORDER BY w.endpoint_id
+        LOOP
+            PERFORM acquiring_disable_endpoint(v_failed.endpoint_id, v_failed.reason, true, p_actor);
+        END LOOP;
+    END IF;
+    RETURN QUERY SELECT unnest(v_written);
+END
 $$;

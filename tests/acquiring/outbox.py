@@ -58,7 +58,7 @@ def record_event(
 def end_deliveries(merchant_no: str, verdict: Verdict, **result: Any) -> None:
     """End, or put off, every due delivery of this merchant as if it had been tried."""
     others = Delivery.objects.exclude(merchant_no=merchant_no).values_list("merchant_no", flat=True)
-    claimed = claim_due_deliveries(limit=500, per_merchant=500, busy_merchants=sorted(set(others)))
+    claimed = claim_due_deliveries(limit=500, per_queue=500, busy_queues=sorted(set(others)))
     results = [DeliveryResult(delivery, verdict, **result) for delivery in claimed]
     record_results(results=results)
 

@@ -71,13 +71,13 @@ def shop() -> Shop:
 @pytest.fixture(autouse=True)
 def empty_outbox(owner_connection: psycopg.Connection) -> Iterator[None]:
     """Put what other tests have left far into the future: nothing but this test's rows is due."""
-    notifications._slow_hosts.clear()
+    notifications._receivers.clear()
     owner_connection.execute(
         "UPDATE acquiring_delivery SET due_at = due_at + interval '100 years'"
         " WHERE due_at < platform_now() + interval '50 years'"
     )
     yield
-    notifications._slow_hosts.clear()
+    notifications._receivers.clear()
 
 
 def make_shop() -> Shop:
@@ -336,12 +336,12 @@ def test_a_lease_lasts_thirty_seconds_and_outlasts_every_try(
     shop: Shop, clock: VirtualClock
 ) -> None:
     delivery_no = record_event(shop, "http://127.0.0.1:9/")
-    (held,) = claim_due_deliveries(limit=1, per_merchant=1)
+    (held,) = claim_due_deliveries(limit=1, per_queue=1)
     assert held.delivery_no == delivery_no
     clock.advance(29)
-    assert claim_due_deliveries(limit=1, per_merchant=1) == []
+    assert claim_due_deliveries(limit=1, per_queue=1) == []
     clock.advance(2)
-    (taken_over,) = claim_due_deliveries(limit=1, per_merchant=1)
+    (taken_over,) = claim_due_deliveries(limit=1, per_queue=1)
     assert (taken_over.delivery_no, taken_over.token == held.token) == (delivery_no, False)
     assert notifications.LEASE_S > notifications.TOTAL_TIMEOUT_S + notifications.CONNECT_TIMEOUT_S
 
@@ -393,10 +393,10 @@ def test_killed_worker_loses_nothing(
 
 def test_zombie_with_an_old_token_writes_nothing(shop: Shop, clock: VirtualClock) -> None:
     delivery_no = record_event(shop, "https://shop.example.com/")
-    (zombie,) = claim_due_deliveries(limit=10, per_merchant=10)
-    assert claim_due_deliveries(limit=10, per_merchant=10) == []
+    (zombie,) = claim_due_deliveries(limit=10, per_queue=10)
+    assert claim_due_deliveries(limit=10, per_queue=10) == []
     clock.advance(notifications.LEASE_S + 1)
-    (heir,) = claim_due_deliveries(limit=10, per_merchant=10)
+    (heir,) = claim_due_deliveries(limit=10, per_queue=10)
     assert heir.delivery_no == zombie.delivery_no == delivery_no
     assert heir.token != zombie.token
 
@@ -422,7 +422,7 @@ def test_fenced_result_is_reported(
     def oversleep(*, results: list[DeliveryResult]) -> set[str]:
         if not taken_over:
             clock.advance(notifications.LEASE_S + 1)
-            taken_over.extend(claim_due_deliveries(limit=10, per_merchant=10))
+            taken_over.extend(claim_due_deliveries(limit=10, per_queue=10))
         return real(results=results)
 
     monkeypatch.setattr(notifications, "record_results", oversleep)
@@ -461,7 +461,7 @@ def test_slow_merchant_delays_nobody(
     assert counts["DELIVERED"] == 20
     last = max(request.at for request in receiver.list_requests("/quick"))
     assert last - started < 1.5
-    assert len(receiver.list_requests("/slow")) < 2 * delivery_lanes.PER_MERCHANT
+    assert len(receiver.list_requests("/slow")) < 2 * delivery_lanes.PER_QUEUE
 
 
 def test_many_slow_merchants_delay_nobody(
@@ -487,7 +487,7 @@ def test_row_that_finds_the_slow_lane_full_waits_untried(
     shop: Shop, receiver: WebhookReceiver, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = receiver.url().removeprefix("http://").rstrip("/")
-    notifications._slow_hosts[host] = time.monotonic() + 60
+    notifications._receivers.slow[host] = time.monotonic() + 60
     monkeypatch.setattr(delivery_lanes, "SLOW_SENDERS", 0)
     delivery_no = record_event(shop, receiver.url())
     assert deliver_due_notifications() == {"DUE": 1}
@@ -502,21 +502,21 @@ def test_claim_is_fair_and_oldest_first(clock: VirtualClock) -> None:
     first, second = make_shop(), make_shop()
     of_first = [record_event(first, "https://a.example.com/") for _ in range(10)]
     of_second = [record_event(second, "https://b.example.com/") for _ in range(3)]
-    claimed = claim_due_deliveries(limit=100, per_merchant=4)
+    claimed = claim_due_deliveries(limit=100, per_queue=4)
     assert {d.delivery_no for d in claimed} == {*of_first[:4], *of_second}
-    assert claim_due_deliveries(limit=100, per_merchant=4, busy_merchants=[first.merchant_no]) == []
-    rest = claim_due_deliveries(limit=5, per_merchant=100)
+    assert claim_due_deliveries(limit=100, per_queue=4, busy_queues=[first.merchant_no]) == []
+    rest = claim_due_deliveries(limit=5, per_queue=100)
     assert {d.delivery_no for d in rest} == set(of_first[4:9])
 
 
 def test_receivers_that_timed_out_can_be_left_out(shop: Shop, clock: VirtualClock) -> None:
     delivery_no = record_event(shop, "https://shop.example.com/")
-    (claimed,) = claim_due_deliveries(limit=1, per_merchant=1)
+    (claimed,) = claim_due_deliveries(limit=1, per_queue=1)
     timed_out = DeliveryResult(claimed, Verdict("DUE", wait_s=15), error="timeout")
     record_results(results=[timed_out])
     clock.advance(16)
-    assert claim_due_deliveries(limit=1, per_merchant=1, with_slow=False) == []
-    (again,) = claim_due_deliveries(limit=1, per_merchant=1)
+    assert claim_due_deliveries(limit=1, per_queue=1, with_slow=False) == []
+    (again,) = claim_due_deliveries(limit=1, per_queue=1)
     assert (again.delivery_no, again.timed_out_before, again.tries) == (delivery_no, True, 1)
 
 

@@ -206,10 +206,10 @@ def test_slow_receivers_never_take_all_senders(ticking: list[float], known_by: s
         assert start(lanes, number, host="crawl", slow=known_by == "row")
     assert not lanes.has_slow_room()
     assert not start(lanes, 1000, merchant="mch_waits", host="crawl", slow=known_by == "row")
-    assert "mch_waits" in lanes.list_busy_merchants()
+    assert "mch_waits" in lanes.list_busy_queues()
     assert start(lanes, 1001, host="quick")
     ticking[0] += delivery_lanes.REST_S
-    assert "mch_waits" not in lanes.list_busy_merchants()
+    assert "mch_waits" not in lanes.list_busy_queues()
 
 
 def test_host_is_remembered_as_slow_until_it_is_quick_again(ticking: list[float]) -> None:
@@ -231,9 +231,9 @@ def test_host_is_remembered_as_slow_until_it_is_quick_again(ticking: list[float]
 
 def test_merchant_with_all_its_senders_is_busy(ticking: list[float]) -> None:
     lanes = Lanes()
-    for number in range(delivery_lanes.PER_MERCHANT):
-        assert lanes.list_busy_merchants() == []
+    for number in range(delivery_lanes.PER_QUEUE):
+        assert lanes.list_busy_queues() == []
         start(lanes, number, merchant="mch_a")
-    assert lanes.list_busy_merchants() == ["mch_a"]
+    assert lanes.list_busy_queues() == ["mch_a"]
     lanes.end(delivery_no="0", took_s=0.1)
-    assert lanes.list_busy_merchants() == []
+    assert lanes.list_busy_queues() == []

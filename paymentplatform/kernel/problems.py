@@ -16,6 +16,7 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, UnreadablePostError
+from django.utils.http import http_date
 
 from paymentplatform.kernel import context, numbers
 from paymentplatform.kernel.errors import (
@@ -99,7 +100,7 @@ def problem_response(error: DomainError, request_id: str | None = None) -> HttpR
         type=f"{settings.BASE_URL}/api/errors#{error.code}",
         title=error.title,
         status=error.status,
-        detail=error.detail,
+        detail=_tell_time(error) if isinstance(error, Unauthenticated) else error.detail,
         code=error.code,
         action=error.action,
         request_id=number,
@@ -113,4 +114,11 @@ def problem_response(error: DomainError, request_id: str | None = None) -> HttpR
         response["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthenticated):
         response["WWW-Authenticate"] = "Bearer"
+        response["Date"] = http_date()
     return response
+
+
+def _tell_time(error: Unauthenticated) -> str:
+    """Say beside a refused credential what our clock shows: whoever signs by a wrong one can then correct himself."""
+    now = int(time.time())
+    return f"{error.detail}. The server's time is {datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ} ({now})."

@@ -30,6 +30,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
         "the row for ever, its content until delivered, two days at most",
     ),
     "acquiring_delivery": ("1 per event, 1 more per redelivery", _NO_CLEAN_UP),
+    "acquiring_webhook_endpoint": (_SMALL, _FOR_EVER),
     "acquiring_delivery_try": ("1 per try; 11 at most for each delivery", _NO_CLEAN_UP),
     "engine_payment_order": ("1 per try to pay", _FOR_EVER),
     "engine_payment_detail": ("1 per payment, 2 per combined one", _FOR_EVER),

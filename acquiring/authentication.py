@@ -1,49 +1,87 @@
-"""Who calls the merchant API: one place for every scheme."""
+"""Who calls the merchant API, and how often; one place for every scheme.
+
+Order of every request: who is it (401), is it one too many (429), was it answered before (Idempotency-Key), and only
+then the view's method.
+"""
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 
 from acquiring.contracts import MerchantIdentity
-from acquiring.services.callers import (
-    authenticate_bearer,
-    authenticate_signature,
-    recognise_bearer,
-)
-from acquiring.signed_requests import is_signed, read_signed_request
+from acquiring.idempotent_requests import answer_once, has_key
+from acquiring.services.callers import authenticate_bearer, knows_bearer, recognise_bearer
+from acquiring.services.rate_limits import admit_request, find_guess_wait, note_wrong_key
 from paymentplatform.kernel import context
+from paymentplatform.kernel.errors import RateLimited, Unauthenticated
+from paymentplatform.kernel.metrics import RATE_LIMITED
 from paymentplatform.kernel.rest import ApiView, bearer_secret
 
 
 class MerchantView(ApiView):
-    """A view for an authenticated merchant: the key is checked in the database on every request.
-
-    Where a request carries a signature, that alone decides, whatever else it carries.
-    """
+    """A view for an authenticated merchant: the key is checked in the database on every request."""
 
     identity: MerchantIdentity
+    checks_key_itself: ClassVar[bool] = False
+    """Whether the method's own statement checks the key, so that here it may be a few seconds old."""
 
     def authenticate(self, request: HttpRequest) -> MerchantIdentity:
-        """Return the merchant that signed the request or whose Bearer key it shows. Raises Unauthenticated."""
-        if is_signed(request):
-            merchant = authenticate_signature(
-                read_signed_request(request),
-                signature_input=request.META.get("HTTP_SIGNATURE_INPUT", ""),
-                signature=request.META.get("HTTP_SIGNATURE", ""),
-            )
-        else:
-            merchant = self.find_bearer(bearer_secret(request))
-        context.actor.set(f"merchant:{merchant.merchant_no}")
-        return merchant
+        """Return the merchant that calls. Raises Unauthenticated, RateLimited.
 
-    def find_bearer(self, secret: str) -> MerchantIdentity:
-        """Return the merchant whose usable key this is, by the database."""
-        return authenticate_bearer(secret=secret)
+        One too many is refused by what is remembered of its key, before the database is asked anything.
+        """
+        merchant = self._recognise(request)
+        context.actor.set(f"merchant:{merchant.merchant_no}")
+        admit_request(merchant_no=merchant.merchant_no, limit_per_s=merchant.rate_limit_per_s)
+        return merchant if self.checks_key_itself else self.confirm(request)
+
+    def confirm(self, request: HttpRequest) -> MerchantIdentity:
+        """Return the merchant that calls, asking the database whether its key still counts. Raises Unauthenticated."""
+        return authenticate_bearer(secret=bearer_secret(request))
+
+    def run(
+        self,
+        handler: Callable[..., HttpResponse],
+        request: HttpRequest,
+        *args: Any,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        """Let the method answer, once for each Idempotency-Key."""
+        if not has_key(request):
+            return handler(request, *args, **kwargs)
+        return answer_once(
+            lambda: handler(request, *args, **kwargs), request=request, key_id=self.identity.key_id
+        )
+
+    def _recognise(self, request: HttpRequest) -> MerchantIdentity:
+        """Return the merchant of a key, perhaps a few seconds old; who guesses keys has to wait."""
+        secret = bearer_secret(request)
+        address = _find_address(request)
+        wait_s = find_guess_wait(address=address)
+        if wait_s and not knows_bearer(secret=secret):
+            RATE_LIMITED.labels("address").inc()
+            raise RateLimited(retry_after_s=wait_s)
+        try:
+            return recognise_bearer(secret=secret)
+        except Unauthenticated:
+            note_wrong_key(address=address)
+            raise
 
 
 class HotMerchantView(MerchantView):
     """The same for hot paths, whose own statement checks the key again: no extra round trip."""
 
-    def find_bearer(self, secret: str) -> MerchantIdentity:
-        """Return the merchant of the Bearer key, perhaps a few seconds old."""
-        return recognise_bearer(secret=secret)
+    checks_key_itself = True
+
+
+def _find_address(request: HttpRequest) -> str:
+    """Return who is on the other side, past the proxies that we trust to say so."""
+    proxies = settings.AXES_IPWARE_PROXY_COUNT
+    if proxies:
+        named = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        return named[-proxies].strip()[:64] if len(named) >= proxies else ""
+    return str(request.META.get("REMOTE_ADDR", ""))

@@ -181,12 +181,13 @@ class CashierOrder(msgspec.Struct, frozen=True):
 
 
 class MerchantIdentity(msgspec.Struct, frozen=True):
-    """The authenticated caller of the merchant API."""
+    """The authenticated caller of the merchant API; ``rate_limit_per_s`` None means the platform's default."""
 
     merchant_no: str
     key_id: str
     name: str
     return_origins: tuple[str, ...] = ()
+    rate_limit_per_s: int | None = None
 
 
 class PayableOrder(msgspec.Struct, frozen=True):

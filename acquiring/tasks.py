@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 
 from acquiring.services.closing import expire_due_orders
+from acquiring.services.idempotency import SWEEP_TASK, sweep_idempotency_keys
+from acquiring.services.merchant_events import wipe_sealed_bodies
 from acquiring.services.notifications import deliver_due_notifications
 
 
@@ -22,3 +25,17 @@ def expire_due_orders_task(**_: Any) -> None:
     for _round in range(20):
         if expire_due_orders() == 0:
             return
+
+
+@shared_task(name=SWEEP_TASK)
+def sweep_idempotency_keys_task(**_: Any) -> None:
+    """Forget old Idempotency-Keys until none is left (bounded: the clock comes again)."""
+    for _round in range(200):
+        if sweep_idempotency_keys() < settings.SWEEP_BATCH:
+            return
+
+
+@shared_task(name="acquiring.wipe_sealed_bodies")
+def wipe_sealed_bodies_task(**_: Any) -> None:
+    """Forget secrets that have been shown."""
+    wipe_sealed_bodies()

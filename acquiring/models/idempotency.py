@@ -12,7 +12,7 @@ from paymentplatform.kernel.guards import freeze_columns, never_decrease, set_on
 class IdempotencyKey(models.Model):
     """One key of one merchant on one address: claimed, and answered once its request has ended.
 
-    ``scope_digest`` is of method, path and key, ``request_digest`` of the request itself. Whoever runs the request
+    ``scope_digest`` is of method, address and key, ``request_digest`` of the request itself. Whoever runs the request
     holds a lease until ``leased_until`` under the number ``fence``, which grows with every one that takes over;
     only the newest may answer. ``answer`` is the body, encrypted: some carry a secret that is shown once.
     """
@@ -23,8 +23,7 @@ class IdempotencyKey(models.Model):
     merchant_no = NumberField()
     scope_digest = models.CharField(max_length=64)
     key = models.CharField(max_length=255)
-    method = models.CharField(max_length=8)
-    path = models.TextField()
+    route = models.CharField(max_length=255)
     request_digest = models.CharField(max_length=64)
     fence = models.PositiveIntegerField(default=1)
     leased_until = models.DateTimeField()
@@ -67,4 +66,4 @@ class IdempotencyKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.claim_no}: {self.method} {self.path}"
+        return f"{self.claim_no}: {self.route}"

@@ -25,7 +25,7 @@ from acquiring.request_signing import (
 )
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.cache import ConfigCache
-from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.encryption import decrypt_text
 from paymentplatform.kernel.errors import Unauthenticated
 from paymentplatform.kernel.hotsql import HotStatement
@@ -69,6 +69,11 @@ def recognise_bearer(*, secret: str) -> MerchantIdentity:
     if not secret.startswith(SECRET_PREFIX):
         raise Unauthenticated
     return _identities.get(hash_secret(secret))
+
+
+def knows_bearer(*, secret: str) -> bool:
+    """Tell whether this process has lately seen this key to be good. Asks nobody."""
+    return _identities.holds(hash_secret(secret))
 
 
 @transactions.forbid
@@ -118,7 +123,7 @@ def _find_credential(**named: str) -> Credential | None:
     return (
         Credential.objects.select_related("merchant")
         .filter(
-            Q(expires_at__isnull=True) | Q(expires_at__gt=database_now()),
+            Q(expires_at__isnull=True) | Q(expires_at__gt=PlatformNow()),
             revoked_at__isnull=True,
             merchant__status=Merchant.Status.ACTIVE,
             **named,
@@ -155,6 +160,7 @@ def _identify(credential: Credential) -> MerchantIdentity:
         key_id=credential.key_id,
         name=merchant.name,
         return_origins=tuple(merchant.return_origins),
+        rate_limit_per_s=merchant.rate_limit_per_s,
     )
 
 

@@ -6,7 +6,7 @@
 --   ANSWERED  here is the answer
 --   OTHER     the key was used with another request
 CREATE OR REPLACE FUNCTION acquiring_claim_key(
-    p_key_id text, p_claim_no text, p_scope_digest text, p_key text, p_method text, p_path text,
+    p_key_id text, p_claim_no text, p_scope_digest text, p_key text, p_route text,
     p_request_digest text, p_lease_s int, p_request_id text
 ) RETURNS TABLE (
     told_outcome text, told_claim_no text, told_fence int, told_seconds int,
@@ -23,10 +23,10 @@ BEGIN
     END IF;
     LOOP
         INSERT INTO acquiring_idempotency_key (
-            claim_no, merchant_no, scope_digest, key, method, path, request_digest, fence,
+            claim_no, merchant_no, scope_digest, key, route, request_digest, fence,
             leased_until, request_id)
         VALUES (
-            p_claim_no, v_merchant_no, p_scope_digest, p_key, p_method, p_path, p_request_digest, 1,
+            p_claim_no, v_merchant_no, p_scope_digest, p_key, p_route, p_request_digest, 1,
             platform_now() + make_interval(secs => p_lease_s), p_request_id)
         ON CONFLICT (merchant_no, scope_digest) DO NOTHING;
         IF FOUND THEN

@@ -83,7 +83,7 @@ class OrderCollection(HotMerchantView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """List your orders. Pass `next_cursor` as `cursor` to go on; there are no offsets and no totals."""
         # A list is not a hot path and its statement does not check the key again.
-        merchant = MerchantView.authenticate(self, request)
+        merchant = self.confirm(request)
         query = decode_query(request, ListOrders)
         if query.cursor is not None and not is_number(query.cursor, ORDER):
             raise build_fault("cursor", "not a cursor of this list")

@@ -51,6 +51,10 @@ class ConfigCache(Generic[K, V]):
         self._entries[key] = (now + age, value)
         return value
 
+    def holds(self, key: K) -> bool:
+        """Tell whether something is remembered for the key, however old."""
+        return key in self._entries
+
     def forget(self) -> None:
         """Drop everything, so that the next read is fresh."""
         self._entries.clear()

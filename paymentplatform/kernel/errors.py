@@ -40,6 +40,8 @@ class DomainError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     action: ClassVar[Action] = Action.QUERY
+    final: ClassVar[bool] = False
+    """Whether nothing that happens later lets the same request succeed: then an Idempotency-Key keeps this answer."""
 
     declared: ClassVar[dict[str, type[DomainError]]] = {}
     """Every class by its code."""
@@ -117,6 +119,41 @@ class Conflict(DomainError):
     status = 409
     title = "The request conflicts with the present state"
     action = Action.QUERY
+
+
+class IdempotencyKeyInUse(Conflict):
+    """A request under the same Idempotency-Key is being answered; ``retry_after_s`` is until it may be taken over."""
+
+    code = "idempotency_key_in_use"
+    title = "A request with this Idempotency-Key is still running"
+    action = Action.RETRY_SAME
+
+
+class IdempotencyKeyReused(DomainError):
+    """The Idempotency-Key was used at this address with another request. Nothing has happened now."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title = "This Idempotency-Key belongs to a different request"
+    action = Action.FIX_REQUEST
+
+
+class AddressTooLong(DomainError):
+    """The path or the query string is over the limit; the body was not read."""
+
+    code = "address_too_long"
+    status = 414
+    title = "The address is too long"
+    action = Action.FIX_REQUEST
+
+
+class HeadersTooLarge(DomainError):
+    """The headers are too many or too large; the body was not read."""
+
+    code = "headers_too_large"
+    status = 431
+    title = "The headers are too large"
+    action = Action.FIX_REQUEST
 
 
 class PayloadTooLarge(DomainError):

@@ -41,6 +41,9 @@ REFUND_OUTCOMES: Final = Counter(
     "platform_refund_outcomes", "Refunds that reached an end", ("purpose", "status")
 )
 WEBHOOK_TRIES: Final = Counter("platform_webhook_tries", "Tries to notify merchants", ("result",))
+RATE_LIMITED: Final = Counter(
+    "platform_rate_limited", "Requests refused for being too many", ("reason",)
+)
 SWEPT_ROWS: Final = Counter(
     "platform_swept_rows", "Due rows that a sweep has worked off", ("task",)
 )

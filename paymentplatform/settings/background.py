@@ -70,6 +70,9 @@ CELERY_BEAT_SCHEDULE = {
     "repeat due refunds": _every(1, "engine.repeat_due_refunds", expires=5),
     "settle due late money": _every(1, "engine.settle_due_late_money", expires=5),
     "roll up accounts": _every(1, "ledger.roll_up_accounts", expires=5),
+    "sweep agreements": _every(10, "checkout.sweep_agreements", expires=30),
+    "wipe sealed bodies": _every(10, "acquiring.wipe_sealed_bodies", expires=30),
     "expire due proposals": _every(10, "console.expire_due_proposals", expires=30),
+    "sweep idempotency keys": _every(60, "acquiring.sweep_idempotency_keys", expires=30),
     "heartbeat": _every(5, "platform.heartbeat", expires=15),
 }

@@ -45,6 +45,14 @@ CHANNEL_PAGE_ORIGINS = env.list(
 )
 """Origins of institutions' own pages: cashier forms may lead there, card fields may be framed from there."""
 
+MERCHANT_RATE_LIMIT_PER_S = env.int(
+    "MERCHANT_RATE_LIMIT_PER_S", default=100 if in_production else 10_000
+)
+"""Requests a second of a merchant for whom operators have set no other number."""
+
+WRONG_KEYS_PER_MINUTE = env.int("WRONG_KEYS_PER_MINUTE", default=60 if in_production else 0)
+"""Keys that do not exist, from one address, before it must wait; 0: no limit."""
+
 ORDER_MAX_TRIES = tunable_int("ORDER_MAX_TRIES", 5)
 SWEEP_BATCH = tunable_int("SWEEP_BATCH", 500)
 PROPOSAL_EXPIRES_S = tunable_int("PROPOSAL_EXPIRES_S", 7 * 86_400)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
@@ -277,6 +277,14 @@ class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class CreateRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /refunds. Name the order by one of its numbers; if you give both they must agree."""
+
+    further_schema: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"required": [name], "properties": {name: {"type": "string"}}}
+            for name in ("order_no", "merchant_order_no")
+        ]
+    }
+    """What the types of the fields alone do not say; for the OpenAPI document."""
 
     merchant_refund_no: Annotated[
         str, shown("Your number, unique for ever.", pattern=fields.MERCHANT_NUMBER_PATTERN)

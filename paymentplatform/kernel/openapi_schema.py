@@ -169,6 +169,8 @@ class StructSchema(AutoSchema):
 
     def _schema_of(self, kind: Any) -> dict[str, Any]:
         (schema,), components = msgspec.json.schema_components([kind], ref_template=_REF)
+        if further := getattr(kind, "further_schema", None):
+            components[kind.__name__] |= further
         self._register(components)
         result: dict[str, Any] = schema
         return result
@@ -240,7 +242,21 @@ def tidy(schema: Any) -> Any:
         found = [item.pop("description") for item in alternatives if "description" in item]
         if len(found) == 1:
             clean.setdefault("description", found[0])
+    if clean.get("additionalProperties") is False:
+        clean["properties"] = {
+            name: value if name in clean.get("required", []) else _or_null(value)
+            for name, value in clean["properties"].items()
+        }
     return clean
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Say that null is taken for absence, as it is in every field of a body that may be absent."""
+    if {"type": "null"} in schema.get("anyOf", []):
+        return schema
+    outside = {name: schema[name] for name in ("description", "default") if name in schema}
+    inside = {name: value for name, value in schema.items() if name not in outside}
+    return {"anyOf": [inside, {"type": "null"}], **outside}
 
 
 def read_text(documented: Any) -> str:

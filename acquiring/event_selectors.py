@@ -120,6 +120,8 @@ def _render_events(rows: Sequence[tuple[str, str]]) -> list[EventView]:
 
 def _list_deliveries(event_ids: list[str]) -> dict[str, list[DeliveryView]]:
     """Return the deliveries of each event, oldest first, with their tries: two statements."""
+    if not event_ids:
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT event_id, delivery_no, target, endpoint_id, url, status, nullif(reason, ''),"

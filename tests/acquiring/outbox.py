@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.db import connection
+from django.db.models.functions import Coalesce
 
 from acquiring.models import Delivery, WebhookEndpoint
 from acquiring.services.notifications import (
@@ -19,6 +20,9 @@ from paymentplatform.kernel import numbers
 from paymentplatform.kernel.encryption import encrypt_text
 
 DEAD = Verdict("DEAD", "exhausted")
+REFUSED = Verdict("DEAD", "url_refused")
+"""Dead as well, but no reason to switch an endpoint off."""
+
 DELIVERED = Verdict("DELIVERED")
 LATER = Verdict("DUE", wait_s=3600)
 
@@ -57,7 +61,8 @@ def record_event(
 
 def end_deliveries(merchant_no: str, verdict: Verdict, **result: Any) -> None:
     """End, or put off, every due delivery of this merchant as if it had been tried."""
-    others = Delivery.objects.exclude(merchant_no=merchant_no).values_list("merchant_no", flat=True)
+    queue = Coalesce("endpoint_id", "merchant_no")
+    others = Delivery.objects.exclude(merchant_no=merchant_no).values_list(queue, flat=True)
     claimed = claim_due_deliveries(limit=500, per_queue=500, busy_queues=sorted(set(others)))
     results = [DeliveryResult(delivery, verdict, **result) for delivery in claimed]
     record_results(results=results)

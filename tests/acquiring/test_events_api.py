@@ -229,7 +229,7 @@ def test_every_list_walks_an_index(shop: dict[str, str], name: str):
     with CaptureQueriesContext(connection) as captured:
         list_events_page(merchant_no=shop["merchant_no"], limit=20, **FILTERS[name])
     statements = [query["sql"] for query in captured.captured_queries]
-    assert len(statements) == 3
+    assert len(statements) in {1, 3}  # 1 where nothing was found
     for sql in statements:
         assert read_whole(sql) == [], sql
     if name == "object":

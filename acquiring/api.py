@@ -2,16 +2,23 @@
 
 from acquiring.authentication import HotMerchantView, MerchantView
 from acquiring.invariants import INVARIANTS
-from acquiring.selectors import explain_absence, get_order, get_order_by_cashier_token
+from acquiring.selectors import (
+    explain_absence,
+    get_merchant_name,
+    get_order,
+    get_order_by_cashier_token,
+)
 from acquiring.services.callers import authenticate_bearer
 from acquiring.services.closing import close_order, expire_due_orders
 from acquiring.services.credentials import issue_credential, revoke_credential
 from acquiring.services.idempotency import current_claim, new_or_claimed_number
+from acquiring.services.merchant_events import record_merchant_event
 from acquiring.services.merchants import (
     add_return_origin,
     create_merchant,
     list_webhook_secrets,
 )
+from acquiring.services.order_rules import check_return_url, check_text
 from acquiring.services.payments import (
     calculate_fee,
     close_live_payment,
@@ -27,17 +34,21 @@ __all__ = [
     "add_return_origin",
     "authenticate_bearer",
     "calculate_fee",
+    "check_return_url",
+    "check_text",
     "close_live_payment",
     "close_order",
     "create_merchant",
     "current_claim",
     "expire_due_orders",
     "explain_absence",
+    "get_merchant_name",
     "get_order",
     "get_order_by_cashier_token",
     "issue_credential",
     "list_webhook_secrets",
     "new_or_claimed_number",
+    "record_merchant_event",
     "revoke_credential",
     "ring_deliveries",
     "start_payment",

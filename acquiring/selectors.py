@@ -145,7 +145,7 @@ def find_own_order(*, merchant_no: str, order_no: str | None, merchant_order_no:
         raise NotFound("There is no such order.")
     if merchant_order_no not in {None, order.merchant_order_no}:
         fault = FieldError(
-            "merchant_order_no", "mismatch", "belongs to another order than order_no"
+            "merchant_order_no", "conflict", "belongs to another order than order_no"
         )
         raise InvalidRequest("order_no and merchant_order_no do not agree.", errors=(fault,))
     return str(order.order_no)
@@ -237,6 +237,14 @@ def lock_order(*, order_no: str) -> TradeOrder:
     if order is None:
         raise NotFound
     return order
+
+
+def get_merchant_name(*, merchant_no: str) -> str:
+    """Return what the merchant is called on pages for payers. Raises NotFound."""
+    name = Merchant.objects.values_list("name", flat=True).filter(pk=merchant_no).first()
+    if name is None:
+        raise NotFound
+    return name
 
 
 def get_late_money_terms(*, merchant_no: str) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from acquiring.services.closing import expire_due_orders
 from acquiring.services.idempotency import SWEEP_TASK, sweep_idempotency_keys
+from acquiring.services.merchant_events import wipe_sealed_bodies
 from acquiring.services.notifications import deliver_due_notifications
 
 
@@ -32,3 +33,9 @@ def sweep_idempotency_keys_task(**_: Any) -> None:
     for _round in range(200):
         if sweep_idempotency_keys() < settings.SWEEP_BATCH:
             return
+
+
+@shared_task(name="acquiring.wipe_sealed_bodies")
+def wipe_sealed_bodies_task(**_: Any) -> None:
+    """Forget secrets that have been shown."""
+    wipe_sealed_bodies()

@@ -15,7 +15,8 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminDateWidget
 
 from checkout.models import PayerAgreement, PayerWallet
-from checkout.services.wallets import revoke_agreement, unlock_wallet
+from checkout.services.agreements import revoke_agreement
+from checkout.services.wallets import unlock_wallet
 from checkout.statements import AccountStatement, get_payer_statement
 from ledger import api as ledger
 from paymentplatform.kernel import numbers, transactions

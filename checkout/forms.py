@@ -70,5 +70,29 @@ class PayForm(forms.Form):
         }
 
 
+class ConsentForm(forms.Form):
+    """The payer's answer on the consent page; what is agreed to is never read from the browser."""
+
+    answer = forms.ChoiceField(choices=[("agree", "agree"), ("decline", "decline")])
+    payer_no = forms.CharField(required=False, max_length=64)
+    payment_password = forms.CharField(required=False, max_length=128, strip=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for number and password where the payer agrees; an empty one is no try at the password."""
+        cleaned = super().clean() or {}
+        for name in PAYER_FIELDS if cleaned.get("answer") == "agree" else ():
+            if name not in self.errors and not cleaned.get(name):
+                self.add_error(name, "missing")
+        return cleaned
+
+    def clean_payer_no(self) -> str:
+        """Take the number however it was typed or pasted: in groups, in capitals."""
+        return _tidy_number(self.cleaned_data["payer_no"])
+
+    def refused_fields(self) -> list[str]:
+        """Name what the payer has to correct, in the words of the presenter."""
+        return [f"{name}_invalid" for name in self.errors]
+
+
 def _tidy_number(value: str) -> str:
     return "".join(value.split()).lower()

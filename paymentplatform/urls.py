@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ("api/v1/", "checkout.api_urls"),
         ("channels/", "engine.urls"),
         ("cashier/", "checkout.urls"),
+        ("agreements/", "checkout.agreement_urls"),
         ("demo/", "paymentplatform.demo.urls"),
     )
     if (module != "paymentplatform.demo.urls" or "paymentplatform.demo" in settings.INSTALLED_APPS)

@@ -9,7 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from acquiring.services.merchants import create_merchant
-from checkout.services.wallets import create_agreement, create_wallet
+from checkout.services.agreements import create_agreement
+from checkout.services.wallets import create_wallet
 from paymentplatform.kernel import numbers
 
 PASSWORD = "payment-password-1"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import msgspec
 from django.db import connection
 
@@ -15,6 +13,7 @@ from engine.contracts import LateMoneyDecision, LateMoneyState, LateMoneyStatus
 from paymentplatform.kernel import jobs, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.money import share_half_up
+from paymentplatform.kernel.times import format_time
 
 
 def decide_late_money(
@@ -57,7 +56,7 @@ def announce_late_money(*, event_type: str, late_money: LateMoneyState) -> None:
         {
             "id": event_id,
             "type": event_type,
-            "timestamp": _format_time(database_now()),
+            "timestamp": format_time(database_now()),
             "data": _render(late_money),
         }
     )
@@ -98,11 +97,7 @@ def _render(late: LateMoneyState) -> LateMoneyView:
         currency=late.currency,
         channel=late.channel_code,
         reason=late.reason,
-        respond_by=_format_time(late.respond_by) if late.respond_by else None,
-        created_at=_format_time(late.created_at),
-        resolved_at=_format_time(late.resolved_at) if late.resolved_at else None,
+        respond_by=format_time(late.respond_by) if late.respond_by else None,
+        created_at=format_time(late.created_at),
+        resolved_at=format_time(late.resolved_at) if late.resolved_at else None,
     )
-
-
-def _format_time(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

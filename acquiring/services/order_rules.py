@@ -31,7 +31,7 @@ def check_new_order(body: CreateOrder, merchant: MerchantIdentity) -> None:
         *check_text("payer_ref", body.payer_ref, least=1, most=64),
         *_check_expiry(body.expires_in),
         *_check_notify_url(body.notify_url),
-        *_check_return_url(body.return_url, merchant.return_origins),
+        *check_return_url(body.return_url, merchant.return_origins),
         *_check_methods(body),
         *_check_metadata(body.metadata),
     ]
@@ -88,7 +88,7 @@ def _check_money(amount: int, currency: str) -> list[FieldError]:
     if not 1 <= amount <= MAX_AMOUNT:
         faults.append(FieldError("amount", "range", f"1 to {MAX_AMOUNT} minor units"))
     if not is_currency(currency):
-        faults.append(FieldError("currency", "unknown", "an enabled ISO 4217 code"))
+        faults.append(FieldError("currency", "unknown_value", "an enabled ISO 4217 code"))
     return faults
 
 
@@ -124,8 +124,8 @@ def _check_notify_url(url: str | None) -> list[FieldError]:
     return []
 
 
-def _check_return_url(url: str | None, origins: tuple[str, ...]) -> list[FieldError]:
-    """Only the merchant's registered origins: anything else would make us an open redirect."""
+def check_return_url(url: str | None, origins: tuple[str, ...]) -> list[FieldError]:
+    """Return what is wrong with it: outside a registered origin it would make us an open redirect."""
     if url is None:
         return []
     fault = FieldError("return_url", "refused", "must be under a registered return origin")
@@ -151,10 +151,10 @@ def _check_metadata(metadata: dict[str, str] | None) -> list[FieldError]:
         return []
     faults = []
     if len(metadata) > 20:
-        faults.append(FieldError("metadata", "size", "at most 20 keys"))
+        faults.append(FieldError("metadata", "length", "at most 20 keys"))
     for key, value in metadata.items():
         if not 1 <= len(key) <= 40 or not key.isprintable():
-            faults.append(FieldError("metadata", "key", "keys of 1 to 40 printable characters"))
+            faults.append(FieldError("metadata", "format", "keys of 1 to 40 printable characters"))
         elif len(value) > 256:
             faults.append(FieldError(f"metadata.{key}", "length", "at most 256 characters"))
     return faults[:20]

@@ -29,7 +29,7 @@ def check_new_refund(body: CreateRefund) -> None:
     if not 1 <= body.amount <= MAX_AMOUNT:
         faults.append(FieldError("amount", "range", f"1 to {MAX_AMOUNT} minor units"))
     if body.order_no is None and body.merchant_order_no is None:
-        faults.append(FieldError("order_no", "missing", "order_no or merchant_order_no"))
+        faults.append(FieldError("order_no", "required", "give order_no or merchant_order_no"))
     if body.merchant_order_no is not None and not MERCHANT_NUMBER.match(body.merchant_order_no):
         faults.append(FieldError("merchant_order_no", "format", _NUMBER_FORM))
     faults += check_text("reason", body.reason, least=1, most=256)

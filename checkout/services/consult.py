@@ -89,15 +89,15 @@ def refuse_odd_options(
         if value is None:
             continue
         if option != own:
-            _refuse(option, "not_of_method", f"{option} is not an option of {method}.")
+            _refuse(option, "conflict", f"{option} is not an option of {method}.")
         if option == "card_token":
             if not value:
-                _refuse(option, "invalid", "card_token is empty: leave it out, or give a card.")
+                _refuse(option, "length", "card_token is empty: leave it out, or give a card.")
             continue
         known = [choice.code for choice in engine.list_payment_options(Capability(method))]
         if value not in known:
             allowed = f"one of {', '.join(known)}" if known else "left out"
-            _refuse(option, "invalid", f"{option} must be {allowed}.")
+            _refuse(option, "unknown_value", f"{option} must be {allowed}.")
 
 
 def _refuse(option: str, code: str, detail: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -13,10 +12,9 @@ from django.conf import settings
 from django.db import connection
 
 from checkout.contracts import PaymentPasswordLocked, WrongPaymentPassword
-from checkout.models import PayerAgreement, PayerWallet
+from checkout.models import PayerWallet
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
-from paymentplatform.kernel.sqlcalls import call_function
 
 MAX_WRONG_TRIES: Final = 5
 LOCK_S: Final = 3 * 3600
@@ -34,14 +32,6 @@ _TAKE_A_TRY = """
     WHERE payer_no = %s AND (locked_until IS NULL OR locked_until <= platform_now())
     RETURNING password_hash
 """
-
-
-@dataclass(frozen=True, slots=True)
-class NewAgreement:
-    """A consent just given. ``payer_token`` is shown once."""
-
-    agreement_no: str
-    payer_token: str
 
 
 @transactions.start
@@ -79,38 +69,6 @@ def verify_payment_password(*, payer_no: str, password: str) -> None:
     if not right:
         raise WrongPaymentPassword
     PayerWallet.objects.filter(payer_no=payer_no).update(wrong_tries=0, locked_until=None)
-
-
-@transactions.start
-def create_agreement(
-    *, payer_no: str, merchant_no: str, currency: str, max_per_payment: int, max_per_day: int
-) -> NewAgreement:
-    """Record a payer's consent for one merchant; limits in minor units (start). Raises NotFound."""
-    wallet = PayerWallet.objects.filter(payer_no=payer_no).first()
-    if wallet is None:
-        raise NotFound
-    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    agreement = PayerAgreement.objects.create(
-        agreement_no=numbers.new_number(numbers.AGREEMENT),
-        payer=wallet,
-        merchant_no=merchant_no,
-        token_hash=hash_token(token),
-        currency=currency,
-        max_per_payment=max_per_payment,
-        max_per_day=max_per_day,
-    )
-    return NewAgreement(agreement.agreement_no, token)
-
-
-@transactions.start
-def revoke_agreement(*, agreement_no: str) -> None:
-    """End a consent at once; repeating changes nothing (start). Raises NotFound."""
-    agreement = PayerAgreement.objects.select_for_update().filter(agreement_no=agreement_no).first()
-    if agreement is None:
-        raise NotFound
-    if agreement.revoked_at is None:
-        agreement.revoked_at = call_function("platform_now")
-        agreement.save(update_fields=["revoked_at"])
 
 
 @transactions.start

@@ -210,7 +210,8 @@ def _address_after(result: PayResult, links: CashierLinks) -> str:
 def _ask_again(token: str, form: PayForm, reasons: list[str]) -> HttpResponse:
     """Send the browser back to the choice, where it reads why; ``change`` keeps it there."""
     response = see_other(CashierLinks(token).change)
-    keep_refusal(response, token=token, reasons=reasons, form=form)
+    path = CashierLinks(token).choose
+    keep_refusal(response, token=token, reasons=reasons, form=form, path=path)
     return response
 
 
@@ -243,7 +244,7 @@ def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
         live_payment=page_address(found) if stage_of(found) == Stage.WAIT else None,
     )
     if reasons:
-        forget_refusal(response, token=token)
+        forget_refusal(response, path=CashierLinks(token).choose)
     return response
 
 

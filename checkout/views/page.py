@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Final
 
+from django import forms
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,7 +15,6 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
-from checkout.forms import PayForm
 from checkout.presenters import CashierLinks
 from paymentplatform.kernel.errors import DomainError, NotFound, RateLimited
 
@@ -36,23 +36,31 @@ _KEPT_FIELDS: Final = (
 PageView = Callable[..., HttpResponse]
 
 
+def payer_page(*, on_error: PageView) -> Callable[[PageView], PageView]:
+    """Give a page its language, its headers, and a problem page (``on_error``) instead of a bare refusal."""
+
+    def decorate(view: PageView) -> PageView:
+        @wraps(view)
+        def wrapped(request: HttpRequest, token: str, **parts: str) -> HttpResponse:
+            wished = LANGUAGES.get(request.GET.get("lang", ""))
+            with translation.override(wished or translation.get_language()):
+                try:
+                    response = view(request, token, **parts)
+                except DomainError as error:
+                    response = on_error(request, token=token, error=error)
+            if wished:
+                remember_language(response, wished)
+            patch_vary_headers(response, ["Accept-Language", "Cookie"])
+            return protect(response)
+
+        return wrapped
+
+    return decorate
+
+
 def cashier_page(view: PageView) -> PageView:
-    """Give a page its language, its headers, and a problem page instead of a bare refusal."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, token: str, **parts: str) -> HttpResponse:
-        wished = LANGUAGES.get(request.GET.get("lang", ""))
-        with translation.override(wished or translation.get_language()):
-            try:
-                response = view(request, token, **parts)
-            except DomainError as error:
-                response = render_problem(request, token=token, error=error)
-        if wished:
-            remember_language(response, wished)
-        patch_vary_headers(response, ["Accept-Language", "Cookie"])
-        return protect(response)
-
-    return wrapped
+    """Make a page of the cashier."""
+    return payer_page(on_error=render_problem)(view)
 
 
 def protect(response: HttpResponse) -> HttpResponse:
@@ -75,20 +83,28 @@ def remember_language(response: HttpResponse, language: str) -> None:
     )
 
 
-def keep_refusal(response: HttpResponse, *, token: str, reasons: list[str], form: PayForm) -> None:
-    """Carry a refused form over the redirect: what was wrong and what was typed, never the password.
+def keep_refusal(
+    response: HttpResponse,
+    *,
+    token: str,
+    reasons: list[str],
+    form: forms.Form,
+    path: str,
+    fields: Sequence[str] = _KEPT_FIELDS,
+) -> None:
+    """Carry a refused form over the redirect to ``path``: what was wrong and what was typed, never the password.
 
     Answering the POST with a page instead would make "back" and "reload" ask to send it again.
     """
     kept = {
         "reasons": reasons,
-        "entered": {name: str(form.data.get(name, ""))[:64] for name in _KEPT_FIELDS},
+        "entered": {name: str(form.data.get(name, ""))[:64] for name in fields},
     }
     response.set_cookie(
         _REFUSAL_COOKIE,
         signing.dumps(kept, salt=token),
         max_age=_REFUSAL_AGE_S,
-        path=CashierLinks(token).choose,
+        path=path,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
@@ -96,7 +112,7 @@ def keep_refusal(response: HttpResponse, *, token: str, reasons: list[str], form
 
 
 def read_refusal(request: HttpRequest, *, token: str) -> tuple[list[str], dict[str, str]]:
-    """Return (reasons, what was typed) that ``keep_refusal`` kept for this order; both may be empty."""
+    """Return (reasons, what was typed) that ``keep_refusal`` kept for this page; both may be empty."""
     try:
         kept = signing.loads(
             request.COOKIES.get(_REFUSAL_COOKIE, ""), salt=token, max_age=_REFUSAL_AGE_S
@@ -106,9 +122,17 @@ def read_refusal(request: HttpRequest, *, token: str) -> tuple[list[str], dict[s
     return kept["reasons"], kept["entered"]
 
 
-def forget_refusal(response: HttpResponse, *, token: str) -> None:
-    """Drop what ``keep_refusal`` kept: it is shown once."""
-    response.delete_cookie(_REFUSAL_COOKIE, path=CashierLinks(token).choose)
+def forget_refusal(response: HttpResponse, *, path: str) -> None:
+    """Drop what ``keep_refusal`` kept for this path: it is shown once."""
+    response.delete_cookie(_REFUSAL_COOKIE, path=path)
+
+
+def frame_context() -> dict[str, Any]:
+    """Return what the frame around every page of ours needs."""
+    return {
+        "html_language": "zh-Hans" if (translation.get_language() or "").startswith("zh") else "en",
+        "test_mode": settings.PLATFORM_ENV != "production",
+    }
 
 
 def page_context(*, token: str, **parts: Any) -> dict[str, Any]:
@@ -117,8 +141,7 @@ def page_context(*, token: str, **parts: Any) -> dict[str, Any]:
     return {
         "links": links,
         "here": links.choose,
-        "html_language": "zh-Hans" if (translation.get_language() or "").startswith("zh") else "en",
-        "test_mode": settings.PLATFORM_ENV != "production",
+        **frame_context(),
         **parts,
     }
 

@@ -132,7 +132,7 @@ def check_url(url: str, *, allow_loopback_http: bool, field: str = "url") -> Non
     try:
         parse_destination(url, allow_loopback_http=allow_loopback_http)
     except UrlRefused as refused:
-        error = FieldError(field, "url_refused", refused.detail)
+        error = FieldError(field, "refused", refused.detail)
         raise UrlRefused(refused.detail, errors=(error,)) from None
 
 

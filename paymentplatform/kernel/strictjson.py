@@ -11,7 +11,6 @@ import re
 import types
 import typing
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from enum import Enum
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -26,6 +25,7 @@ from paymentplatform.kernel.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from paymentplatform.kernel.field_errors import build_field_error, join_path
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ MAX_BODY_BYTES: Final = 64 * 1024
 MAX_INT_CHARACTERS: Final = 19
 MAX_FIELD_ERRORS: Final = 20
 _DIGITS: Final = re.compile(r"[0-9]{1,18}\Z")
-_MSGSPEC_PATH: Final = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`\Z")
 _UNREADABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_UNREADABLE_DETAIL: Final = "Holds NUL or half a character, which cannot be stored."
 
 
 class _Refused(ValueError):
@@ -93,7 +93,7 @@ def parse_json(body: bytes) -> Any:
     except ValueError as error:
         raise _invalid("", "malformed", "The body is not JSON.") from error
     if unreadable is not None:
-        raise _invalid(unreadable, "invalid_value", "Holds a character that cannot be stored.")
+        raise _invalid(unreadable, "characters", _UNREADABLE_DETAIL)
     return value
 
 
@@ -106,7 +106,7 @@ def convert_object(value: Any, into: type[T]) -> T:
         return msgspec.convert(value, into, strict=True)
     except msgspec.ValidationError as error:
         found = tuple(find_field_errors(value, into))[:MAX_FIELD_ERRORS]
-        errors = found or (_field_error("", error),)
+        errors = found or (build_field_error("", error),)
         raise InvalidRequest(_summary(errors), errors=errors) from None
 
 
@@ -145,7 +145,9 @@ def find_field_errors(value: Any, kind: Any, path: str = "") -> Iterator[FieldEr
     """Yield what is wrong with each field, going into nested structs."""
     struct = _struct_in(kind)
     if struct is None and isinstance(value, dict) and (inner := _value_kind_in(kind)) is not None:
-        named = [e for k in value for e in find_field_errors(value[k], inner, _join(path, k[:64]))]
+        named = [
+            e for k in value for e in find_field_errors(value[k], inner, join_path(path, k[:64]))
+        ]
         if named:
             yield from named
             return
@@ -153,17 +155,19 @@ def find_field_errors(value: Any, kind: Any, path: str = "") -> Iterator[FieldEr
         try:
             msgspec.convert(value, kind, strict=True)
         except msgspec.ValidationError as error:
-            yield _field_error(path, error, kind)
+            yield build_field_error(path, error, kind)
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     for name in [name for name in value if name not in fields]:
-        yield FieldError(_join(path, str(name)[:64]), "unknown_field", "There is no such field.")
+        yield FieldError(
+            join_path(path, str(name)[:64]), "unknown_field", "There is no such field."
+        )
     hints = typing.get_type_hints(struct, include_extras=True)
     for name, field in fields.items():
         if name in value:
-            yield from find_field_errors(value[name], hints[field.name], _join(path, name))
+            yield from find_field_errors(value[name], hints[field.name], join_path(path, name))
         elif field.required:
-            yield FieldError(_join(path, name), "required", "The field is required.")
+            yield FieldError(join_path(path, name), "required", "The field is required.")
 
 
 def _loads(text: str) -> Any:
@@ -193,7 +197,7 @@ def _refuse_number(_text: str) -> Any:
 
 def _read_int(text: str) -> int:
     if len(text) > MAX_INT_CHARACTERS:
-        raise _Refused("", "invalid_value", "A number is too large.")
+        raise _Refused("", "range", "The number is too large.")
     return int(text)
 
 
@@ -232,8 +236,8 @@ def _find_path(value: Any, path: str, is_wanted: Callable[[Any], bool]) -> str |
     if isinstance(value, dict):
         for name in value:
             if is_wanted(name):
-                return _join(path, _printable(name))
-        items = [(_join(path, name), item) for name, item in value.items()]
+                return join_path(path, _printable(name))
+        items = [(join_path(path, name), item) for name, item in value.items()]
     elif isinstance(value, list):
         items = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
     for below, item in items:
@@ -311,37 +315,8 @@ def _read_parameter(name: str, text: str, kind: type) -> Any:
             return int(text)
         raise _Refused(name, "wrong_type", "Must be an integer in plain digits.")
     if _UNREADABLE.search(text):
-        raise _Refused(name, "invalid_value", "Holds a character that cannot be stored.")
+        raise _Refused(name, "characters", _UNREADABLE_DETAIL)
     return text
-
-
-def _field_error(path: str, error: msgspec.ValidationError, kind: Any = None) -> FieldError:
-    text = str(error)
-    if (match := _MSGSPEC_PATH.search(text)) is not None:
-        path = _join(path, match["path"].removeprefix("."))
-        text = text[: match.start()]
-    text = text.replace("`", "")
-    if text.startswith("Object missing required field"):
-        return FieldError(path, "required", text)
-    if text.endswith("got null"):
-        return FieldError(path, "required", "The field must not be null.")
-    code = "wrong_type" if ", got " in text else "invalid_value"
-    if allowed := _allowed_values(kind):
-        text = f"Must be one of {', '.join(allowed)}."
-    return FieldError(path, code, text)
-
-
-def _allowed_values(kind: Any) -> list[str]:
-    """Return the values that an enum or a literal allows, also as an item of a list or an alternative."""
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return [str(member.value) for member in kind]
-    if typing.get_origin(kind) is typing.Literal:
-        return [str(value) for value in typing.get_args(kind)]
-    return [value for inner in typing.get_args(kind) for value in _allowed_values(inner)]
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path and name and not name.startswith("[") else f"{path}{name}"
 
 
 def _summary(errors: Sequence[FieldError]) -> str:

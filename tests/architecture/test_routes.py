@@ -27,6 +27,7 @@ GUARDED_OTHERWISE = {
     "admin/": "an operator's session",
     "metrics": "loopback or a scraper's token",
     "cashier/": "the order's unguessable token",
+    "agreements/": "the agreement's unguessable token",
     "channels/": "the institution's signature",
     "demo/": "the demo shop: not installed in production",
 }
@@ -125,9 +126,9 @@ def test_the_admin_sends_strangers_to_its_login(stranger: Client, route: str):
         assert "/admin/login/" in answer["Location"] or route == "admin/logout/"
 
 
-@pytest.mark.parametrize("route", below("cashier/"))
+@pytest.mark.parametrize("route", below("cashier/") + below("agreements/"))
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_the_cashier_knows_no_page_without_its_token(stranger: Client, route: str, method: str):
+def test_payers_pages_know_no_page_without_its_token(stranger: Client, route: str, method: str):
     answer = getattr(stranger, method)(address_of(route))
     assert answer.status_code in {303, 403, 404, 405}
     if answer.status_code == 303:

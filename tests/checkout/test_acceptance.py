@@ -17,12 +17,8 @@ from checkout.contracts import (
 )
 from checkout.models import PayerAgreement
 from checkout.services.acceptance import pay_from_cashier
-from checkout.services.wallets import (
-    MAX_WRONG_TRIES,
-    hash_token,
-    revoke_agreement,
-    verify_payment_password,
-)
+from checkout.services.agreements import revoke_agreement
+from checkout.services.wallets import MAX_WRONG_TRIES, hash_token, verify_payment_password
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
 from tests.barrier import run_together
 from tests.clock import VirtualClock

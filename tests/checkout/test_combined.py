@@ -13,7 +13,8 @@ from checkout.contracts import MethodUnavailable, WrongPaymentPassword
 from checkout.models import AgreementUse, PayerAgreement
 from checkout.services import combination
 from checkout.services.acceptance import pay_from_cashier
-from checkout.services.wallets import hash_token, revoke_agreement
+from checkout.services.agreements import revoke_agreement
+from checkout.services.wallets import hash_token
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.channels.registry import forget_channels
 from engine.contracts import Cause

@@ -1,0 +1,125 @@
+"""The consent page 签约页: a payer reads what a merchant asks for, proves himself, agrees or declines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from checkout.agreement_contracts import AgreementEnded, AgreementStatus
+from checkout.consent_presenter import (
+    ConsentLinks,
+    present_consent,
+    present_consent_end,
+    present_consent_refusal,
+)
+from checkout.forms import ConsentForm
+from checkout.services import consent
+from checkout.views.page import (
+    forget_refusal,
+    frame_context,
+    keep_refusal,
+    payer_page,
+    read_refusal,
+    see_other,
+)
+from paymentplatform.kernel.errors import DomainError, NotFound, PermissionRefused
+
+_KEPT_FIELDS: Final = ("payer_no",)
+
+
+def render_consent_problem(request: HttpRequest, *, token: str, error: DomainError) -> HttpResponse:
+    """Say in friendly words what went wrong; a 5xx never claims that nothing happened."""
+    links = ConsentLinks(token)
+    if isinstance(error, NotFound):
+        title = _("We cannot find this agreement")
+        text = _(
+            "The link is wrong or out of date. Please go back to the shop and start from there."
+        )
+    else:
+        title = _("We could not get an answer")
+        text = _("Please look at the agreement again: your answer may have been taken.")
+    shown = {
+        **frame_context(),
+        "links": links,
+        "here": links.page,
+        "title": title,
+        "text": text,
+        "can_retry": not isinstance(error, NotFound),
+    }
+    return render(request, "agreements/problem.html", shown, status=error.status)
+
+
+_consent_page: Final = payer_page(on_error=render_consent_problem)
+
+
+@require_safe
+@csrf_protect
+@_consent_page
+def show_consent(request: HttpRequest, token: str) -> HttpResponse:
+    """GET /agreements/{token}: what is asked, or how it ended."""
+    page = consent.get_consent_page(token=token)
+    links = ConsentLinks(token)
+    shown = {
+        **frame_context(),
+        "links": links,
+        "here": links.page,
+        "order": present_consent(page),
+    }
+    if page.status != AgreementStatus.PENDING:
+        shown["result"] = present_consent_end(page)
+        return render(request, "agreements/ended.html", shown)
+    reasons, entered = read_refusal(request, token=token)
+    errors, notice = present_consent_refusal(reasons)
+    shown |= {"entered": entered, "errors": errors, "notice": notice}
+    response = render(request, "agreements/consent.html", shown)
+    if reasons:
+        forget_refusal(response, path=links.page)
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("payment_password")
+@csrf_protect
+@_consent_page
+def answer_consent(request: HttpRequest, token: str) -> HttpResponse:
+    """POST /agreements/{token}/answer: take the answer once, then send the browser on by GET."""
+    links = ConsentLinks(token)
+    if request.method != "POST":
+        return see_other(links.page)
+    form = ConsentForm(request.POST)
+    reasons = [] if form.is_valid() else form.refused_fields()
+    try:
+        if not reasons:
+            _take_answer(token, form)
+    except AgreementEnded:
+        return see_other(links.page)  # it says how it ended
+    except PermissionRefused as refusal:
+        reasons = [refusal.code]
+    response = see_other(links.page)
+    if reasons:
+        keep_refusal(
+            response,
+            token=token,
+            reasons=reasons,
+            form=form,
+            path=links.page,
+            fields=_KEPT_FIELDS,
+        )
+    return response
+
+
+def _take_answer(token: str, form: ConsentForm) -> None:
+    if form.cleaned_data["answer"] == "decline":
+        consent.decline_consent(token=token)
+    else:
+        consent.give_consent(
+            token=token,
+            payer_no=form.cleaned_data["payer_no"],
+            payment_password=form.cleaned_data["payment_password"],
+        )

@@ -244,12 +244,12 @@ def verify_digest(content_digest: str, body: bytes) -> None:
 
 
 def load_verification_key(
-    algorithm: SigningAlgorithm, *, public_key: str | None = None, secret: str | None = None
+    algorithm: SigningAlgorithm, *, public_key: str | None = None, secret: bytes | None = None
 ) -> VerificationKey:
-    """Make a key ready: ``public_key`` is PEM, ``secret`` the HMAC text whose ASCII bytes are the key."""
+    """Make a key ready: ``public_key`` is PEM, ``secret`` the HMAC's bytes."""
     if algorithm is SigningAlgorithm.HMAC_SHA256:
         assert secret is not None
-        return VerificationKey(algorithm, _hmac_verifier(secret.encode()))
+        return VerificationKey(algorithm, _hmac_verifier(secret))
     assert public_key is not None
     key = load_pem_public_key(public_key.encode())
     if algorithm is SigningAlgorithm.ED25519:

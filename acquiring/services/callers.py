@@ -148,7 +148,7 @@ def _load_signing_key(key_id: str) -> tuple[VerificationKey, MerchantIdentity]:
     key = load_verification_key(
         algorithm,
         public_key=credential.public_key,
-        secret=decrypt_text(stored) if stored is not None else None,
+        secret=decrypt_text(stored).encode() if stored is not None else None,
     )
     return key, _identify(credential)
 

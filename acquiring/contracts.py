@@ -301,6 +301,7 @@ class OrderConflict(Conflict):
     code = "order_conflict"
     title = "This merchant_order_no belongs to a different order"
     action = Action.FIX_REQUEST
+    final = True
 
 
 class OrderAlreadyPaid(Conflict):
@@ -308,6 +309,7 @@ class OrderAlreadyPaid(Conflict):
 
     code = "order_already_paid"
     title = "The order is already paid"
+    final = True
 
 
 class OrderFailed(Conflict):
@@ -315,6 +317,7 @@ class OrderFailed(Conflict):
 
     code = "order_failed"
     title = "The order has failed"
+    final = True
 
 
 class OrderClosed(Conflict):
@@ -322,6 +325,7 @@ class OrderClosed(Conflict):
 
     code = "order_closed"
     title = "The order is closed"
+    final = True
 
 
 class OrderClosing(Conflict):
@@ -347,6 +351,7 @@ class RefundConflict(Conflict):
     code = "refund_conflict"
     title = "This merchant_refund_no belongs to a different refund"
     action = Action.FIX_REQUEST
+    final = True
 
 
 class OrderNotPaid(Conflict):

@@ -70,6 +70,7 @@ class LateMoneyNotOpen(Conflict):
 
     code = "late_money_not_open"
     title = "The late money is not open any more"
+    final = True
 
 
 class LateMoneyNotAsked(Conflict):

@@ -22,6 +22,10 @@ _HEADERS: Final[dict[str, Any]] = {
         "description": "Seconds to wait before you try again.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "Replayed": {
+        "description": "`true` on an answer that was kept under its Idempotency-Key.",
+        "schema": {"type": "string"},
+    },
     "Challenge": {
         "description": "The schemes that are taken.",
         "required": True,
@@ -33,8 +37,9 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "name": "Idempotency-Key",
         "in": "header",
         "required": False,
-        "description": "The same key with the same body gets the first answer again.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "Kept for 7 days: the same key at the same address with the same body gets the first answer"
+        " again.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     },
 }
 

@@ -27,7 +27,6 @@ class Operation:
     errors: tuple[type[DomainError], ...] = ()
     tag: str = "orders"
     secured: bool = True
-    idempotency_key: bool = False
     path_descriptions: Mapping[str, str] = field(default_factory=dict)
     request_example: Mapping[str, Any] | None = None
     answer_example: Mapping[str, Any] | None = None
@@ -43,7 +42,6 @@ def operation(
     errors: tuple[type[DomainError], ...] = (),
     tag: str = "orders",
     secured: bool = True,
-    idempotency_key: bool = False,
     path_descriptions: Mapping[str, str] | None = None,
     request_example: Mapping[str, Any] | None = None,
     answer_example: Mapping[str, Any] | None = None,
@@ -65,7 +63,6 @@ def operation(
             errors=errors,
             tag=tag,
             secured=secured,
-            idempotency_key=idempotency_key,
             path_descriptions=path_descriptions or {},
             request_example=request_example,
             answer_example=answer_example,

@@ -18,7 +18,11 @@ from drf_spectacular.plumbing import ResolvedComponent
 
 from paymentplatform.kernel import fields
 from paymentplatform.kernel.errors import (
+    AddressTooLong,
     DomainError,
+    HeadersTooLarge,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
     InvalidRequest,
     NotFound,
     PayloadTooLarge,
@@ -60,12 +64,16 @@ class StructSchema(AutoSchema):
         }
         if text := read_text(handler):
             described["description"] = text
-        if parameters := self._parameters(path, declared):
+        keyed = declared.secured and method == "POST"
+        parameters = self._parameters(path, declared)
+        if keyed:
+            parameters.append(dict(_IDEMPOTENCY_KEY))
+        if parameters:
             described["parameters"] = parameters
         if declared.body is not None:
             described["requestBody"] = self._request_body(declared)
         described["security"] = [{"bearer": []}] if declared.secured else []
-        described["responses"] = self._responses(path, declared)
+        described["responses"] = self._responses(path, declared, keyed)
         return described
 
     def _request_body(self, declared: Operation) -> dict[str, Any]:
@@ -91,8 +99,6 @@ class StructSchema(AutoSchema):
         ]
         if declared.query is not None:
             parameters += self._query_parameters(declared.query)
-        if declared.idempotency_key:
-            parameters.append(dict(_IDEMPOTENCY_KEY))
         return parameters
 
     def _query_parameters(self, query: type) -> list[dict[str, Any]]:
@@ -109,13 +115,16 @@ class StructSchema(AutoSchema):
             parameters.append({**parameter, "schema": schema})
         return parameters
 
-    def _responses(self, path: str, declared: Operation) -> dict[str, Any]:
+    def _responses(self, path: str, declared: Operation, keyed: bool) -> dict[str, Any]:
         responses = {
             status: self._response(status, kind, declared.answer_example)
             for status, kind in declared.responses.items()
         }
+        if keyed:
+            for described in responses.values():
+                described["headers"] |= _headers("Idempotent-Replayed")
         by_status: dict[int, list[type[DomainError]]] = {}
-        for named in _possible_errors(path, declared):
+        for named in _possible_errors(path, declared, keyed):
             by_status.setdefault(named.status, []).append(named)
         for status, named_errors in by_status.items():
             responses[status] = self._refusal(status, named_errors)
@@ -143,6 +152,8 @@ class StructSchema(AutoSchema):
         names += {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(
             status, []
         )
+        if IdempotencyKeyInUse in errors:
+            names += ["Retry-After", "Idempotent-Replayed"]
         schema = {
             "allOf": [
                 self._schema_of(Problem),
@@ -183,7 +194,7 @@ class StructSchema(AutoSchema):
             self.registry.register_on_missing(component)
 
 
-def _possible_errors(path: str, declared: Operation) -> list[type[DomainError]]:
+def _possible_errors(path: str, declared: Operation, keyed: bool) -> list[type[DomainError]]:
     """List what an operation may refuse: what its parts imply, what it declares, what may always happen."""
     found: list[type[DomainError]] = [InvalidRequest]
     if declared.secured:
@@ -192,7 +203,11 @@ def _possible_errors(path: str, declared: Operation) -> list[type[DomainError]]:
         found.append(NotFound)
     if declared.body is not None:
         found.append(UnsupportedMediaType)
-    found += [*declared.errors, PayloadTooLarge, RateLimited, DomainError, Unavailable]
+    found += declared.errors
+    if keyed:
+        found += [IdempotencyKeyInUse, IdempotencyKeyReused]
+    found += [AddressTooLong, PayloadTooLarge, HeadersTooLarge]
+    found += [RateLimited, DomainError, Unavailable]
     return list(dict.fromkeys(found))
 
 
@@ -200,6 +215,7 @@ def _headers(*names: str) -> dict[str, Any]:
     components = {
         "X-Request-Id": "RequestId",
         "Retry-After": "RetryAfter",
+        "Idempotent-Replayed": "Replayed",
         "WWW-Authenticate": "Challenge",
     }
     return {name: {"$ref": f"#/components/headers/{components[name]}"} for name in names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from paymentplatform.documentation import list_errors
+from paymentplatform.kernel.errors import all_error_classes
 
 _HEAD: Final = """\
 <!-- Made by `manage.py write_docs`; change the class of the error, not this page. -->
@@ -30,6 +31,9 @@ list at `/api/errors`, and each answer's `type` leads to its row there.
 *Raised by* names the floor that declares the code: `kernel` codes may come from any endpoint; those of `ledger` and
 `console` are for operators and for code, and no answer of the merchant API carries them.
 
+An `Idempotency-Key` keeps these refusals, because nothing that happens later lets the same request succeed:
+{final}. After any other refusal the key may be used again.
+
 | Code | Status | Title | `action` | Raised by | Meaning |
 |---|---|---|---|---|---|
 """
@@ -41,4 +45,5 @@ def describe_errors() -> str:
         f"| `{error.code}` | {error.status} | {error.title} | `{error.action}` | {error.floor} | {error.meaning} |\n"
         for error in list_errors()
     )
-    return _HEAD + "".join(rows).replace("``", "`")
+    final = ", ".join(f"`{code}`" for code, error in all_error_classes().items() if error.final)
+    return _HEAD.replace("{final}", final) + "".join(rows).replace("``", "`")

@@ -6,6 +6,12 @@ from acquiring.views.events import EventCollection, EventItem, EventRedelivery
 from acquiring.views.late_money import LateMoneyAnswer, LateMoneyCollection
 from acquiring.views.orders import OrderClose, OrderCollection, OrderItem
 from acquiring.views.refunds import RefundCollection, RefundItem
+from acquiring.views.webhook_endpoints import (
+    WebhookEndpointCollection,
+    WebhookEndpointItem,
+    WebhookEndpointSecret,
+    WebhookEndpointTest,
+)
 
 urlpatterns = [
     path("events", EventCollection.as_view(), name="events"),
@@ -22,4 +28,20 @@ urlpatterns = [
     path("orders/<str:order_no>/close", OrderClose.as_view(), name="order-close"),
     path("refunds", RefundCollection.as_view(), name="refunds"),
     path("refunds/<str:refund_no>", RefundItem.as_view(), name="refund"),
+    path("webhook-endpoints", WebhookEndpointCollection.as_view(), name="webhook-endpoints"),
+    path(
+        "webhook-endpoints/<str:endpoint_id>",
+        WebhookEndpointItem.as_view(),
+        name="webhook-endpoint",
+    ),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/test",
+        WebhookEndpointTest.as_view(),
+        name="webhook-endpoint-test",
+    ),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/rotate-secret",
+        WebhookEndpointSecret.as_view(),
+        name="webhook-endpoint-secret",
+    ),
 ]

@@ -90,6 +90,7 @@ _PATH_NUMBERS: Final = {
     "refund_no": numbers.REFUND,
     "late_money_no": numbers.LATE_MONEY,
     "event_id": numbers.EVENT,
+    "endpoint_id": numbers.ENDPOINT,
     "agreement_no": numbers.AGREEMENT,
 }
 

@@ -1,6 +1,6 @@
 """Acquiring's door: what checkout and the composition root may call."""
 
-from acquiring.authentication import HotMerchantView, MerchantView
+from acquiring.authentication import HotMerchantView, MerchantView, prove_if_signed
 from acquiring.invariants import INVARIANTS
 from acquiring.selectors import (
     explain_absence,
@@ -48,6 +48,7 @@ __all__ = [
     "issue_credential",
     "list_webhook_secrets",
     "new_or_claimed_number",
+    "prove_if_signed",
     "record_merchant_event",
     "revoke_credential",
     "ring_deliveries",

@@ -14,16 +14,41 @@ from django.http import HttpRequest, HttpResponse
 
 from acquiring.contracts import MerchantIdentity
 from acquiring.idempotent_requests import answer_once, has_key
-from acquiring.services.callers import authenticate_bearer, knows_bearer, recognise_bearer
+from acquiring.services.callers import (
+    ProvedSignature,
+    authenticate_bearer,
+    knows_bearer,
+    recognise_bearer,
+    recognise_signature,
+    use_signature,
+)
 from acquiring.services.rate_limits import admit_request, find_guess_wait, note_wrong_key
+from acquiring.signed_requests import is_signed, read_signed_request
 from paymentplatform.kernel import context
 from paymentplatform.kernel.errors import RateLimited, Unauthenticated
 from paymentplatform.kernel.metrics import RATE_LIMITED
 from paymentplatform.kernel.rest import ApiView, bearer_secret
 
 
+def prove_if_signed(request: HttpRequest) -> None:
+    """Raise Unauthenticated when the request carries a signature that does not prove it."""
+    if is_signed(request):
+        _recognise_signer(request)
+
+
+def _recognise_signer(request: HttpRequest) -> ProvedSignature:
+    return recognise_signature(
+        read_signed_request(request),
+        signature_input=request.META.get("HTTP_SIGNATURE_INPUT", ""),
+        signature=request.META.get("HTTP_SIGNATURE", ""),
+    )
+
+
 class MerchantView(ApiView):
-    """A view for an authenticated merchant: the key is checked in the database on every request."""
+    """A view for an authenticated merchant: the key is checked in the database on every request.
+
+    Where a request carries a signature, that alone decides, whatever else it carries.
+    """
 
     identity: MerchantIdentity
     checks_key_itself: ClassVar[bool] = False
@@ -34,13 +59,22 @@ class MerchantView(ApiView):
 
         One too many is refused by what is remembered of its key, before the database is asked anything.
         """
-        merchant = self._recognise(request)
+        proved = _recognise_signer(request) if is_signed(request) else None
+        merchant = proved.merchant if proved is not None else self._recognise(request)
         context.actor.set(f"merchant:{merchant.merchant_no}")
         admit_request(merchant_no=merchant.merchant_no, limit_per_s=merchant.rate_limit_per_s)
+        if proved is not None:
+            use_signature(proved)
+            return merchant
         return merchant if self.checks_key_itself else self.confirm(request)
 
     def confirm(self, request: HttpRequest) -> MerchantIdentity:
-        """Return the merchant that calls, asking the database whether its key still counts. Raises Unauthenticated."""
+        """Return the merchant that calls, asking the database whether its key still counts. Raises Unauthenticated.
+
+        Of a signed request it was asked when the nonce was taken.
+        """
+        if is_signed(request):
+            return self.identity
         return authenticate_bearer(secret=bearer_secret(request))
 
     def run(
@@ -70,6 +104,10 @@ class MerchantView(ApiView):
         except Unauthenticated:
             note_wrong_key(address=address)
             raise
+
+    def check_before_refusal(self, request: HttpRequest) -> None:
+        """Refuse a changed signed request as such, also when the change made its method a wrong one."""
+        prove_if_signed(request)
 
 
 class HotMerchantView(MerchantView):

@@ -15,8 +15,9 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpResponse
-from django.urls import get_resolver
+from django.urls import Resolver404, ResolverMatch, get_resolver
 
+from acquiring.api import prove_if_signed
 from paymentplatform.connections import drop_dead_connections
 from paymentplatform.kernel import context, numbers
 from paymentplatform.kernel.errors import (
@@ -31,7 +32,8 @@ from paymentplatform.kernel.problems import name_error, problem_response
 from paymentplatform.kernel.strictjson import MAX_BODY_BYTES
 from paymentplatform.observation import NO_ROUTE, observe_answer
 
-PREFIXES: Final = ("/api/v1/", "/channels/")
+MERCHANT_PREFIX: Final = "/api/v1/"
+PREFIXES: Final = (MERCHANT_PREFIX, "/channels/")
 
 _BARE_REFUSALS: Final[dict[int, type[DomainError]]] = {
     400: InvalidRequest,
@@ -101,13 +103,22 @@ class ApiHandler(WSGIHandler):
         try:
             limit_body(environ)
             request = WSGIRequest(environ)
-            match = self._resolver.resolve(request.path_info)
+            match = self._find_route(request)
             request.resolver_match = match
             route = match.route
             response = match.func(request, *match.args, **match.kwargs)
             return _as_problem(response), route
         except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
             return problem_response(name_error(error)), route
+
+    def _find_route(self, request: WSGIRequest) -> ResolverMatch:
+        """Find the view; whoever signed is proved before he learns that there is none."""
+        try:
+            return self._resolver.resolve(request.path_info)
+        except Resolver404:
+            if request.path_info.startswith(MERCHANT_PREFIX):
+                prove_if_signed(request)
+            raise
 
 
 def _as_problem(response: HttpResponse) -> HttpResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -76,16 +77,19 @@ def knows_bearer(*, secret: str) -> bool:
     return _identities.holds(hash_secret(secret))
 
 
-@transactions.forbid
-def authenticate_signature(
-    request: SignedRequest, *, signature_input: str, signature: str
-) -> MerchantIdentity:
-    """Return the merchant that signed this request, and use its nonce up (one statement, its own transaction).
+@dataclass(frozen=True, slots=True)
+class ProvedSignature:
+    """A signature that holds; whether it was used before, or its key ended meanwhile, only use_signature tells."""
 
-    What the key is may be a few seconds old, it never changes; whether it still counts is asked in the statement that
-    takes the nonce. That comes last, so that a forger cannot use up anybody's nonces. Raises Unauthenticated, for every
-    cause alike.
-    """
+    merchant: MerchantIdentity
+    nonce: str
+    created: int
+
+
+def recognise_signature(
+    request: SignedRequest, *, signature_input: str, signature: str
+) -> ProvedSignature:
+    """Return whose signature this is, by keys up to five seconds old. Raises Unauthenticated, for every cause alike."""
     try:
         signed = parse_signature(signature_input, signature)
         key, merchant = _find_signing_key(signed)
@@ -93,10 +97,19 @@ def authenticate_signature(
     except SignatureRefused as refusal:
         _log.info("signature_refused", reason=str(refusal))
         raise Unauthenticated from refusal
-    if not _USE_NONCE.execute([merchant.key_id, signed.nonce, signed.created + WINDOW_S]):
-        _log.info("signature_refused", reason="nonce or key is used up", key_id=merchant.key_id)
+    return ProvedSignature(merchant=merchant, nonce=signed.nonce, created=signed.created)
+
+
+@transactions.forbid
+def use_signature(proved: ProvedSignature) -> None:
+    """Let the signature count, this once: one statement, its own transaction, before anything is done for the request.
+
+    It takes the nonce and asks whether the key still counts. Raises Unauthenticated.
+    """
+    key_id = proved.merchant.key_id
+    if not _USE_NONCE.execute([key_id, proved.nonce, proved.created + WINDOW_S]):
+        _log.info("signature_refused", reason="the nonce is used or the key ended", key_id=key_id)
         raise Unauthenticated
-    return merchant
 
 
 def _find_signing_key(signed: MessageSignature) -> tuple[VerificationKey, MerchantIdentity]:

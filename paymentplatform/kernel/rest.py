@@ -47,6 +47,9 @@ class ApiView(APIView):
         """
         return None
 
+    def check_before_refusal(self, request: HttpRequest) -> None:
+        """Raise what the caller must hear before he is told that the method does not exist here."""
+
     def run(
         self,
         handler: Callable[..., HttpResponse],
@@ -67,6 +70,7 @@ class ApiView(APIView):
                 return self._describe(response)
             handler = self._find_handler(method)
             if handler is None:
+                self.check_before_refusal(request)
                 return self._describe(problem_response(MethodNotAllowed()))
             self.identity = self.authenticate(request)
             response = self.run(handler, request, *args, **kwargs)

@@ -2,8 +2,9 @@
 
 A queue is what goes to one endpoint, or to all notify_urls of one merchant. Senders are threads that mostly wait. A
 send that is answered within a second never counts for long; one that lingers moves over to the slow lane, and a
-receiver known to be slow starts there. The slow lane may take only a part of the senders, and of the rest some are kept for
-receivers known to be quick: many that hang at once, known or not, leave room for everybody else.
+receiver known to be slow starts there. The slow lane may take only a part of the senders. When that many linger, a
+receiver nothing is known of starts with one send, and the last senders are kept for receivers known to be quick: many
+that hang at once, known or not, leave room for everybody else.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from typing import Final
 SENDERS: Final = 128
 FAST_SENDERS: Final = 32
 SLOW_SENDERS: Final = 64
-STRANGE_SENDERS: Final = SENDERS - FAST_SENDERS
-"""How many sends may linger before a receiver that was not quick lately has to wait."""
+STRANGE_SENDERS: Final = 112
+"""How many sends may linger before only receivers known to be quick start."""
 
 PER_QUEUE: Final = 8
-PER_HANGING_QUEUE: Final = 1
+PER_DOUBTFUL_QUEUE: Final = 1
 LINGERS_AFTER_S: Final = 1.0
 HANGS_AFTER_S: Final = 5.0
 REMEMBERED_S: Final = 600.0
 REST_S: Final = 2.0
+STRANGE_REST_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -100,35 +102,36 @@ class Lanes:
         full = {queue for queue, sends in under_way.items() if sends >= PER_QUEUE}
         return sorted(full | self._resting_until.keys())
 
-    def try_to_start(
+    def start_or_rest(
         self, *, delivery_no: str, queue: str, receiver: str, timed_out_before: bool
-    ) -> bool:
-        """Book a sender; False when this receiver has to wait: the row is given back and its queue rests."""
+    ) -> float:
+        """Book a sender and return 0, or return for how many seconds the row, and its queue, must wait."""
         now = time.monotonic()
-        quick = self._is_remembered(self.memory.quick, receiver, now)
-        slow = not quick and (
-            timed_out_before or self._is_remembered(self.memory.slow, receiver, now)
-        )
-        hanging = slow and (
-            timed_out_before or self._is_remembered(self.memory.hanging, receiver, now)
-        )
-        if slow:
-            under_way = sum(send.queue == queue for send in self._sends.values())
-            may_start = self.has_slow_room() and not (hanging and under_way >= PER_HANGING_QUEUE)
+        memory = self.memory
+        quick = memory.quick.get(receiver, 0.0) > now
+        slow = not quick and (timed_out_before or memory.slow.get(receiver, 0.0) > now)
+        hanging = slow and (timed_out_before or memory.hanging.get(receiver, 0.0) > now)
+        rest_s = 0.0
+        if slow and not (self.has_slow_room() and (not hanging or self._is_first(queue))):
+            rest_s = REST_S
+        elif not quick and not slow and not self._has_strange_room(queue):
+            rest_s = STRANGE_REST_S
+        if rest_s:
+            self._resting_until[queue] = now + rest_s
         else:
-            may_start = quick or self.count_lingering() < STRANGE_SENDERS
-        if may_start:
             self._sends[delivery_no] = _Send(queue, receiver, now, slow)
-        else:
-            self._resting_until[queue] = now + REST_S
-        return may_start
+        return rest_s
+
+    def _has_strange_room(self, queue: str) -> bool:
+        lingering = self.count_lingering()
+        return lingering < SLOW_SENDERS or (lingering < STRANGE_SENDERS and self._is_first(queue))
+
+    def _is_first(self, queue: str) -> bool:
+        under_way = sum(send.queue == queue for send in self._sends.values())
+        return under_way < PER_DOUBTFUL_QUEUE
 
     def end(self, *, delivery_no: str, took_s: float) -> None:
         """Give the sender back and remember how quick the receiver was; no effect on a send never started."""
         send = self._sends.pop(delivery_no, None)
         if send is not None:
             self.memory.note(send.receiver, took_s)
-
-    @staticmethod
-    def _is_remembered(kind: dict[str, float], receiver: str, now: float) -> bool:
-        return kind.get(receiver, 0.0) > now

@@ -294,13 +294,13 @@ class _Run:
         elif not delivery.takes:
             ended = "DEAD" if delivery.tries else "SKIPPED"
             self._give_back(delivery, Verdict(ended, Reason.ENDPOINT_DISABLED))
-        elif not self._lanes.try_to_start(
+        elif rest_s := self._lanes.start_or_rest(
             delivery_no=delivery.delivery_no,
             queue=delivery.queue,
             receiver=delivery.receiver,
             timed_out_before=delivery.timed_out_before,
         ):
-            self._give_back(delivery, Verdict("DUE", wait_s=delivery_lanes.REST_S))
+            self._give_back(delivery, Verdict("DUE", wait_s=rest_s))
         else:
             self._senders.submit(self._send, delivery)
 

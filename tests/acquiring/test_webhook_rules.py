@@ -169,71 +169,125 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def start(
-    lanes: Lanes, number: int, *, merchant: str = "", host: str = "h", slow: bool = False
-) -> bool:
-    return lanes.try_to_start(
+    lanes: Lanes, number: int, *, queue: str = "", receiver: str = "", slow: bool = False
+) -> float:
+    """Try to start a send; returns for how many seconds it must wait."""
+    return lanes.start_or_rest(
         delivery_no=str(number),
-        merchant_no=merchant or f"mch_{number}",
-        host=host,
+        queue=queue or f"wep_{number}",
+        receiver=receiver or queue or f"wep_{number}",
         timed_out_before=slow,
     )
+
+
+def learn(lanes: Lanes, receiver: str, took_s: float) -> None:
+    """Let a receiver answer after so long."""
+    lanes.memory.note(receiver, took_s)
 
 
 def test_lingering_sends_make_room_for_others(ticking: list[float]) -> None:
     lanes = Lanes()
     for number in range(delivery_lanes.FAST_SENDERS):
-        assert start(lanes, number, host=f"h{number}")
+        assert not start(lanes, number)
     assert lanes.count_room() == 0
     ticking[0] += delivery_lanes.LINGERS_AFTER_S
     assert lanes.count_room() == delivery_lanes.FAST_SENDERS
 
 
-def test_threads_are_bounded(ticking: list[float]) -> None:
+def test_threads_are_bounded_and_the_last_are_for_the_quick(ticking: list[float]) -> None:
     lanes = Lanes()
     number = 0
-    while room := lanes.count_room():
-        for _ in range(room):
+    while lanes.count_lingering() < delivery_lanes.STRANGE_SENDERS:
+        for _ in range(min(16, lanes.count_room())):
             number += 1
-            assert start(lanes, number, host=f"h{number}")
+            assert not start(lanes, number)
         ticking[0] += delivery_lanes.LINGERS_AFTER_S
+    assert start(lanes, 9000) == delivery_lanes.STRANGE_REST_S
+    learn(lanes, "wep_quick", 0.1)
+    for _ in range(lanes.count_room()):
+        number += 1
+        assert not start(lanes, number, queue="wep_quick")
     assert number == delivery_lanes.SENDERS
+    assert lanes.count_room() == 0
 
 
-@pytest.mark.parametrize("known_by", ["row", "host"])
+@pytest.mark.parametrize("known_by", ["row", "receiver"])
 def test_slow_receivers_never_take_all_senders(ticking: list[float], known_by: str) -> None:
-    lanes = Lanes(slow_until={"crawl": ticking[0] + 60} if known_by == "host" else {})
+    lanes = Lanes()
+    by_row = known_by == "row"
+    if not by_row:
+        lanes.memory.slow["crawl"] = ticking[0] + 60
     for number in range(delivery_lanes.SLOW_SENDERS):
-        assert start(lanes, number, host="crawl", slow=known_by == "row")
+        assert not start(lanes, number, receiver="crawl", slow=by_row)
     assert not lanes.has_slow_room()
-    assert not start(lanes, 1000, merchant="mch_waits", host="crawl", slow=known_by == "row")
-    assert "mch_waits" in lanes.list_busy_queues()
-    assert start(lanes, 1001, host="quick")
+    waits = start(lanes, 1000, queue="wep_waits", receiver="crawl", slow=by_row)
+    assert waits == delivery_lanes.REST_S
+    assert "wep_waits" in lanes.list_busy_queues()
+    assert not start(lanes, 1001, receiver="other")
     ticking[0] += delivery_lanes.REST_S
-    assert "mch_waits" not in lanes.list_busy_queues()
+    assert "wep_waits" not in lanes.list_busy_queues()
 
 
-def test_host_is_remembered_as_slow_until_it_is_quick_again(ticking: list[float]) -> None:
-    memory: dict[str, float] = {}
-    lanes = Lanes(slow_until=memory)
-    start(lanes, 1, host="crawl")
+def test_strange_receiver_starts_with_one_while_many_linger(ticking: list[float]) -> None:
+    lanes = Lanes()
+    for number in range(delivery_lanes.SLOW_SENDERS):
+        assert not start(lanes, number, queue=f"wep_{number // 8}")
+    ticking[0] += delivery_lanes.LINGERS_AFTER_S
+    assert not start(lanes, 1000, queue="wep_new")
+    assert start(lanes, 1001, queue="wep_new") == delivery_lanes.STRANGE_REST_S
+    lanes.end(delivery_no="1000", took_s=0.1)
+    assert not start(lanes, 1002, queue="wep_new")
+    assert not start(lanes, 1003, queue="wep_new")
+
+
+def test_receiver_that_hangs_gets_one_sender_until_it_is_quick_again(ticking: list[float]) -> None:
+    lanes = Lanes()
+    learn(lanes, "wep_a", delivery_lanes.HANGS_AFTER_S)
+    assert not start(lanes, 1, queue="wep_a")
+    assert start(lanes, 2, queue="wep_a") == delivery_lanes.REST_S
+    learn(lanes, "wep_b", delivery_lanes.LINGERS_AFTER_S)
+    assert not start(lanes, 3, queue="wep_b")
+    assert not start(lanes, 4, queue="wep_b")
+    lanes.end(delivery_no="1", took_s=0.1)
+    for number in range(5, 13):
+        assert not start(lanes, number, queue="wep_a", slow=True), "it is known to be quick by now"
+
+
+def test_run_that_wants_to_end_starts_no_slow_receiver(ticking: list[float]) -> None:
+    lanes = Lanes(closed_to_slow=True)
+    learn(lanes, "wep_a", 2.0)
+    assert start(lanes, 1, queue="wep_a") == delivery_lanes.REST_S
+    assert not start(lanes, 2, queue="wep_b")
+
+
+def test_receiver_is_remembered_until_it_is_different(ticking: list[float]) -> None:
+    lanes = Lanes()
+    memory = lanes.memory
+    start(lanes, 1, receiver="crawl")
     lanes.end(delivery_no="1", took_s=15)
-    assert "crawl" in memory
-    start(lanes, 2, host="crawl")
+    assert (list(memory.slow), list(memory.hanging), list(memory.quick)) == (
+        ["crawl"],
+        ["crawl"],
+        [],
+    )
+    start(lanes, 2, receiver="crawl")
     lanes.end(delivery_no="2", took_s=0.1)
-    assert "crawl" not in memory
-    start(lanes, 3, host="crawl")
+    assert (list(memory.slow), list(memory.hanging), list(memory.quick)) == ([], [], ["crawl"])
+    ticking[0] += delivery_lanes.REMEMBERED_S
+    start(lanes, 3, receiver="other")
     lanes.end(delivery_no="3", took_s=15)
-    ticking[0] += delivery_lanes.SLOW_FOR_S
-    start(lanes, 4, host="other")
-    lanes.end(delivery_no="4", took_s=15)
-    assert list(memory) == ["other"]
+    assert (list(memory.slow), list(memory.hanging), list(memory.quick)) == (
+        ["other"],
+        ["other"],
+        [],
+    )
 
 
-def test_merchant_with_all_its_senders_is_busy(ticking: list[float]) -> None:
+def test_queue_with_all_its_senders_is_busy(ticking: list[float]) -> None:
     lanes = Lanes()
     for number in range(delivery_lanes.PER_QUEUE):
         assert lanes.list_busy_queues() == []
-        start(lanes, number, merchant="mch_a")
-    assert lanes.list_busy_queues() == ["mch_a"]
+        start(lanes, number, queue="wep_a")
+    assert lanes.list_busy_queues() == ["wep_a"]
     lanes.end(delivery_no="0", took_s=0.1)
     assert lanes.list_busy_queues() == []

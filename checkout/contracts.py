@@ -11,8 +11,15 @@ from engine.contracts import PaymentStatus
 from paymentplatform.kernel.errors import Action, DomainError, PermissionRefused
 from paymentplatform.kernel.fields import PaymentNo, choice_of, shown
 
-REFUSALS: Final = ("order_not_payable", "not_allowed_by_merchant", "no_channel")
-"""Why consult may not offer a method."""
+REFUSALS: Final = (
+    "order_not_payable",
+    "not_allowed_by_merchant",
+    "no_channel",
+    "payer_token_invalid",
+    "over_limit",
+    "insufficient_balance",
+)
+"""Why consult may not offer a method; the last three are BALANCE's, when a `payer_token` was given."""
 
 
 class Option(msgspec.Struct, frozen=True):

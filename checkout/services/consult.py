@@ -6,6 +6,7 @@ from typing import Final
 
 from acquiring.contracts import Method, OrderView
 from checkout.contracts import MethodOffer, Option
+from checkout.services.balance_offer import find_balance_refusal
 from engine import api as engine
 from engine.contracts import Capability
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
@@ -32,9 +33,11 @@ def list_methods(
     locale: str = "zh-hans",
     merchant_no: str | None = None,
     payer_ref: str | None = None,
+    payer_token: str | None = None,
 ) -> list[MethodOffer]:
     """Return every method of the catalogue, the offered ones first; advice only, acceptance checks again.
 
+    With a merchant's ``payer_token`` BALANCE is offered when that agreement can pay the whole order now.
     ``options`` are the banks or wallets of a method in the wished language. Given the merchant and its own name of
     the payer, those of BANK_CARD are the payer's saved cards: never give them on pages that anybody with a link opens.
     """
@@ -42,6 +45,10 @@ def list_methods(
     offers = []
     for method, flow, names in _CATALOGUE:
         reason = find_refusal(method=method, order=order, allowed_methods=allowed_methods)
+        if reason is None and method == Method.BALANCE and merchant_no and payer_token is not None:
+            reason = find_balance_refusal(
+                order=order, merchant_no=merchant_no, payer_token=payer_token
+            )
         offers.append((reason is not None, method, names[language], flow, reason))
     offers.sort(key=lambda offer: offer[0])
     return [

@@ -60,7 +60,13 @@ class ConsultBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Body of POST /orders/{order_no}/payment-methods; everything is optional."""
 
     terminal: Annotated[Terminal, shown(_TERMINAL)] = "WEB"
-    payer_token: Annotated[str, shown("The payer's agreement with you.")] | None = None
+    payer_token: (
+        Annotated[
+            str,
+            shown("The payer's agreement with you: `BALANCE` then says whether it can pay this."),
+        ]
+        | None
+    ) = None
     locale: Annotated[
         str,
         msgspec.Meta(
@@ -118,6 +124,7 @@ class PaymentMethods(HotMerchantView):
             locale=body.locale,
             merchant_no=self.identity.merchant_no,
             payer_ref=asked.payer_ref,
+            payer_token=body.payer_token,
         )
         return json_response(MethodList(methods=offers))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
@@ -11,36 +12,53 @@ from acquiring.authentication import MerchantView
 from acquiring.contracts import NoDeliveryTarget
 from acquiring.event_contracts import DeliveryStatus, EventView
 from acquiring.event_selectors import get_event, list_events_page
+from acquiring.event_types import EventType
 from acquiring.services.redeliveries import redeliver_event
 from acquiring.views import event_examples
-from acquiring.views.queries import NoBody, build_fault, parse_time
-from paymentplatform.kernel.numbers import EVENT, is_number
+from paymentplatform.kernel import fields
+from paymentplatform.kernel.fields import NUMBER_BODY, shown
+from paymentplatform.kernel.lists import NoBody, build_fault, check_cursor, parse_period
+from paymentplatform.kernel.numbers import EVENT
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, json_response, path_number
 
+_OBJECT_NO: Final = re.compile(f"[a-z]{{3}}_{NUMBER_BODY}")
 _EVENT_PATH = {"event_id": "The id of the event, `evt_…`: its `webhook-id`."}
 
 
 class ListEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Query of GET /events."""
 
-    type: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}\.[a-z_]{1,32}$")] | None = None
-    object_no: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{3}_[0-9a-hjkmnp-tv-z]{22}$")] | None = (
-        None
-    )
-    delivery_status: DeliveryStatus | None = None
-    created_from: str | None = None
-    created_to: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
-    cursor: str | None = None
+    type: Annotated[EventType, shown("Only events of this type.")] | None = None
+    object_no: (
+        Annotated[
+            str,
+            shown(
+                "Only events about this order, refund or other object of ours.",
+                pattern=f"^[a-z]{{3}}_{NUMBER_BODY}$",
+            ),
+        ]
+        | None
+    ) = None
+    delivery_status: (
+        Annotated[
+            DeliveryStatus,
+            shown("Only events of which the last delivery to at least one target stands so."),
+        ]
+        | None
+    ) = None
+    created_from: Annotated[str, shown("From then on.", format="date-time")] | None = None
+    created_to: Annotated[str, shown("Before then.", format="date-time")] | None = None
+    limit: fields.Limit = 20
+    cursor: fields.Cursor | None = None
 
 
 class EventList(msgspec.Struct, frozen=True):
     """One page of events, newest first."""
 
-    data: list[EventView]
-    has_more: bool
-    next_cursor: str | None
+    data: Annotated[list[EventView], shown("Newest first.")]
+    has_more: fields.HasMore
+    next_cursor: fields.NextCursor | None
 
 
 class EventCollection(MerchantView):
@@ -61,17 +79,18 @@ class EventCollection(MerchantView):
         your addresses ended so. `object_no` is the number of an order, a refund or other object.
         """
         query = decode_query(request, ListEvents)
-        if query.cursor is not None and not is_number(query.cursor, EVENT):
-            raise build_fault("cursor", "not a cursor of this list")
+        if query.object_no is not None and _OBJECT_NO.fullmatch(query.object_no) is None:
+            raise build_fault("object_no", "a number of ours, such as ord_…")
+        created_from, created_to = parse_period(query.created_from, query.created_to)
         page, following = list_events_page(
             merchant_no=self.identity.merchant_no,
             limit=query.limit,
-            before=query.cursor,
+            before=check_cursor(query.cursor, EVENT),
             event_type=query.type,
             object_no=query.object_no,
             delivery_status=query.delivery_status,
-            created_from=parse_time("created_from", query.created_from),
-            created_to=parse_time("created_to", query.created_to),
+            created_from=created_from,
+            created_to=created_to,
         )
         return json_response(
             EventList(data=page, has_more=following is not None, next_cursor=following)

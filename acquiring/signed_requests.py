@@ -37,7 +37,7 @@ def read_signed_request(request: HttpRequest) -> SignedRequest:
     return SignedRequest(
         method=meta["REQUEST_METHOD"],
         origin=origin,
-        path=quote(path.encode("latin-1", "replace"), safe=_PATH_SAFE),
+        path=quote(path.encode("utf-8", "replace"), safe=_PATH_SAFE),
         query=meta.get("QUERY_STRING", ""),
         body=request.body,
         read_field=read_field,

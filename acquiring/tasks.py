@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
+from acquiring.services.callers import sweep_used_nonces
 from acquiring.services.closing import expire_due_orders
 from acquiring.services.idempotency import SWEEP_TASK, sweep_idempotency_keys
 from acquiring.services.merchant_events import wipe_sealed_bodies
@@ -39,3 +40,11 @@ def sweep_idempotency_keys_task(**_: Any) -> None:
 def wipe_sealed_bodies_task(**_: Any) -> None:
     """Forget secrets that have been shown."""
     wipe_sealed_bodies()
+
+
+@shared_task(name="acquiring.sweep_used_nonces")
+def sweep_used_nonces_task(**_: Any) -> None:
+    """Forget the nonces of signatures that are too old anyway (bounded: the clock comes again)."""
+    for _round in range(200):
+        if sweep_used_nonces() < settings.SWEEP_BATCH:
+            return

@@ -12,11 +12,11 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.conf import settings
 from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
 
 from acquiring.models import Credential
 from acquiring.services.credentials import issue_credential
-from paymentplatform.settings import BASE_URL
 from tests.paymentplatform.calling import Answer, call
 
 TARGET = ("@method", "@target-uri")
@@ -103,7 +103,7 @@ def _make_pair(algorithm: str) -> tuple[Any, str | None]:
 
 def at_home(path: str) -> str:
     """The address of a call of the merchant API, as this process publishes it."""
-    return f"{BASE_URL}/api/v1/{path}"
+    return f"{settings.BASE_URL}/api/v1/{path}"
 
 
 def send(application: Any, request: httpx.Request, **environ: Any) -> Answer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
@@ -34,8 +35,6 @@ from paymentplatform.kernel.hotsql import HotStatement
 SECRET_PREFIX: Final = "sk_"  # noqa: S105 - the form of a secret, not one
 NONCE_REST_S: Final = 600
 """How long a nonce is remembered beyond its signature's time: more than the clocks of two servers can differ."""
-
-_NONCE_BATCH: Final = 5_000
 
 _log = structlog.get_logger(__name__)
 
@@ -126,7 +125,7 @@ def sweep_used_nonces() -> int:
             "DELETE FROM acquiring_used_nonce AS n USING (SELECT key_id, nonce FROM acquiring_used_nonce"
             " WHERE expires_at < to_timestamp(%s) ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED) AS old"
             " WHERE n.key_id = old.key_id AND n.nonce = old.nonce",
-            [int(time.time()) - NONCE_REST_S, _NONCE_BATCH],
+            [int(time.time()) - NONCE_REST_S, settings.SWEEP_BATCH],
         )
         return int(cursor.rowcount)
 

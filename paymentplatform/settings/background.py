@@ -74,5 +74,6 @@ CELERY_BEAT_SCHEDULE = {
     "wipe sealed bodies": _every(10, "acquiring.wipe_sealed_bodies", expires=30),
     "expire due proposals": _every(10, "console.expire_due_proposals", expires=30),
     "sweep idempotency keys": _every(60, "acquiring.sweep_idempotency_keys", expires=30),
+    "sweep used nonces": _every(10, "acquiring.sweep_used_nonces", expires=30),
     "heartbeat": _every(5, "platform.heartbeat", expires=15),
 }

@@ -1,56 +1,45 @@
-"""The two calls a shop makes: create an order, ask for it. Bearer key, JSON, a time limit."""
+"""The two calls a shop makes: create an order, ask for it."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import httpx
 from django.conf import settings
+from paymentplatform_client import ApiError, Client, Order, ResultUnknown, RetryPolicy
 
 from paymentplatform.demo.credentials import load_credentials
 from paymentplatform.demo.models import ShopOrder
 
-TIMEOUT_S: Final = 10.0
+FAILURES: Final = (ApiError, ResultUnknown)
+"""No answer, or not the one asked for. The call may be repeated: the shop's number stays the same."""
+
+_A_BUYER_WAITS: Final = RetryPolicy(tries=2, first_wait_s=0.2, give_up_after_s=10)
 
 
-class MerchantApiFailed(Exception):
-    """No answer, or not the one asked for. The call may be repeated: the shop's number stays the same."""
-
-
-def create_order(*, order: ShopOrder, description: str) -> dict[str, Any]:
-    """Create the order at the platform, or get the first answer again. Raises MerchantApiFailed."""
+def create_order(*, order: ShopOrder, description: str) -> Order:
+    """Create the order at the platform, or get the first answer again. Raises FAILURES."""
     address = f"{settings.BASE_URL}/demo"
-    body = {
-        "merchant_order_no": order.merchant_order_no,
-        "amount": order.amount,
-        "currency": order.currency,
-        "subject": order.subject,
-        "description": description,
-        "notify_url": f"{address}/webhook",
-        "return_url": f"{address}/orders/{order.merchant_order_no}",
-    }
-    return _call("POST", "/orders", json=body)
-
-
-def get_order(*, order_no: str) -> dict[str, Any]:
-    """Ask the platform for an order. Raises MerchantApiFailed."""
-    return _call("GET", f"/orders/{order_no}")
-
-
-def _call(method: str, path: str, **parts: Any) -> dict[str, Any]:
-    key = load_credentials().secret_key
-    try:
-        answer = httpx.request(
-            method,
-            f"{settings.BASE_URL}/api/v1{path}",
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=TIMEOUT_S,
-            trust_env=False,
-            **parts,
+    with _open_client() as client:
+        return client.create_order(
+            merchant_order_no=order.merchant_order_no,
+            amount=order.amount,
+            currency=order.currency,
+            subject=order.subject,
+            description=description,
+            notify_url=f"{address}/webhook",
+            return_url=f"{address}/orders/{order.merchant_order_no}",
         )
-        body = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise MerchantApiFailed(str(error)) from error
-    if not answer.is_success or not isinstance(body, dict):
-        raise MerchantApiFailed(f"{answer.status_code} {body}")
-    return body
+
+
+def get_order(*, order_no: str) -> Order:
+    """Ask the platform for an order. Raises FAILURES."""
+    with _open_client() as client:
+        return client.get_order(order_no)
+
+
+def _open_client() -> Client:
+    return Client(
+        base_url=settings.BASE_URL,
+        secret_key=load_credentials().secret_key,
+        retry=_A_BUYER_WAITS,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
-from standardwebhooks.webhooks import WebhookVerificationError
+from paymentplatform_client import Order, OrderStatus, WebhookRefused
 
 from paymentplatform.demo import merchant_api, webhooks
 from paymentplatform.demo.catalogue import PRODUCTS, find_product
@@ -28,7 +29,6 @@ LANGUAGES: Final = {"en": "en", "zh-Hans": "zh-hans"}
 REFRESH_S: Final = 3
 REFRESH_FOR: Final = timedelta(minutes=20)
 _NUMBER: Final = re.compile(r"LANTERN-[0-9]{8}-[A-Z2-7]{8}\Z")
-_FINAL: Final = {"SUCCESS", "FAILED", "CLOSED"}
 
 
 @require_safe
@@ -73,10 +73,10 @@ def buy_product(request: HttpRequest) -> HttpResponse:
     )
     if not order.cashier_url:
         try:
-            answer = merchant_api.create_order(order=order, description=str(product.text))
-        except (merchant_api.MerchantApiFailed, ShopNotReady) as error:
+            made = merchant_api.create_order(order=order, description=str(product.text))
+        except (*merchant_api.FAILURES, ShopNotReady) as error:
             return _render(request, "demo/trouble.html", status=503, detail=repr(error))
-        order.order_no, order.cashier_url = answer["order_no"], answer["cashier_url"]
+        order.order_no, order.cashier_url = made.order_no, made.cashier_url
         order.save(update_fields=["order_no", "cashier_url"])
     return HttpResponseRedirect(order.cashier_url, status=303)
 
@@ -85,16 +85,16 @@ def buy_product(request: HttpRequest) -> HttpResponse:
 def show_sale(request: HttpRequest, number: str) -> HttpResponse:
     """GET /demo/orders/{merchant_order_no}: the API's answer beside the webhooks, until both are final."""
     order = get_object_or_404(ShopOrder, merchant_order_no=number)
-    found: dict[str, Any] | None = None
+    found: Order | None = None
     if order.order_no:
         try:
             found = merchant_api.get_order(order_no=order.order_no)
-        except (merchant_api.MerchantApiFailed, ShopNotReady):
+        except (*merchant_api.FAILURES, ShopNotReady):
             found = None
     received = list(
         ReceivedWebhook.objects.filter(merchant_order_no=number).order_by("received_at")
     )
-    ended = found is not None and found["status"] in _FINAL
+    ended = found is not None and found.is_final
     waits = not (ended and received) and timezone.now() - order.created_at < REFRESH_FOR
     return _render(
         request,
@@ -102,7 +102,7 @@ def show_sale(request: HttpRequest, number: str) -> HttpResponse:
         order=order,
         price=format_amount(order.amount, order.currency),
         found=found,
-        found_text=json.dumps(found, indent=2, ensure_ascii=False) if found else "",
+        found_text=_full_text(found) if found else "",
         state_text=_state_text(found),
         may_pay=found is not None and not ended,
         received=[{"row": row, "body": _pretty(row.body)} for row in received],
@@ -116,9 +116,9 @@ def receive(request: HttpRequest) -> HttpResponse:
     """POST /demo/webhook: 200 once stored; 401 when the signature is wrong, and then nothing happens."""
     try:
         webhooks.receive_webhook(headers=request.headers, body=request.body)
-    except WebhookVerificationError:
+    except WebhookRefused:
         return JsonResponse({"error": "signature"}, status=401)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return JsonResponse({"error": "body"}, status=400)
     except ShopNotReady:
         return JsonResponse({"error": "not ready"}, status=503)
@@ -153,16 +153,22 @@ def _new_number() -> str:
     )
 
 
-def _state_text(found: dict[str, Any] | None) -> str:
+def _state_text(found: Order | None) -> str:
+    if found is None:
+        return _("The platform does not answer")
     words = {
-        "INIT": _("Not paid yet"),
-        "PAYING": _("Payment under way"),
-        "SUCCESS": _("Paid"),
-        "FAILED": _("Failed"),
-        "CLOSED": _("Closed"),
+        OrderStatus.INIT: _("Not paid yet"),
+        OrderStatus.PAYING: _("Payment under way"),
+        OrderStatus.SUCCESS: _("Paid"),
+        OrderStatus.FAILED: _("Failed"),
+        OrderStatus.CLOSED: _("Closed"),
     }
-    return (
-        words.get(found["status"], found["status"]) if found else _("The platform does not answer")
+    return words.get(found.status, str(found.status))
+
+
+def _full_text(found: Order) -> str:
+    return json.dumps(
+        asdict(found), indent=2, ensure_ascii=False, default=lambda moment: moment.isoformat()
     )
 
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from standardwebhooks.webhooks import Webhook
+from paymentplatform_client import Event, verify_webhook
 
 from paymentplatform.demo.credentials import load_credentials
 from paymentplatform.demo.models import ReceivedWebhook, ShopOrder
 
 
 def receive_webhook(*, headers: Mapping[str, str], body: bytes) -> ReceivedWebhook:
-    """Verify and store one delivery; a repeated ``webhook-id`` has no second effect.
+    """Verify and store one delivery; a repeated event has no second effect.
 
-    Raises ``WebhookVerificationError`` of the library when the signature or the time is wrong.
+    Raises ``WebhookRefused`` of the client when the signature or the time is wrong.
     """
-    lowered = {name.lower(): value for name, value in headers.items()}
-    Webhook(load_credentials().webhook_secret).verify(body, lowered)
-    event = json.loads(body)
-    data = event["data"]
+    event = verify_webhook(secrets=load_credentials().webhook_secret, headers=headers, body=body)
     with transaction.atomic():
         received, is_new = ReceivedWebhook.objects.get_or_create(
-            webhook_id=lowered["webhook-id"],
+            webhook_id=event.id,
             defaults={
-                "merchant_order_no": str(data.get("merchant_order_no", "")),
-                "event_type": str(event["type"]),
+                "merchant_order_no": str(event.data.get("merchant_order_no", "")),
+                "event_type": event.type,
                 "body": body.decode(),
             },
         )
@@ -37,16 +31,17 @@ def receive_webhook(*, headers: Mapping[str, str], body: bytes) -> ReceivedWebho
             ReceivedWebhook.objects.filter(pk=received.pk).update(
                 times_received=F("times_received") + 1
             )
-        elif received.event_type == "order.success":
-            _mark_paid(data)
+        elif event.type == "order.success":
+            _mark_paid(event)
     return received
 
 
-def _mark_paid(data: Mapping[str, Any]) -> None:
+def _mark_paid(event: Event) -> None:
     """Hand out the goods: only for our own order, and only when the amount and the currency are ours."""
+    order = event.order
     ShopOrder.objects.filter(
-        merchant_order_no=data["merchant_order_no"],
-        amount=data["amount"],
-        currency=data["currency"],
+        merchant_order_no=order.merchant_order_no,
+        amount=order.amount,
+        currency=order.currency,
         paid_at=None,
-    ).update(paid_at=datetime.fromisoformat(str(data["paid_at"])))
+    ).update(paid_at=order.paid_at)

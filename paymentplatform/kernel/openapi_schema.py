@@ -270,7 +270,9 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Say that null is taken for absence, as it is in every field of a body that may be absent."""
     if {"type": "null"} in schema.get("anyOf", []):
         return schema
-    outside = {name: schema[name] for name in ("description", "default") if name in schema}
+    outside: dict[str, Any] = {
+        name: schema[name] for name in ("description", "default") if name in schema
+    }
     inside = {name: value for name, value in schema.items() if name not in outside}
     return {"anyOf": [inside, {"type": "null"}], **outside}
 

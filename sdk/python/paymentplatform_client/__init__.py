@@ -1,0 +1,68 @@
+"""Typed client of the payment platform's merchant API: orders, payments, refunds, events, verified webhooks."""
+
+from paymentplatform_client.client import Client
+from paymentplatform_client.errors import (
+    Action,
+    ApiError,
+    Conflict,
+    ErrorCode,
+    FieldFault,
+    InvalidRequest,
+    NotFound,
+    PermissionRefused,
+    RateLimited,
+    ResultUnknown,
+    Unauthenticated,
+)
+from paymentplatform_client.objects import (
+    CloseReason,
+    Event,
+    Method,
+    MethodOffer,
+    NextStep,
+    Option,
+    Order,
+    OrderStatus,
+    Page,
+    Payment,
+    PaymentDetail,
+    PaymentStatus,
+    PayResult,
+    Refund,
+    RefundStatus,
+)
+from paymentplatform_client.retrying import RetryPolicy
+from paymentplatform_client.webhooks import WebhookRefused, verify_webhook
+
+__all__ = [
+    "Action",
+    "ApiError",
+    "Client",
+    "CloseReason",
+    "Conflict",
+    "ErrorCode",
+    "Event",
+    "FieldFault",
+    "InvalidRequest",
+    "Method",
+    "MethodOffer",
+    "NextStep",
+    "NotFound",
+    "Option",
+    "Order",
+    "OrderStatus",
+    "Page",
+    "PayResult",
+    "Payment",
+    "PaymentDetail",
+    "PaymentStatus",
+    "PermissionRefused",
+    "RateLimited",
+    "Refund",
+    "RefundStatus",
+    "ResultUnknown",
+    "RetryPolicy",
+    "Unauthenticated",
+    "WebhookRefused",
+    "verify_webhook",
+]

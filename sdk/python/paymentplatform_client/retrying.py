@@ -1,0 +1,130 @@
+"""One request, as often as it is safe and of use, and never under another number.
+
+=================== ======================================================================================
+RETRY_SAME          the same request again, a moment later
+RETRY_LATER         the same request again, after ``Retry-After``
+QUERY after a 5xx   what became of it is unknown: the caller asks (``Unclear``)
+no answer           the same: unknown
+anything else       raised
+=================== ======================================================================================
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from paymentplatform_client.errors import Action, ApiError, ResultUnknown, build_error
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to go on: so many tries, waiting longer each time, and never beyond ``give_up_after_s`` in all."""
+
+    tries: int = 4
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 10.0
+    give_up_after_s: float = 60.0
+
+
+class Unclear(Exception):
+    """It may have taken effect or not. ``__cause__`` says why nobody knows."""
+
+
+class Transport:
+    """Sends requests with the key, and reads answers; the connection is kept open."""
+
+    def __init__(
+        self, *, base_url: str, secret_key: str, timeout_s: float, http: httpx.Client | None
+    ) -> None:
+        self._http = http or httpx.Client(trust_env=False)
+        self._address = f"{base_url.rstrip('/')}/api/v1"
+        self._headers = {"Authorization": f"Bearer {secret_key}", "Accept": "application/json"}
+        self._timeout_s = timeout_s
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        """Send once. Raises ApiError, or Unclear when there is no answer or none that can be read."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        try:
+            answer = self._http.request(
+                method,
+                f"{self._address}{path}",
+                headers=self._headers,
+                json=body,
+                params=given,
+                timeout=timeout_s or self._timeout_s,
+            )
+            document = answer.json() if answer.content else {}
+        except (httpx.TransportError, ValueError) as error:
+            raise Unclear(f"{method} {path}: {error!r}") from error
+        if answer.is_success and isinstance(document, dict):
+            return document
+        problem = document if isinstance(document, dict) else {}
+        refusal = build_error(
+            status=answer.status_code, problem=problem, retry_after_s=_retry_after(answer)
+        )
+        if refusal.status >= 500 and refusal.action == Action.QUERY:
+            raise Unclear(str(refusal)) from refusal
+        raise refusal
+
+
+def repeat(
+    attempt: Callable[[], dict[str, Any]],
+    *,
+    policy: RetryPolicy,
+    ask: Callable[[], dict[str, Any] | None] | None = None,
+) -> dict[str, Any]:
+    """Make the attempt until it is answered.
+
+    ``ask`` finds out what became of an unclear one: its answer ends the matter, None means that it never arrived.
+    Without it the attempt itself is the question, because its number makes it one and the same. Raises ApiError
+    for a refusal, and ResultUnknown when no try is left.
+    """
+    deadline = time.monotonic() + policy.give_up_after_s
+    trouble: Exception | None = None
+    for count in range(policy.tries):
+        try:
+            if isinstance(trouble, Unclear) and ask is not None:
+                found = ask()
+                if found is not None:
+                    return found
+            return attempt()
+        except Unclear as error:
+            trouble, wait_s = error, _wait(policy, count)
+        except ApiError as error:
+            if error.action not in {Action.RETRY_SAME, Action.RETRY_LATER}:
+                raise
+            trouble, wait_s = error, error.retry_after_s or _wait(policy, count)
+        if count + 1 == policy.tries or time.monotonic() + wait_s > deadline:
+            break
+        time.sleep(wait_s)
+    if isinstance(trouble, ApiError) and trouble.status < 500:
+        raise trouble
+    raise ResultUnknown(str(trouble)) from trouble
+
+
+def _wait(policy: RetryPolicy, count: int) -> float:
+    longest = min(policy.longest_wait_s, policy.first_wait_s * 2.0**count)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None

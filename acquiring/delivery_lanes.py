@@ -71,10 +71,10 @@ class _Send:
 
 @dataclass(slots=True)
 class Lanes:
-    """The sends of one run. ``closed_to_slow`` keeps receivers known to be slow waiting: the run wants to end."""
+    """The sends of one run. ``closed_to_hanging`` keeps receivers known to hang waiting: the run wants to end."""
 
     memory: Memory = field(default_factory=Memory)
-    closed_to_slow: bool = False
+    closed_to_hanging: bool = False
     _sends: dict[str, _Send] = field(default_factory=dict)
     _resting_until: dict[str, float] = field(default_factory=dict)
 
@@ -91,8 +91,8 @@ class Lanes:
         )
 
     def has_slow_room(self) -> bool:
-        """Tell whether a receiver known to be slow may be tried now."""
-        return not self.closed_to_slow and self.count_lingering() < SLOW_SENDERS
+        """Tell whether a receiver that gave no answer in time may be tried now."""
+        return not self.closed_to_hanging and self.count_lingering() < SLOW_SENDERS
 
     def list_busy_queues(self) -> list[str]:
         """Queues of which no further row should be claimed at present."""
@@ -111,11 +111,12 @@ class Lanes:
         quick = memory.quick.get(receiver, 0.0) > now
         slow = not quick and (timed_out_before or memory.slow.get(receiver, 0.0) > now)
         hanging = slow and (timed_out_before or memory.hanging.get(receiver, 0.0) > now)
-        rest_s = 0.0
-        if slow and not (self.has_slow_room() and (not hanging or self._is_first(queue))):
-            rest_s = REST_S
-        elif not quick and not slow and not self._has_strange_room(queue):
-            rest_s = STRANGE_REST_S
+        if hanging:
+            rest_s = 0.0 if self.has_slow_room() and self._is_first(queue) else REST_S
+        elif slow:
+            rest_s = 0.0 if self.count_lingering() < SLOW_SENDERS else REST_S
+        else:
+            rest_s = 0.0 if quick or self._has_strange_room(queue) else STRANGE_REST_S
         if rest_s:
             self._resting_until[queue] = now + rest_s
         else:

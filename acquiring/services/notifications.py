@@ -248,8 +248,8 @@ class _Run:
     def work(self) -> None:
         """Claim, start and record in turn; ends when nothing is due and nothing under way.
 
-        After ``RUN_S`` it only waits for what is slow, and meanwhile serves whoever is not: the next run may be this
-        same worker's, so waiting idly would make everybody wait.
+        After ``RUN_S`` it only waits for what lingers, and meanwhile serves whoever does not hang: the next run may be
+        this same worker's, so waiting idly would make everybody wait.
         """
         empty_endpoints()
         started = time.monotonic()
@@ -262,7 +262,7 @@ class _Run:
                 self._record(results)
 
     def _may_claim(self, running_s: float) -> bool:
-        self._lanes.closed_to_slow = running_s >= RUN_S
+        self._lanes.closed_to_hanging = running_s >= RUN_S
         if running_s < RUN_S:
             return True
         return running_s < LAST_CLAIM_S and self._lanes.count_lingering() > 0

@@ -253,11 +253,14 @@ def test_receiver_that_hangs_gets_one_sender_until_it_is_quick_again(ticking: li
         assert not start(lanes, number, queue="wep_a", slow=True), "it is known to be quick by now"
 
 
-def test_run_that_wants_to_end_starts_no_slow_receiver(ticking: list[float]) -> None:
-    lanes = Lanes(closed_to_slow=True)
-    learn(lanes, "wep_a", 2.0)
+def test_run_that_wants_to_end_starts_nobody_who_hangs(ticking: list[float]) -> None:
+    lanes = Lanes(closed_to_hanging=True)
+    learn(lanes, "wep_a", 15.0)
+    learn(lanes, "wep_b", 2.0)
     assert start(lanes, 1, queue="wep_a") == delivery_lanes.REST_S
-    assert not start(lanes, 2, queue="wep_b")
+    assert start(lanes, 2, queue="wep_c", slow=True) == delivery_lanes.REST_S
+    assert not start(lanes, 3, queue="wep_b")
+    assert not start(lanes, 4, queue="wep_d")
 
 
 def test_receiver_is_remembered_until_it_is_different(ticking: list[float]) -> None:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
+from acquiring.admin.dead_letters import AgeFilter, DeadLetterBatch, MerchantFilter, ReasonFilter
 from acquiring.dossier import list_deliveries, list_moves, list_tries
 from acquiring.models import Delivery, MerchantEvent
 from acquiring.services.redeliveries import redeliver_event
@@ -90,12 +91,14 @@ class MerchantEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
-    """Deliveries with each try."""
+class DeliveryAdmin(DeadLetterBatch, ReadOnlyAdmin):
+    """Deliveries with each try; those in the state DEAD can be chosen and delivered again."""
+
+    actions = ("redeliver_chosen",)
 
     number_prefix = numbers.DELIVERY
-    list_display = ("delivery_no", "state", "tries", "last_error", "due_at", "event_no", "url")
-    list_filter = ("status", "target")
+    list_display = ("delivery_no", "state", "tries", "reason", "last_error", "event_no", "url")
+    list_filter = ("status", "target", ReasonFilter, AgeFilter, MerchantFilter)
     search_fields = ("delivery_no",)
     search_help_text = _("A whole delivery, event or merchant number")
     searched = {

@@ -99,11 +99,14 @@ def resend_deliveries(
 def resend_dead_letters(*, merchant_no: str) -> tuple[ResendReport, int]:
     """Deliver one batch of a merchant's dead letters again, the oldest first (start).
 
-    Returns the report and how many are left that could be resent or not.
+    Letters to an endpoint that is off stay dead. Returns the report and how many are left for the next batch.
     """
-    dead = _list_last(status="DEAD", merchant_no=merchant_no).order_by("delivery_no")
-    found = list(dead.values_list("delivery_no", flat=True)[:BATCH])
-    report = _resend_chosen(found, "DEAD")
+    on = WebhookEndpoint.objects.filter(merchant_id=merchant_no, enabled=True)
+    dead = _list_last(status="DEAD", merchant_no=merchant_no).filter(
+        Q(endpoint_id__isnull=True) | Q(endpoint_id__in=on.values("endpoint_id"))
+    )
+    batch = dead.order_by("delivery_no").values_list("delivery_no", flat=True)[:BATCH]
+    report = _resend_chosen(list(batch), "DEAD")
     return report, dead.count()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from paymentplatform.settings.environment import env
@@ -35,8 +36,8 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """Lets a scraper on another machine read /metrics (as a Bearer token); without it only loopback may."""
 
 
-def _link(title: Any, icon: str, model: str) -> dict[str, Any]:
-    """Make one line of the sidebar, for those who may look at the model (``app.name``)."""
+def _link(title: Any, icon: str, model: str, *, query: str = "") -> dict[str, Any]:
+    """Make one line of the sidebar, for those who may look at the model (``app.name``); ``query`` narrows its list."""
     app, name = model.split(".")
 
     def may_look(request: HttpRequest) -> bool:
@@ -45,7 +46,7 @@ def _link(title: Any, icon: str, model: str) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "link": format_lazy("{}{}", reverse_lazy(f"admin:{app}_{name}_changelist"), query),
         "permission": may_look,
     }
 
@@ -84,6 +85,12 @@ UNFOLD = {
                 "items": [
                     _link(_("Events"), "campaign", "acquiring.merchantevent"),
                     _link(_("Deliveries"), "send", "acquiring.delivery"),
+                    _link(
+                        _("Dead letters"),
+                        "unsubscribe",
+                        "acquiring.delivery",
+                        query="?status__exact=DEAD",
+                    ),
                 ],
             },
             {

@@ -307,6 +307,7 @@ def test_why_an_attempt_is_unknown_can_be_read(client):
 ACTS = [
     (Merchant, "change-settings", "acquiring.change_merchant"),
     (Merchant, "issue-key", "acquiring.add_credential"),
+    (Merchant, "redeliver-dead-letters", "acquiring.add_delivery"),
     (Credential, "revoke", "acquiring.change_credential"),
     (MerchantEvent, "redeliver", "acquiring.add_delivery"),
     (PayerWallet, "unlock", "checkout.change_payerwallet"),
@@ -408,7 +409,7 @@ class TestActs:
         )
         address = act_page(MerchantEvent, event.pk, "redeliver")
         assert client.post(address, {"reason": "because"}).status_code == 302
-        assert Delivery.objects.filter(event=event, status="DUE").count() == 2
+        assert Delivery.objects.filter(event=event, status="DUE").count() == 1
         self.audited(book, "redeliver_event", event.pk)
 
     def test_a_refusal_is_said_and_leaves_no_line(self, client):

@@ -98,10 +98,13 @@ def change_merchant(
     late_money_policy: str,
     late_money_ask_minutes: int,
     status: str,
+    rate_limit_per_s: int | None,
+    signed_only: bool = False,
 ) -> None:
     """Change what operators may change of a merchant (start). Raises NotFound, InvalidRequest.
 
-    A DISABLED merchant's keys are refused at once; payments under way end as they would have.
+    ``rate_limit_per_s`` None means the platform's default. A DISABLED merchant's keys are refused at once; payments
+    under way end as they would have. ``signed_only`` refuses its Bearer keys at once.
     """
     merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
     if merchant is None:
@@ -111,12 +114,14 @@ def change_merchant(
     merchant.return_origins = [parse_origin(origin) for origin in return_origins]
     merchant.late_money_policy, merchant.status = late_money_policy, status
     merchant.late_money_ask_minutes = late_money_ask_minutes
+    merchant.rate_limit_per_s = rate_limit_per_s
+    merchant.signed_only = signed_only
     try:
         merchant.full_clean(exclude=["webhook_secrets"])
     except ValidationError as error:
         raise InvalidRequest("; ".join(error.messages)) from error
     changed = ("name", "return_origins", "late_money_policy", "late_money_ask_minutes", "status")
-    merchant.save(update_fields=changed)
+    merchant.save(update_fields=(*changed, "rate_limit_per_s", "signed_only"))
 
 
 def _check_minutes(minutes: int) -> None:

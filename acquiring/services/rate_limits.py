@@ -71,8 +71,10 @@ class _Bucket:
 class MerchantLimits:
     """The buckets of one process. ``connect`` makes the Redis client that its thread uses."""
 
-    def __init__(self, connect: Callable[[], redis.Redis]) -> None:
-        self._connect = connect
+    def __init__(
+        self, connect: Callable[[], redis.Redis], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._connect, self._clock = connect, clock
         self._buckets: dict[str, _Bucket] = {}
         self._lock = threading.Lock()
         self._poured = threading.Event()
@@ -80,7 +82,7 @@ class MerchantLimits:
 
     def admit(self, *, merchant_no: str, limit_per_s: int) -> None:
         """Count one request of a merchant. Raises RateLimited when it is one too many."""
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             bucket = self._buckets.get(merchant_no) or self._add_bucket(merchant_no, now)
             bucket.rate, bucket.room = limit_per_s, max(1.0, limit_per_s * BURST_S)
@@ -112,7 +114,7 @@ class MerchantLimits:
                 _POUR, 1, f"paymentplatform:rate:{merchant_no}", rates[merchant_no], poured
             )
         levels = pipeline.execute()
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             for merchant_no, level in zip(told, levels, strict=True):
                 bucket = self._buckets.get(merchant_no)
@@ -139,13 +141,14 @@ class MerchantLimits:
             ).start()
 
     def _share_for_ever(self, poured: threading.Event) -> None:
-        client = self._connect()
+        client: redis.Redis | None = None
         pause = threading.Event()
         failing = False
         while True:
             poured.wait()
             poured.clear()
             try:
+                client = client or self._connect()
                 self.share(client)
                 failing = False
             except (redis.RedisError, OSError, ValueError) as error:

@@ -79,6 +79,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "last_outcome_reason": _("Reason of the last answer"),
     "last_status_code": _("Last status code"),
     "late_money_ask_minutes": _("Minutes to answer"),
+    "rate_limit_per_s": _("Requests a second"),
     "late_money_no": _("Late money number"),
     "late_money_policy": _("Late money"),
     "leased_until": _("A worker has it until"),

@@ -289,6 +289,30 @@ class TestClaims:
         assert answer_claim(old, answer=own) == theirs
         assert claim(merchant, key) == theirs
 
+    @pytest.mark.parametrize("newer_has_answered", [True, False])
+    def test_a_request_that_was_overtaken_gives_no_answer_of_its_own(
+        self, merchant: dict[str, str], clock: VirtualClock, newer_has_answered: bool
+    ):
+        key, newer = fresh_key(), []
+
+        def slow() -> HttpResponse:
+            clock.advance(LEASE_S + 1)
+            if newer_has_answered:
+                newer.append(once(merchant, key, lambda: HttpResponse('"newer"', status=201)))
+            else:
+                with pytest.raises(SystemExit):
+                    once(merchant, key, die)
+            return HttpResponse('"older"', status=200)
+
+        answer = once(merchant, key, slow)
+        if newer_has_answered:
+            assert (answer.status_code, answer.content) == (201, b'"newer"')
+            assert answer["Idempotent-Replayed"] == "true"
+        else:
+            assert answer.status_code == 409
+            assert json.loads(answer.content)["code"] == "idempotency_key_in_use"
+            assert keys_of(merchant)[0]["answered_at"] is None
+
     def test_a_refusal_after_a_take_over_keeps_the_key_with_its_request(
         self, merchant: dict[str, str], clock: VirtualClock
     ):
@@ -415,6 +439,10 @@ def once(
         f"/api/v1/{path}", data=body, content_type="application/json"
     )
     return answer_once(run, request=request, key_id=merchant["key_id"])
+
+
+def die() -> HttpResponse:
+    raise SystemExit
 
 
 def never() -> HttpResponse:

@@ -1,0 +1,248 @@
+"""Rate limits: what a merchant may ask, how processes share it, and that nobody waits for Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import redis
+from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+
+from acquiring.models import Merchant
+from acquiring.services import rate_limits
+from acquiring.services.merchants import change_merchant
+from acquiring.services.rate_limits import MOST_ADDRESSES, GuessLimits, MerchantLimits
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.errors import InvalidRequest, RateLimited
+from tests.makers import make_merchant, order_body
+from tests.roundtrips import counting_round_trips
+from tests.trading import rows
+
+
+class Time:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def admitted(limits: MerchantLimits, merchant_no: str, limit: int, *, tries: int) -> int:
+    """How many of so many requests at once get in."""
+    count = 0
+    for _ in range(tries):
+        with suppress(RateLimited):
+            limits.admit(merchant_no=merchant_no, limit_per_s=limit)
+            count += 1
+    return count
+
+
+def never_connect() -> redis.Redis:
+    raise redis.ConnectionError
+
+
+@pytest.fixture
+def client() -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as made:
+        yield made
+
+
+def fresh() -> str:
+    return numbers.new_number(numbers.MERCHANT)
+
+
+class TestBuckets:
+    def test_let_in_one_second_at_once_and_then_the_rate(self):
+        clock, merchant_no = Time(), fresh()
+        limits = MerchantLimits(never_connect, clock=clock)
+        assert admitted(limits, merchant_no, 10, tries=30) == 10
+        clock.now += 0.35
+        assert admitted(limits, merchant_no, 10, tries=30) == 3
+        clock.now += 100
+        assert admitted(limits, merchant_no, 10, tries=30) == 10
+
+    def test_say_when_there_is_room_again(self):
+        clock, merchant_no = Time(), fresh()
+        limits = MerchantLimits(never_connect, clock=clock)
+        limits.admit(merchant_no=merchant_no, limit_per_s=1)
+        with pytest.raises(RateLimited) as refusal:
+            limits.admit(merchant_no=merchant_no, limit_per_s=1)
+        assert refusal.value.retry_after_s == 1
+        clock.now += refusal.value.retry_after_s
+        limits.admit(merchant_no=merchant_no, limit_per_s=1)
+
+    @given(
+        st.integers(1, 50),
+        st.lists(st.tuples(st.floats(0, 2), st.integers(0, 120)), max_size=20),
+    )
+    @settings(max_examples=100, deadline=None)
+    def test_never_let_in_more_than_a_burst_and_the_rate(
+        self, limit: int, story: list[tuple[float, int]]
+    ):
+        clock, merchant_no = Time(), fresh()
+        limits = MerchantLimits(never_connect, clock=clock)
+        began, inside = clock.now, 0
+        for seconds, tries in story:
+            clock.now += seconds
+            inside += admitted(limits, merchant_no, limit, tries=tries)
+            assert inside <= limit + limit * (clock.now - began) + 1e-6
+
+    def test_of_one_merchant_are_not_anothers(self):
+        limits = MerchantLimits(never_connect, clock=Time())
+        flood, quiet = fresh(), fresh()
+        assert admitted(limits, flood, 5, tries=500) == 5
+        assert admitted(limits, quiet, 5, tries=5) == 5
+
+
+class TestSharing:
+    def test_processes_hold_one_limit_together(self, client: redis.Redis):
+        merchant_no = fresh()
+        clocks = Time(), Time()
+        one, other = (MerchantLimits(never_connect, clock=clock) for clock in clocks)
+        assert admitted(one, merchant_no, 1_000, tries=900) == 900
+        assert admitted(other, merchant_no, 1_000, tries=1) == 1
+        one.share(client)
+        other.share(client)
+        # Redis' own clock has gone on a little since.
+        assert 99 <= admitted(other, merchant_no, 1_000, tries=2_000) <= 700
+
+    def test_what_came_meanwhile_is_not_forgotten(self, client: redis.Redis):
+        merchant_no, limits = fresh(), MerchantLimits(never_connect, clock=Time())
+        assert admitted(limits, merchant_no, 10, tries=4) == 4
+        limits.share(client)
+        assert admitted(limits, merchant_no, 10, tries=3) == 3
+        limits.share(client)
+        (level, _) = client.hmget(f"paymentplatform:rate:{merchant_no}", "level", "at")
+        assert level is not None
+        assert 5 < float(level) <= 7
+        assert 0 < client.pttl(f"paymentplatform:rate:{merchant_no}") <= 2_000
+
+    def test_without_redis_nobody_waits_and_each_process_holds_the_limit(self):
+        def unreachable() -> redis.Redis:
+            return redis.Redis(host="127.0.0.1", port=1, socket_timeout=1)
+
+        merchant_no, limits = fresh(), MerchantLimits(unreachable)
+        began = time.monotonic()
+        assert 5 <= admitted(limits, merchant_no, 5, tries=200) <= 8
+        assert time.monotonic() - began < 0.5
+
+    def test_room_is_made_of_those_who_are_done(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(rate_limits, "MOST_BUCKETS", 10)
+        clock = Time()
+        limits = MerchantLimits(never_connect, clock=clock)
+        for _ in range(10):
+            limits.admit(merchant_no=fresh(), limit_per_s=1)
+        clock.now += 2
+        limits.admit(merchant_no=fresh(), limit_per_s=1)
+        assert len(limits._buckets) == 1
+
+
+class TestMerchants:
+    def test_a_flood_is_429_before_anything_is_asked_and_hurts_nobody_else(self):
+        flood, quiet = make_merchant(), make_merchant()
+        limit(flood, 5)
+        before = refusals("merchant")
+        client = Client(headers={"Authorization": f"Bearer {flood['secret_key']}"})
+        answers = [client.get("/api/v1/refunds") for _ in range(30)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert len(refused) >= 20
+        assert refused[0].json()["code"] == "rate_limited"
+        assert refused[0].json()["action"] == "RETRY_LATER"
+        assert int(refused[0]["Retry-After"]) >= 1
+        assert refusals("merchant") - before == len(refused)
+        with counting_round_trips() as seen:
+            answer = client.post(
+                "/api/v1/orders",
+                data=json.dumps(order_body()),
+                content_type="application/json",
+                headers={"Idempotency-Key": "k"},
+            )
+        assert (answer.status_code, len(seen)) == (429, 0)
+        assert counted("acquiring_idempotency_key", flood) == 0
+        assert counted("acquiring_trade_order", flood) == 0
+        other = Client(headers={"Authorization": f"Bearer {quiet['secret_key']}"})
+        assert {other.get("/api/v1/refunds").status_code for _ in range(30)} == {200}
+
+    def test_operators_change_the_limit_or_take_it_back(self):
+        merchant = make_merchant()
+        limit(merchant, 7)
+        assert Merchant.objects.get(pk=merchant["merchant_no"]).rate_limit_per_s == 7
+        with pytest.raises(InvalidRequest):
+            limit(merchant, 0)
+        assert Merchant.objects.get(pk=merchant["merchant_no"]).rate_limit_per_s == 7
+        limit(merchant, None)
+        assert Merchant.objects.get(pk=merchant["merchant_no"]).rate_limit_per_s is None
+
+
+class TestGuessing:
+    def test_wrong_keys_must_wait_and_known_ones_need_not(self, settings, monkeypatch):
+        settings.WRONG_KEYS_PER_MINUTE = 60
+        monkeypatch.setattr(rate_limits, "_guesses", GuessLimits())
+        merchant, before = make_merchant(), refusals("address")
+        good = Client(headers={"Authorization": f"Bearer {merchant['secret_key']}"})
+        assert good.get("/api/v1/orders").status_code == 200
+        statuses = [guess() for _ in range(30)]
+        assert statuses[:20] == [401] * 20
+        assert set(statuses[20:]) <= {401, 429}
+        assert statuses.count(429) >= 5
+        assert refusals("address") - before == statuses.count(429)
+        assert good.get("/api/v1/orders").status_code == 200
+        assert guess(REMOTE_ADDR="192.0.2.9") == 401
+
+    def test_addresses_are_few(self):
+        guesses = GuessLimits()
+        for number in range(MOST_ADDRESSES + 5):
+            guesses.note(f"a{number}", per_minute=60)
+        assert len(guesses._buckets) == MOST_ADDRESSES
+        assert "a0" not in guesses._buckets
+
+    @pytest.mark.parametrize(
+        ("proxies", "forwarded", "whom"),
+        [(0, "6.6.6.6", "127.0.0.1"), (1, "6.6.6.6, 5.5.5.5", "5.5.5.5"), (2, "5.5.5.5", "")],
+    )
+    def test_only_trusted_proxies_say_who_it_was(
+        self, settings, monkeypatch, proxies: int, forwarded: str, whom: str
+    ):
+        settings.WRONG_KEYS_PER_MINUTE, settings.AXES_IPWARE_PROXY_COUNT = 60, proxies
+        guesses = GuessLimits()
+        monkeypatch.setattr(rate_limits, "_guesses", guesses)
+        assert guess(HTTP_X_FORWARDED_FOR=forwarded) == 401
+        assert list(guesses._buckets) == [whom]
+
+
+def guess(**meta: str) -> int:
+    wrong = Client(headers={"Authorization": f"Bearer sk_{numbers.new_number('x')}"})
+    return wrong.get("/api/v1/orders", **meta).status_code
+
+
+def limit(merchant: dict[str, str], rate: int | None) -> None:
+    row = Merchant.objects.get(pk=merchant["merchant_no"])
+    change_merchant(
+        merchant_no=row.merchant_no,
+        name=row.name,
+        return_origins=tuple(row.return_origins),
+        late_money_policy=row.late_money_policy,
+        late_money_ask_minutes=row.late_money_ask_minutes,
+        status=row.status,
+        rate_limit_per_s=rate,
+    )
+
+
+def refusals(reason: str) -> float:
+    return REGISTRY.get_sample_value("platform_rate_limited_total", {"reason": reason}) or 0.0
+
+
+def counted(table: str, merchant: dict[str, str]) -> int:
+    (row,) = rows(
+        f"SELECT count(*) AS n FROM {table} WHERE merchant_no = %s", merchant["merchant_no"]
+    )
+    return int(row["n"])

@@ -13,10 +13,18 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
+from acquiring.admin.dead_letters import DeadLettersOfMerchant
 from acquiring.models import Credential, Merchant
-from acquiring.services.credentials import issue_credential, revoke_credential
+from acquiring.public_keys import MAX_CHARACTERS
+from acquiring.services.credentials import (
+    IssuedCredential,
+    issue_credential,
+    replace_credential,
+    revoke_credential,
+)
 from acquiring.services.merchants import MAX_ASK_MINUTES, change_merchant
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
@@ -56,6 +64,12 @@ class MerchantForm(ReasonForm):
     status = forms.ChoiceField(
         label=_("Status"), choices=Merchant.Status.choices, widget=UnfoldAdminSelectWidget()
     )
+    signed_only = forms.BooleanField(
+        label=_("Signed requests only"),
+        help_text=_("Refuses the merchant's Bearer keys at once; keys that sign go on."),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+    )
     field_order = [
         "name",
         "return_origins",
@@ -63,6 +77,7 @@ class MerchantForm(ReasonForm):
         "late_money_ask_minutes",
         "rate_limit_per_s",
         "status",
+        "signed_only",
         "reason",
     ]
 
@@ -76,11 +91,48 @@ class MerchantForm(ReasonForm):
             "late_money_ask_minutes": obj.late_money_ask_minutes,
             "rate_limit_per_s": obj.rate_limit_per_s,
             "status": obj.status,
+            "signed_only": obj.signed_only,
         }
 
 
+class KeyForm(ReasonForm):
+    """What kind of key is added."""
+
+    algorithm = forms.ChoiceField(
+        label=_("Algorithm"),
+        choices=Credential.Algorithm.choices,
+        initial=Credential.Algorithm.BEARER,
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    public_key = forms.CharField(
+        label=_("Public key"),
+        help_text=_("PEM or base64, for ed25519 and rsa-v1_5-sha256; never a private key."),
+        required=False,
+        max_length=MAX_CHARACTERS,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
+    )
+    field_order = ["algorithm", "public_key", "reason"]
+
+
+class SuccessorForm(KeyForm):
+    """A key in the place of another, of the same kind unless told otherwise."""
+
+    @classmethod
+    def read_initial(cls, obj: Credential) -> dict[str, Any]:
+        """Begin with the kind of the key that goes."""
+        return {"algorithm": obj.algorithm}
+
+
+def _show_once(issued: IssuedCredential, message: str) -> ShownOnce:
+    shown = {"key_id": issued.key_id, "algorithm": Credential.Algorithm(issued.algorithm).label}
+    if issued.secret is not None:
+        shown["secret_key"] = issued.secret
+    return ShownOnce(message, shown)
+
+
 @admin.register(Merchant)
-class MerchantAdmin(ReadOnlyAdmin):
+class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
     """Merchants with their keys and fee contracts."""
 
     number_prefix = numbers.MERCHANT
@@ -91,15 +143,15 @@ class MerchantAdmin(ReadOnlyAdmin):
     searched = {numbers.MERCHANT: "merchant_no", "": "name__icontains"}
     ordering = ("-merchant_no",)
     fields = (
-        ("merchant_no", "state"),
+        ("merchant_no", "state", "signed_only"),
         ("name", "origins"),
         ("late_money_policy", "late_money_ask_minutes"),
         ("max_refunds_per_order", "refund_window_days"),
         "max_tries",
-        "created_at",
+        ("created_at", "dead_letters"),
     )
-    readonly_fields = ("state", "origins")
-    actions_detail = ("change_merchant", "issue_credential")
+    readonly_fields = ("state", "origins", "dead_letters")
+    actions_detail = ("change_merchant", "issue_credential", "redeliver_dead_letters")
 
     @confirmed_action(
         description=_("Change"),
@@ -118,9 +170,10 @@ class MerchantAdmin(ReadOnlyAdmin):
         late_money_ask_minutes: int,
         rate_limit_per_s: int | None,
         status: str,
+        signed_only: bool,
         **_answers: Any,
     ) -> str:
-        """Change name, return origins, what happens to late money, how often it may call, or status."""
+        """Change name, return origins, what happens to late money, status, or who may call."""
         transactions.join(change_merchant)(
             merchant_no=object_no,
             name=name,
@@ -129,6 +182,7 @@ class MerchantAdmin(ReadOnlyAdmin):
             late_money_ask_minutes=late_money_ask_minutes,
             rate_limit_per_s=rate_limit_per_s,
             status=status,
+            signed_only=signed_only,
         )
         return say("The merchant is changed.")
 
@@ -137,14 +191,18 @@ class MerchantAdmin(ReadOnlyAdmin):
         permission="acquiring.add_credential",
         url_path="issue-key",
         icon="key",
+        form=KeyForm,
     )
-    def issue_credential(self, *, object_no: str, **_answers: Any) -> ShownOnce:
+    def issue_credential(
+        self, *, object_no: str, algorithm: str, public_key: str, **_answers: Any
+    ) -> ShownOnce:
         """Add a key beside the existing ones."""
-        issued = transactions.join(issue_credential)(merchant_no=object_no)
-        return ShownOnce(
-            say("A new key for %s") % object_no,
-            {"key_id": issued.key_id, "secret_key": issued.secret},
+        issued = transactions.join(issue_credential)(
+            merchant_no=object_no,
+            algorithm=algorithm or Credential.Algorithm.BEARER,
+            public_key=public_key or None,
         )
+        return _show_once(issued, say("A new key for %s") % object_no)
 
     @admin.display(description=_("Return origins"))
     def origins(self, merchant: Merchant) -> str:
@@ -157,7 +215,7 @@ class MerchantAdmin(ReadOnlyAdmin):
             build_page_table(
                 _("Keys"),
                 obj.credentials.order_by("-key_id"),
-                columns=("key_id", "hint", "created_at", "expires_at", "revoked_at"),
+                columns=("key_id", "algorithm", "hint", "created_at", "expires_at", "revoked_at"),
             ),
             build_page_table(
                 _("Fee contracts"),
@@ -172,15 +230,44 @@ class CredentialAdmin(ReadOnlyAdmin):
     """Keys; the secrets themselves are kept nowhere."""
 
     number_prefix = numbers.KEY
-    list_display = ("key_id", "hint", "merchant_no", "created_at", "expires_at", "revoked_at")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_display = (
+        "key_id",
+        "algorithm",
+        "hint",
+        "merchant_no",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+    )
+    list_filter = ("algorithm", ("revoked_at", admin.EmptyFieldListFilter))
     search_fields = ("key_id",)
     search_help_text = _("A whole key id or merchant number")
     searched = {numbers.KEY: "key_id", numbers.MERCHANT: "merchant_id"}
     ordering = ("-key_id",)
-    fields = (("key_id", "hint"), "merchant_no", ("created_at", "expires_at", "revoked_at"))
-    readonly_fields = ("hint", "merchant_no")
-    actions_detail = ("revoke_credential",)
+    fields = (
+        ("key_id", "algorithm", "hint"),
+        "merchant_no",
+        ("created_at", "expires_at", "revoked_at"),
+        "public_key",
+    )
+    readonly_fields = ("hint", "merchant_no", "public_key")
+    actions_detail = ("rotate_credential", "revoke_credential")
+
+    @confirmed_action(
+        description=_("Rotate"),
+        permission="acquiring.change_credential",
+        url_path="rotate",
+        icon="autorenew",
+        form=SuccessorForm,
+    )
+    def rotate_credential(
+        self, *, object_no: str, algorithm: str, public_key: str, **_answers: Any
+    ) -> ShownOnce:
+        """Put another key in the place of this one, which ends in the same moment."""
+        issued = transactions.join(replace_credential)(
+            key_id=object_no, algorithm=algorithm or None, public_key=public_key or None
+        )
+        return _show_once(issued, say("A new key in the place of %s") % object_no)
 
     @confirmed_action(
         description=_("Revoke"),

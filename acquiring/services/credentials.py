@@ -94,6 +94,22 @@ def rotate_credential(
     return _add_credential(merchant, material)
 
 
+@transactions.start
+def replace_credential(
+    *, key_id: str, algorithm: str | None = None, public_key: str | None = None
+) -> IssuedCredential:
+    """Add a key of the same merchant, and kind unless told otherwise, and revoke this one in the same moment (start).
+
+    Raises NotFound, and InvalidRequest for a public key that is no good; then nothing has changed.
+    """
+    replaced = Credential.objects.select_related("merchant").filter(key_id=key_id).first()
+    if replaced is None:
+        raise NotFound(f"There is no such key {key_id}.")
+    material = _make_material(algorithm or replaced.algorithm, public_key)
+    _revoke(Credential.objects.all(), key_id)
+    return _add_credential(replaced.merchant, material)
+
+
 def add_first_credential(merchant: Merchant) -> IssuedCredential:
     """Give a merchant just made its first key, a Bearer one (the caller's transaction)."""
     return _add_credential(merchant, _make_material(Algorithm.BEARER, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 
 import psycopg
@@ -12,6 +13,13 @@ class VirtualClock:
 
     def __init__(self, owner_address: str) -> None:
         self._owner_address = owner_address
+        self._owner: psycopg.Connection | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._owner is not None:
+            self._owner.close()
 
     def advance(self, seconds: float) -> datetime:
         """Let this many seconds pass at once; returns the new time."""
@@ -26,8 +34,10 @@ class VirtualClock:
         return self._change("UPDATE test_clock SET offset_s = offset_s + %s", 0)
 
     def _change(self, statement: str, seconds: float) -> datetime:
-        with psycopg.connect(self._owner_address, autocommit=True) as owner:
-            owner.execute(statement, [seconds])
-            row = owner.execute("SELECT platform_now()").fetchone()
+        with self._lock:
+            if self._owner is None or self._owner.closed:
+                self._owner = psycopg.connect(self._owner_address, autocommit=True)
+            self._owner.execute(statement, [seconds])
+            row = self._owner.execute("SELECT platform_now()").fetchone()
         assert row is not None
         return row[0]

@@ -21,15 +21,18 @@ django.setup()
 
 import psycopg  # noqa: E402
 import pytest  # noqa: E402
+from _pytest.terminal import TerminalReporter  # noqa: E402
 from django.core.management import get_commands  # noqa: E402
 from django.db import connections  # noqa: E402
 from pytest_django.plugin import DjangoDbBlocker  # noqa: E402
 
+from tests.budget import note_costs, print_table  # noqa: E402
 from tests.clock import VirtualClock  # noqa: E402
 from tests.databases import fresh_database  # noqa: E402
 from tests.live import LivePlatform, live_platform  # noqa: E402
+from tests.measuring import choose_unmeasured, pause_or_resume  # noqa: E402
 from tests.planting import planting  # noqa: E402
-from tests.scheduling import OnePlatform, slow_first  # noqa: E402
+from tests.scheduling import FewPlatforms, slow_first  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -54,36 +57,46 @@ def unit_database(worker_name: str, django_db_blocker: DjangoDbBlocker) -> Itera
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Share tests out between workers; see ``tests.scheduling``."""
-    return OnePlatform(config, log)
+    return FewPlatforms(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long tests out of short runs, mark what runs live, and in a worker begin with the slow files."""
-    architecture = environment.ROOT / "tests" / "architecture"
     for item in items:
         if "running_platform" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.flow)
-        if item.path.is_relative_to(architecture):
-            item.add_marker(pytest.mark.no_cover)  # it reads the code more than it runs it
     if os.environ.get("RUN_LONG") != "1":
         left_out = [item for item in items if item.get_closest_marker("long")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+    choose_unmeasured(items)
     if hasattr(config, "workerinput"):
         slow_first(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Measure what this test runs, or do not; see ``tests.measuring``."""
+    pause_or_resume(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the ends of the live platform's logs with a test that has failed on it."""
+    """Note what it has cost, and show the live platform's logs with a test that has failed on it."""
     report = yield
+    note_costs(report)
     platform = getattr(item, "funcargs", {}).get("running_platform")
     if report.failed and isinstance(platform, LivePlatform):
         report.sections.append(("live platform", platform.logs()))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Show which capability's tests have cost how much."""
+    print_table(terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -107,12 +120,19 @@ def planted(
     return partial(planting, owner_address)
 
 
-@pytest.fixture
-def clock(owner_address: str) -> Iterator[VirtualClock]:
-    """The unit database's clock: ``clock.advance(901)`` makes a 15-minute order due."""
+@pytest.fixture(scope="session")
+def kept_clock(owner_address: str) -> Iterator[VirtualClock]:
+    """The clock with a connection that stays open between tests."""
     virtual = VirtualClock(owner_address)
     yield virtual
-    virtual.restore()
+    virtual.close()
+
+
+@pytest.fixture
+def clock(kept_clock: VirtualClock) -> Iterator[VirtualClock]:
+    """The unit database's clock: ``clock.advance(901)`` makes a 15-minute order due."""
+    yield kept_clock
+    kept_clock.restore()
 
 
 @pytest.fixture(scope="session")

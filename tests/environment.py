@@ -9,6 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 from deploy.local.files import read_environment
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = os.environ.get("RUN_LONG") == "1"
+"""Whether this is a run with ``--long``: every round and example, everything measured."""
 
 
 def load() -> None:

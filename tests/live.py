@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from tests import environment
 from tests.clock import VirtualClock
 from tests.databases import fresh_database
 from tests.makers import order_body
+from tests.measuring import unmeasured
 from tests.waiting import wait_until
 from tests.webhook_receiver import Received, WebhookReceiver
 
@@ -56,6 +57,7 @@ class LivePlatform:
     database: str
     receiver: WebhookReceiver
     clock: VirtualClock
+    reader: Reader
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     hands: Hands | None = None
 
@@ -88,9 +90,7 @@ class LivePlatform:
 
     def sql(self, query: str, *parameters: object) -> list[dict[str, Any]]:
         """Read the platform's database as its owner."""
-        with psycopg.connect(environment.owner_url(self.database), row_factory=dict_row) as owner:
-            owner.read_only = True
-            return owner.execute(query, parameters).fetchall()
+        return self.reader.fetch(query, parameters)
 
     def balance(self, account_code: str) -> int:
         """The balance of a ledger account in minor units."""
@@ -348,6 +348,28 @@ class LiveMerchant:
         return wait_until(look, timeout_s, what=f"{event_type} for {self.merchant_no}")
 
 
+class Reader:
+    """One connection of the owner's that only reads, for whoever asks; questions are asked again and again."""
+
+    def __init__(self, address: str) -> None:
+        self._lock = threading.Lock()
+        self._connection = psycopg.connect(
+            address,
+            autocommit=True,
+            row_factory=dict_row,
+            options="-c default_transaction_read_only=on",
+        )
+
+    def fetch(self, query: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
+        """Ask and return the rows."""
+        with self._lock:
+            return self._connection.execute(query, parameters).fetchall()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
 class Hands:
     """The helper process; see ``tests.live_hands``."""
 
@@ -402,7 +424,10 @@ def live_platform(*, schedules: Mapping[str, str] = SHORTER_SCHEDULES) -> Iterat
             database=name,
             receiver=stack.enter_context(WebhookReceiver()),
             clock=VirtualClock(environment.owner_url(name)),
+            reader=Reader(environment.owner_url(name)),
         )
+        stack.callback(platform.clock.close)
+        stack.callback(platform.reader.close)
         platform.flush_redis()
         stack.callback(platform.stop)
         platform.start("sandbox", "web", *_WORKERS, "beat")
@@ -415,7 +440,9 @@ def _environment(database: str, state: Path) -> dict[str, str]:
     number = database.rpartition("_")[2]
     slot = int(number) if number.isdigit() else 1
     redis_url = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{slot}"))
-    given = {name: value for name, value in os.environ.items() if name != "MIGRATION_DATABASE_URL"}
+    given = unmeasured(
+        {name: value for name, value in os.environ.items() if name != "MIGRATION_DATABASE_URL"}
+    )
     port = free_port()
     return given | {
         "DATABASE_URL": environment.database_url(database),

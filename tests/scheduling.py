@@ -1,4 +1,4 @@
-"""How a whole run shares its tests out: the live platform's to one worker, the rest file by file, slow files first.
+"""How a whole run shares its tests out: what needs a live platform to two workers, the rest file by file, slow first.
 
 (xdist's own groups do not reach the node ids of this pytest, so ``--dist loadgroup`` would group nothing.)
 """
@@ -12,12 +12,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.environment import ROOT
 
-LIVE = "the live platform"
+PROOFS = "a live platform to kill"
+LIVE = "a live platform"
 SLOW = (
     "tests/test_launcher.py",
     "tests/concurrency/test_ending.py",
-    "tests/engine/channels/test_scenarios.py",
     "tests/console/test_admin.py",
+    "tests/engine/channels/test_scenarios.py",
     "tests/ledger/test_races.py",
     "tests/checkout/test_acceptance.py",
     "tests/acquiring/test_webhook_delivery.py",
@@ -27,8 +28,8 @@ SLOW = (
 """What takes longest, longest first: begun last, it would keep one worker busy while the others rest."""
 
 
-class OnePlatform(LoadScopeScheduling):
-    """One worker starts the live platform; the others never need it."""
+class FewPlatforms(LoadScopeScheduling):
+    """Two workers start a live platform, one of them to be killed again and again; the others never need one."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _scope_of(nodeid.partition("::")[0])
@@ -40,8 +41,9 @@ def slow_first(items: list[pytest.Item]) -> None:
 
 
 def _urgency_of(path: str) -> int:
-    if _scope_of(path) == LIVE:
-        return -1
+    scope = _scope_of(path)
+    if scope in {PROOFS, LIVE}:
+        return -2 if scope == PROOFS else -1
     return SLOW.index(path) if path in SLOW else len(SLOW)
 
 
@@ -51,4 +53,6 @@ def _scope_of(path: str) -> str:
     file = ROOT / path
     sources = [source for source in (file, file.with_name("conftest.py")) if source.exists()]
     texts = [source.read_text(encoding="utf-8") for source in sources]
-    return LIVE if any("from tests.live import" in text for text in texts) else path
+    if not any("from tests.live import" in text for text in texts):
+        return path
+    return PROOFS if path.startswith("tests/proofs/") else LIVE

@@ -46,6 +46,7 @@ THROW_AWAY = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "scram_iterations": "1",  # tests connect thousands of times with passwords drawn at random
     "max_connections": "300",  # races of up to 64 threads, beside a platform and other test runs
 }
 

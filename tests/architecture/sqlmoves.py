@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from paymentplatform.kernel.statemachine import Machine
 from tests.architecture.sources import name_of, python_files, sql_files, strings
@@ -31,6 +32,15 @@ class StatusUpdate:
 
 def sql_texts() -> Iterator[tuple[str, str]]:
     """Every SQL file and every string of the code: (where it stands, the text without comments)."""
+    yield from _all_texts()
+
+
+@cache
+def _all_texts() -> tuple[tuple[str, str], ...]:
+    return tuple(_read_texts())
+
+
+def _read_texts() -> Iterator[tuple[str, str]]:
     for path in sql_files():
         yield name_of(path), re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8"))
     for path in python_files():

@@ -24,6 +24,7 @@ from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
 from tests.clock import VirtualClock
 from tests.engine.scripted import ScriptedChannel, charged
+from tests.environment import LONG
 from tests.makers import make_payer, make_payer_token
 from tests.trading import (
     Trade,
@@ -393,7 +394,9 @@ SAID = {
 
 class TestAnySequence:
     @settings(
-        max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=800 if LONG else 25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(
         said=st.lists(

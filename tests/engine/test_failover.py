@@ -7,7 +7,6 @@ anything else, whoever says it and however often, no other channel ever hears of
 from __future__ import annotations
 
 import itertools
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 
@@ -23,12 +22,12 @@ from engine.services.closing import _mark_closing
 from engine.services.outcomes import apply_attempt_outcome
 from engine.services.submission import submit_attempt
 from tests.engine.scripted import ScriptedChannel, charged
+from tests.environment import LONG
 from tests.trading import Trade, make_identity, make_trade
 
 Channels = tuple[ScriptedChannel, ScriptedChannel]
 Said = tuple[str, Cause]
 
-LONG = os.environ.get("RUN_LONG") == "1"
 WORDS = (
     *("SUCCEEDED", "FAILED", "RETRIABLE", "PENDING"),
     *("UNKNOWN", "NOT_FOUND", "NOT_SENT", "CLOSED"),

@@ -27,6 +27,7 @@ from paymentplatform.kernel.transactions import TransactionMisuse
 from tests.barrier import run_together
 from tests.clock import VirtualClock
 from tests.engine.scripted import ScriptedChannel, charged
+from tests.environment import LONG
 from tests.trading import Trade, balance_of, make_identity, make_trade, rows
 
 Channels = tuple[ScriptedChannel, ScriptedChannel]
@@ -166,7 +167,9 @@ class TestFailover:
         assert channels[1].calls == []
 
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=600 if LONG else 20,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(
         said=st.lists(

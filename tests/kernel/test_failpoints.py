@@ -16,7 +16,6 @@ from tests.environment import ROOT
 
 _POINT = next(iter(FAILPOINTS))
 _PROGRAM = f"""
-import django; django.setup()
 from paymentplatform.kernel.failpoints import failpoint
 try:
     failpoint({_POINT!r}, "ord_1"); print("lived")

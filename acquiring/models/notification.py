@@ -14,7 +14,7 @@ from acquiring.states import DELIVERY
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_append_only, guard_machine
+from paymentplatform.kernel.guards import guard_append_only, guard_machine, hold_rules
 
 RESULT_TYPES = (
     "order.success",
@@ -80,6 +80,19 @@ def keep_address() -> pgtrigger.Trigger:
     )
 
 
+DELIVERY_RULES = {
+    "acquiring_delivery_due_until_ended": f"(NEW.due_at IS NOT NULL) = (NEW.status = '{DELIVERY.initial}')",
+    "acquiring_delivery_delivered_at": "(NEW.delivered_at IS NOT NULL) = (NEW.status = 'DELIVERED')",
+    "acquiring_delivery_reason": "(NEW.reason <> '') = (NEW.status IN ('DEAD', 'SKIPPED'))",
+    "acquiring_delivery_target": (
+        "CASE NEW.target WHEN 'ORDER_NOTIFY' THEN NEW.endpoint_id IS NULL"
+        " WHEN 'ENDPOINT' THEN NEW.endpoint_id IS NOT NULL AND NEW.url IS NOT NULL ELSE false END"
+    ),
+    "acquiring_delivery_lease": "(NEW.lease_token IS NULL) = (NEW.leased_until IS NULL)",
+    "acquiring_delivery_counts": "NEW.tries >= 0 AND COALESCE(NEW.last_status_code, 0) >= 0",
+}
+
+
 class Delivery(FSMModelMixin, models.Model):
     """One event on its way to one target.
 
@@ -112,10 +125,10 @@ class Delivery(FSMModelMixin, models.Model):
     endpoint_id = models.TextField(null=True)
     status = state_field(DELIVERY)
     due_at = models.DateTimeField(null=True, db_default=PlatformNow())
-    tries = models.PositiveSmallIntegerField(db_default=0)
+    tries = models.SmallIntegerField(db_default=0)
     lease_token = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
-    last_status_code = models.PositiveSmallIntegerField(null=True)
+    last_status_code = models.SmallIntegerField(null=True)
     last_error = models.TextField(db_default="", blank=True)
     reason = models.TextField(db_default="", blank=True)
     delivered_at = models.DateTimeField(null=True)
@@ -124,33 +137,6 @@ class Delivery(FSMModelMixin, models.Model):
     class Meta:
         db_table = "acquiring_delivery"
         verbose_name_plural = "deliveries"
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(status=DELIVERY.initial, due_at__isnull=False)
-                | ~Q(status=DELIVERY.initial) & Q(due_at__isnull=True),
-                name="acquiring_delivery_due_until_ended",
-            ),
-            models.CheckConstraint(
-                condition=Q(status="DELIVERED", delivered_at__isnull=False)
-                | ~Q(status="DELIVERED") & Q(delivered_at__isnull=True),
-                name="acquiring_delivery_delivered_at",
-            ),
-            models.CheckConstraint(
-                condition=Q(status__in=["DEAD", "SKIPPED"]) & ~Q(reason="")
-                | ~Q(status__in=["DEAD", "SKIPPED"]) & Q(reason=""),
-                name="acquiring_delivery_reason",
-            ),
-            models.CheckConstraint(
-                condition=Q(target="ORDER_NOTIFY", endpoint_id__isnull=True)
-                | Q(target="ENDPOINT", endpoint_id__isnull=False, url__isnull=False),
-                name="acquiring_delivery_target",
-            ),
-            models.CheckConstraint(
-                condition=Q(lease_token__isnull=True, leased_until__isnull=True)
-                | Q(lease_token__isnull=False, leased_until__isnull=False),
-                name="acquiring_delivery_lease",
-            ),
-        ]
         indexes = [
             models.Index(
                 fields=["due_at"], name="acquiring_delivery_due", condition=Q(due_at__isnull=False)
@@ -173,7 +159,7 @@ class Delivery(FSMModelMixin, models.Model):
                 condition=Q(status="DEAD"),
             ),
         ]
-        triggers = [*guard_machine(DELIVERY), keep_address()]
+        triggers = [*guard_machine(DELIVERY), keep_address(), hold_rules(**DELIVERY_RULES)]
 
     def __str__(self) -> str:
         return self.delivery_no

@@ -5,14 +5,32 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django_fsm import FSMModelMixin
 
 from acquiring.states import TRADE_ORDER
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_append_only, guard_machine, never_decrease, set_once
+from paymentplatform.kernel.guards import (
+    guard_append_only,
+    guard_machine,
+    hold_rules,
+    never_decrease,
+    set_once,
+)
+
+_TERMINAL = ", ".join(f"'{state}'" for state in sorted(TRADE_ORDER.terminal))
+
+ORDER_RULES = {
+    "acquiring_order_amount_range": "NEW.amount BETWEEN 1 AND 999999999999",
+    "acquiring_order_refund_within_paid": (
+        "NEW.refunded_amount >= 0 AND NEW.refunding_amount >= 0"
+        " AND NEW.refunded_amount <= NEW.amount - NEW.refunding_amount"
+    ),
+    "acquiring_order_due_until_terminal": f"(NEW.due_at IS NULL) = (NEW.status IN ({_TERMINAL}))",
+    "acquiring_order_tries": "NEW.max_tries >= 0 AND NEW.failed_tries >= 0",
+}
 
 
 class TradeOrder(FSMModelMixin, models.Model):
@@ -43,8 +61,8 @@ class TradeOrder(FSMModelMixin, models.Model):
     metadata = models.JSONField(default=dict)
     cashier_secret = models.TextField()
     fee_contract_no = models.TextField(null=True)
-    max_tries = models.PositiveSmallIntegerField()
-    failed_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    max_tries = models.SmallIntegerField()
+    failed_tries = models.SmallIntegerField(default=0, db_default=0)
     payment_no = models.TextField(null=True)
     failure_code = models.TextField(null=True)
     close_reason = models.TextField(null=True)
@@ -60,20 +78,6 @@ class TradeOrder(FSMModelMixin, models.Model):
             models.UniqueConstraint(
                 fields=["merchant_no", "merchant_order_no"], name="acquiring_order_merchant_number"
             ),
-            models.CheckConstraint(
-                condition=Q(amount__gte=1, amount__lte=999_999_999_999),
-                name="acquiring_order_amount_range",
-            ),
-            models.CheckConstraint(
-                condition=Q(refunded_amount__gte=0, refunding_amount__gte=0)
-                & Q(refunded_amount__lte=F("amount") - F("refunding_amount")),
-                name="acquiring_order_refund_within_paid",
-            ),
-            models.CheckConstraint(
-                condition=Q(due_at__isnull=True, status__in=sorted(TRADE_ORDER.terminal))
-                | Q(due_at__isnull=False) & ~Q(status__in=sorted(TRADE_ORDER.terminal)),
-                name="acquiring_order_due_until_terminal",
-            ),
         ]
         indexes = [
             models.Index(fields=["merchant_no", "-order_no"], name="acquiring_order_newest"),
@@ -85,6 +89,7 @@ class TradeOrder(FSMModelMixin, models.Model):
             *guard_machine(TRADE_ORDER),
             set_once("paid_at", "closed_at"),
             never_decrease("refunded_amount"),
+            hold_rules(**ORDER_RULES),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,24 @@ from engine.states import PAYMENT_DETAIL, PAYMENT_ORDER
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_append_only, guard_machine, never_decrease, set_once
+from paymentplatform.kernel.guards import (
+    guard_append_only,
+    guard_machine,
+    hold_rules,
+    never_decrease,
+    set_once,
+)
+
+_TERMINAL = ", ".join(f"'{state}'" for state in sorted(PAYMENT_ORDER.terminal))
+
+PAYMENT_RULES = {
+    "engine_payment_positive": "NEW.amount >= 1",
+    "engine_payment_fee_within_amount": "NEW.fee_amount BETWEEN 0 AND NEW.amount",
+    "engine_payment_live_until_terminal": (
+        f"CASE WHEN NEW.status IN ({_TERMINAL}) THEN NEW.live_order_no IS NULL"
+        " ELSE NEW.live_order_no IS NOT DISTINCT FROM NEW.order_no END"
+    ),
+}
 
 
 class PaymentOrder(FSMModelMixin, models.Model):
@@ -45,20 +62,12 @@ class PaymentOrder(FSMModelMixin, models.Model):
 
     class Meta:
         db_table = "engine_payment_order"
-        constraints = [
-            models.CheckConstraint(condition=Q(amount__gte=1), name="engine_payment_positive"),
-            models.CheckConstraint(
-                condition=Q(fee_amount__gte=0, fee_amount__lte=F("amount")),
-                name="engine_payment_fee_within_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(live_order_no__isnull=True, status__in=sorted(PAYMENT_ORDER.terminal))
-                | Q(live_order_no=F("order_no")) & ~Q(status__in=sorted(PAYMENT_ORDER.terminal)),
-                name="engine_payment_live_until_terminal",
-            ),
-        ]
         indexes = [models.Index(fields=["order_no", "payment_no"], name="engine_payment_of_order")]
-        triggers = [*guard_machine(PAYMENT_ORDER), set_once("paid_at")]
+        triggers = [
+            *guard_machine(PAYMENT_ORDER),
+            set_once("paid_at"),
+            hold_rules(**PAYMENT_RULES),
+        ]
 
     def __str__(self) -> str:
         return self.payment_no

@@ -1,11 +1,13 @@
-"""Hot paths in fewer steps."""
+"""Posting without a query that is planned anew each time."""
 
 from __future__ import annotations
 
 from django.db import migrations
 
+from paymentplatform.kernel.migrations import sql_file
+
 
 class Migration(migrations.Migration):
     dependencies = [("ledger", "0002_functions")]
 
-    operations: list[migrations.operations.base.Operation] = []
+    operations = [sql_file(__file__, "../sql/post.sql")]

@@ -196,6 +196,28 @@ BEGIN
 END;
 $$;
 
+-- The accounts' ids in the order of their codes, NULL where not opened yet. One look-up after the other: their plan
+-- is made once, while a query over the array would be planned anew in every payment.
+CREATE OR REPLACE FUNCTION public.ledger_find_accounts(p_codes text[]) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_ids bigint[] := '{}';
+    v_id bigint;
+    v_earlier integer;
+BEGIN
+    FOR i IN 1 .. cardinality(p_codes) LOOP
+        v_earlier := array_position(p_codes, p_codes[i]);
+        IF v_earlier < i THEN
+            v_ids[i] := v_ids[v_earlier];
+        ELSE
+            SELECT a.id INTO v_id FROM public.ledger_account AS a WHERE a.code = p_codes[i];
+            v_ids[i] := v_id;
+        END IF;
+    END LOOP;
+    RETURN v_ids;
+END;
+$$;
+
 -- Post one journal; see ledger/README.md for the rules.
 --
 -- Returns the journal's number: the FIRST one when the event was posted before. NULL when a payer, or a floored
@@ -203,7 +225,7 @@ $$;
 -- unbalanced arrays, foreign currencies and an unguarded debit of a floored account raise PC900.
 --
 -- The payment of every day (one payer or none, all accounts open, no hold, no spending) takes the short way:
--- look up the accounts, one conditional UPDATE of the payer, one INSERT of journal and postings. The payer comes
+-- look up the accounts, one conditional UPDATE of the payer, the INSERTs of journal and postings. The payer comes
 -- first, so that a lack of money has written nothing. There is no exception block (it would cost a
 -- subtransaction): two calls for one event meet at the payer's row or at the unique event, and the second
 -- gives back what it took.
@@ -265,9 +287,11 @@ BEGIN
                     IF p_credits[k] = v_debit THEN v_floor := v_floor + p_amounts[k]; END IF;
                     IF p_debits[k] = v_debit THEN v_floor := v_floor - p_amounts[k]; END IF;
                 END LOOP;
-                IF v_floor < 0 AND NOT EXISTS (SELECT 1 FROM generate_series(1, v_count) AS k
-                                                WHERE p_debits[k] = v_debit AND p_spend[k]) THEN
-                    RAISE EXCEPTION 'unguarded debit of %', v_debit USING ERRCODE = 'PC900';
+                IF v_floor < 0 THEN
+                    IF NOT EXISTS (SELECT 1 FROM generate_series(1, v_count) AS k
+                                    WHERE p_debits[k] = v_debit AND p_spend[k]) THEN
+                        RAISE EXCEPTION 'unguarded debit of %', v_debit USING ERRCODE = 'PC900';
+                    END IF;
                 END IF;
             END IF;
         END IF;
@@ -282,8 +306,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    v_ids := ARRAY(SELECT (SELECT a.id FROM public.ledger_account AS a WHERE a.code = u.code)
-                     FROM unnest(p_debits || p_credits) AS u(code));
+    v_ids := public.ledger_find_accounts(p_debits || p_credits);
     IF p_reverses IS NOT NULL THEN
         PERFORM public.ledger_check_mirror(p_reverses, p_debits, p_credits, p_amounts);
     END IF;
@@ -297,8 +320,7 @@ BEGIN
         END IF;
         IF array_position(v_ids, NULL) IS NOT NULL THEN
             PERFORM public.ledger_open_accounts(p_debits || p_credits);
-            v_ids := ARRAY(SELECT (SELECT a.id FROM public.ledger_account AS a WHERE a.code = u.code)
-                             FROM unnest(p_debits || p_credits) AS u(code));
+            v_ids := public.ledger_find_accounts(p_debits || p_credits);
         END IF;
         PERFORM public.ledger_move_balances(
             p_journal_no, 1, p_debits, p_credits, v_ids, p_amounts, p_holds);
@@ -311,20 +333,16 @@ BEGIN
         END IF;
     END IF;
 
-    WITH journal AS (
-        INSERT INTO public.ledger_journal
-               (journal_no, event_type, event_id, accounting_date, currency, reverses, digest)
-        VALUES (p_journal_no, p_event_type, p_event_id, p_accounting_date, p_currency, p_reverses, v_digest)
-        ON CONFLICT (event_type, event_id) DO NOTHING
-        RETURNING journal_no
-    )
-    INSERT INTO public.ledger_posting
-           (journal_no, line_no, debit_account_id, credit_account_id, amount, currency)
-    SELECT j.journal_no, u.line_no, u.debit_id, u.credit_id, u.amount, p_currency
-      FROM journal AS j,
-           ROWS FROM (unnest(v_ids[1:v_count]), unnest(v_ids[v_count + 1:]),
-                      unnest(p_amounts)) WITH ORDINALITY AS u(debit_id, credit_id, amount, line_no);
+    INSERT INTO public.ledger_journal
+           (journal_no, event_type, event_id, accounting_date, currency, reverses, digest)
+    VALUES (p_journal_no, p_event_type, p_event_id, p_accounting_date, p_currency, p_reverses, v_digest)
+    ON CONFLICT (event_type, event_id) DO NOTHING;
     IF FOUND THEN
+        FOR i IN 1 .. v_count LOOP
+            INSERT INTO public.ledger_posting
+                   (journal_no, line_no, debit_account_id, credit_account_id, amount, currency)
+            VALUES (p_journal_no, i, v_ids[i], v_ids[v_count + i], p_amounts[i], p_currency);
+        END LOOP;
         RETURN p_journal_no;
     END IF;
     -- Somebody posted this event while we were on the way: take nothing twice.

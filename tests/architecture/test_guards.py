@@ -78,6 +78,12 @@ def _strip_constraints(connection: psycopg.Connection, machine: Machine) -> None
     ).fetchall()
     for (name,) in constraints:
         _write(connection, machine, "ALTER TABLE {table} DROP CONSTRAINT {name}", name=name)
+    rules = connection.execute(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname LIKE 'pgtrigger_rules_%%'",
+        [machine.table],
+    ).fetchall()
+    for (name,) in rules:
+        _write(connection, machine, "DROP TRIGGER {name} ON {table}", name=name)
     required = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnotnull AND attnum > 0"
         " AND attidentity = '' AND attname <> %s AND attname <> %s",

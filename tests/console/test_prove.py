@@ -28,8 +28,6 @@ from tests.waiting import wait_until
 OLD = "interval '2 minutes'"
 ORDER = "UPDATE acquiring_trade_order SET {change} WHERE order_no = '{order}'"
 PAYMENT = "UPDATE engine_payment_order SET {change} WHERE payment_no = '{payment}'"
-LIVE_CHECK = "ALTER TABLE engine_payment_order DROP CONSTRAINT engine_payment_live_until_terminal"
-DUE_CHECK = "ALTER TABLE acquiring_trade_order DROP CONSTRAINT acquiring_order_due_until_terminal"
 AGED = [
     f"UPDATE acquiring_trade_order SET created_at = created_at - {OLD}",
     f"UPDATE engine_payment_order SET created_at = created_at - {OLD}",
@@ -172,7 +170,7 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         [payment("status = 'PAID'", of="failed")],
     ),
     # -- 6
-    ("engine 6", "{waiting.order}", "has 2 live payments", [LIVE_CHECK, SECOND_PAYMENT]),
+    ("engine 6", "{waiting.order}", "has 2 live payments", [SECOND_PAYMENT]),
     (
         "engine 6",
         "{detail}",
@@ -242,7 +240,6 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "{paid.order}",
         "on the way 1001",
         [
-            *dropped("acquiring_trade_order", "acquiring_order_refund_within_paid"),
             order("refunding_amount = 1001"),
         ],
     ),
@@ -568,14 +565,13 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "acquiring 15",
         "{idle.order}",
         "nothing is due",
-        [DUE_CHECK, order("due_at = NULL", of="idle")],
+        [order("due_at = NULL", of="idle")],
     ),
     (
         "acquiring 15",
         "{delivery}",
         "no try is due",
         [
-            *dropped("acquiring_delivery", "acquiring_delivery_due_until_ended"),
             "UPDATE acquiring_delivery SET due_at = NULL WHERE event_id = '{event}'",
         ],
     ),
@@ -758,7 +754,6 @@ def test_trades_in_order_are_no_violation(names):
 
 def test_a_young_row_is_in_flight_and_no_violation(planted, names):
     statements = [
-        DUE_CHECK,
         order("due_at = NULL, created_at = platform_now() - interval '50 s'", of="idle"),
     ]
     with planted(*(text.format(**names) for text in statements)) as connection:

@@ -19,7 +19,7 @@ SECRET_NAMES: Final = re.compile(
 """A value under such a name is never kept, whatever it looks like."""
 
 _SECRET_TEXT: Final = re.compile(
-    r"(?P<key>\b(?:sk|whsec|tok|pt|ptk|pat)_[A-Za-z0-9+/=_\-]{6,})"
+    r"(?P<key>\b(?:sk|hk|whsec|tok|pt|ptk|pat)_[A-Za-z0-9+/=_\-]{6,})"
     r"|(?P<scheme>\b(?:Bearer|Basic)\s+)[^\s\"',;]+"
     r"|(?P<url>://[^:/@\s]*:)[^@/\s]+(?=@)"
     r"|(?P<path>/cashier/)[^/\s?\"']+"

@@ -1,6 +1,7 @@
 """Acquiring's door: what checkout and the composition root may call."""
 
 from acquiring.authentication import HotMerchantView, MerchantView, prove_if_signed
+from acquiring.endpoint_states import count_endpoints, count_overdue_deliveries
 from acquiring.invariants import INVARIANTS
 from acquiring.selectors import (
     explain_absence,
@@ -38,6 +39,8 @@ __all__ = [
     "check_text",
     "close_live_payment",
     "close_order",
+    "count_endpoints",
+    "count_overdue_deliveries",
     "create_merchant",
     "current_claim",
     "expire_due_orders",

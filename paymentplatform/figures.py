@@ -11,18 +11,23 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from acquiring import api as acquiring
 from engine import api as engine
 
 _log = structlog.get_logger(__name__)
 
 
 class DatabaseFigures(Collector):
-    """Open money by channel. Without a database there are no figures, and the counters are shown all the same."""
+    """Open money by channel, and how merchants are told.
+
+    Without a database there are no figures, and the counters are shown all the same.
+    """
 
     def collect(self) -> Iterator[Metric]:
         """Ask and build the gauges."""
         try:
             exposure, late = engine.list_exposure(), engine.total_late_money()
+            endpoints, backlog = acquiring.count_endpoints(), acquiring.count_overdue_deliveries()
         except Error as error:
             _log.warning("figures_unavailable", error=type(error).__name__)
             return
@@ -49,6 +54,28 @@ class DatabaseFigures(Collector):
             overdue.add_metric((total.channel_code, total.currency), total.overdue)
         yield amount
         yield overdue
+        yield from _build_webhook_gauges(endpoints, backlog)
+
+
+def _build_webhook_gauges(
+    endpoints: dict[str, int], backlog: dict[str, int]
+) -> Iterator[GaugeMetricFamily]:
+    state = GaugeMetricFamily(
+        "platform_webhook_endpoints",
+        "Webhook endpoints that are on, or why they are off",
+        labels=("state",),
+    )
+    for name, count in endpoints.items():
+        state.add_metric((name,), count)
+    yield state
+    due = GaugeMetricFamily(
+        "platform_webhook_backlog",
+        "Deliveries to merchants that are due, by how long",
+        labels=("age",),
+    )
+    for age, count in backlog.items():
+        due.add_metric((age,), count)
+    yield due
 
 
 REGISTRY: Final = CollectorRegistry()

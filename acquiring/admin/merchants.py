@@ -17,6 +17,7 @@ from unfold.widgets import (
 )
 
 from acquiring.admin.dead_letters import DeadLettersOfMerchant
+from acquiring.admin.endpoints import build_endpoint_table
 from acquiring.models import Credential, Merchant
 from acquiring.public_keys import MAX_CHARACTERS
 from acquiring.services.credentials import (
@@ -210,7 +211,7 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
         return ", ".join(merchant.return_origins) or "–"
 
     def build_tables(self, obj: Merchant) -> list[PageTable]:
-        """Show keys and fee contracts."""
+        """Show keys, fee contracts and webhook endpoints."""
         return [
             build_page_table(
                 _("Keys"),
@@ -222,6 +223,7 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
                 obj.fee_contracts.order_by("-valid_from"),
                 columns=("contract_no", "rate_ppm", "returned_on_refund", "valid_from"),
             ),
+            build_endpoint_table(obj.merchant_no),
         ]
 
 

@@ -39,6 +39,7 @@ from acquiring.services.webhook_endpoints import (
     send_test_event,
 )
 from acquiring.webhook_schedule import Verdict
+from paymentplatform.figures import REGISTRY
 from tests.acquiring.outbox import record_event
 from tests.clock import VirtualClock
 from tests.environment import ROOT
@@ -486,6 +487,21 @@ def test_long_queue_of_a_deleted_endpoint_is_emptied_bit_by_bit(
     assert waiting.count() == 0
     assert not WebhookEndpoint.objects.get(pk=endpoint_id).emptying
     assert empty_endpoints() == 0
+
+
+def test_metrics_count_endpoints_and_what_is_due_by_age(shop: Shop, clock: VirtualClock) -> None:
+    def shown(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"platform_webhook_{name}", labels) or 0
+
+    on, off = shown("endpoints", state="enabled"), shown("endpoints", state="operator")
+    shop.open("/a")
+    disable_endpoint(endpoint_id=shop.open("/b"))
+    shop.tell()
+    assert shown("endpoints", state="enabled") == on + 1
+    assert shown("endpoints", state="operator") == off + 1
+    assert shown("backlog", age="under_1m") == 2, "the notice and the event"
+    clock.advance(3600)
+    assert (shown("backlog", age="under_1m"), shown("backlog", age="under_6h")) == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from acquiring.models import Credential, Delivery, Merchant, MerchantEvent, TradeOrder
+from acquiring.models import (
+    Credential,
+    Delivery,
+    Merchant,
+    MerchantEvent,
+    TradeOrder,
+    WebhookEndpoint,
+)
 from acquiring.services.callers import authenticate_bearer
 from checkout.models import PayerAgreement, PayerWallet
 from checkout.services.wallets import verify_payment_password
@@ -38,11 +45,13 @@ from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.encryption import encrypt_text
 from paymentplatform.kernel.errors import Unauthenticated
+from tests.acquiring.outbox import make_endpoint, record_event
 from tests.architecture.sources import our_models
 from tests.console import proposals, trades
 from tests.makers import PASSWORD, make_merchant, make_payer_token
 
 OURS = [model for model in admin.site._registry if model in our_models()]
+ENDPOINT_URL = "https://shop.example.com/hooks"
 CHANNELS_TOKEN = "tok_saved_seen_by_nobody"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -82,6 +91,7 @@ def book(unit_database: str) -> dict[Any, Any]:
         Credential: paid.merchant["key_id"],
         MerchantEvent: event.pk,
         Delivery: event.deliveries.get().pk,
+        WebhookEndpoint: make_endpoint(make_merchant()["merchant_no"], ENDPOINT_URL),
         PaymentOrder: paid.payment,
         ChannelAttempt: late.attempt,
         ChannelCallback: callback.pk,
@@ -310,6 +320,8 @@ ACTS = [
     (Merchant, "redeliver-dead-letters", "acquiring.add_delivery"),
     (Credential, "revoke", "acquiring.change_credential"),
     (MerchantEvent, "redeliver", "acquiring.add_delivery"),
+    (WebhookEndpoint, "disable", "acquiring.change_webhookendpoint"),
+    (WebhookEndpoint, "enable", "acquiring.change_webhookendpoint"),
     (PayerWallet, "unlock", "checkout.change_payerwallet"),
     (PayerAgreement, "revoke", "checkout.change_payeragreement"),
     (ChannelCallback, "replay", "engine.change_channelcallback"),
@@ -319,6 +331,7 @@ TOUCHED = (
     Merchant,
     Credential,
     Delivery,
+    WebhookEndpoint,
     PayerWallet,
     PayerAgreement,
     ChannelCallback,
@@ -402,6 +415,26 @@ class TestActs:
         assert "Not a web origin" in wrong.content.decode()
         assert client.post(address, fields | {"status": "GONE"}).status_code == 200
         assert every_row(Merchant) == before
+
+    def test_an_endpoint_is_switched_off_and_on_again(self, client, book):
+        merchant_no = make_merchant()["merchant_no"]
+        endpoint_id = make_endpoint(merchant_no, ENDPOINT_URL, events=("order.success",))
+        event_id = record_event(merchant_no, None)
+        shown = client.get(page(Merchant, "change", merchant_no)).content.decode()
+        assert endpoint_id in shown
+        assert ENDPOINT_URL in shown
+        secrets = WebhookEndpoint.objects.get(pk=endpoint_id).secrets
+        for path, enabled, reason in (("disable", False, "operator"), ("enable", True, None)):
+            address = act_page(WebhookEndpoint, endpoint_id, path)
+            assert client.post(address, {"reason": "because"}).status_code == 302
+            endpoint = WebhookEndpoint.objects.get(pk=endpoint_id)
+            assert (endpoint.enabled, endpoint.disabled_reason) == (enabled, reason)
+            line = self.audited(book, f"{path}_endpoint", endpoint_id)
+            assert line.after["enabled"] is enabled
+        assert Delivery.objects.get(event_id=event_id).reason == "endpoint_disabled"
+        text = client.get(page(WebhookEndpoint, "change", endpoint_id)).content.decode()
+        assert "order.success" in text
+        assert secrets not in text
 
     def test_an_event_is_delivered_again(self, client, book):
         event = MerchantEvent.objects.get(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from engine.contracts import LateMoneyReason, LateMoneyStatus, PaymentStatus, RefundStatus
+from engine.contracts import PaymentStatus, RefundStatus
 from paymentplatform.kernel import fields
 from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
 from paymentplatform.kernel.fields import shown
@@ -41,9 +41,6 @@ class CloseReason(StrEnum):
     EXPIRED = "EXPIRED"
     OPERATOR = "OPERATOR"
 
-
-POLICIES: Final = ("REFUND", "ASK", "HOLD")
-"""What can become of late money without its merchant's word; the last one leaves it to people."""
 
 PaymentFailure = Annotated[
     str,
@@ -112,38 +109,13 @@ class OrderView(msgspec.Struct, frozen=True):
     metadata: Annotated[dict[str, str], shown("What you gave, unchanged.")]
 
 
-class LateMoneyView(msgspec.Struct, frozen=True):
-    """The LateMoney object of the merchant API: what a channel took for a trade that could not use it any more."""
-
-    late_money_no: fields.LateMoneyNo
-    order_no: fields.OrderNo
-    payment_no: fields.PaymentNo
-    status: Annotated[LateMoneyStatus, shown("`REFUNDED` and `HONOURED` are the end of it.")]
-    policy: Annotated[
-        str,
-        fields.choice_of(
-            "What becomes of it: back at once, you are asked, or people look.", POLICIES
-        ),
-    ]
-    amount: Annotated[
-        int, fields.amount_of("What the channel took; it may differ from the order.", least=1)
-    ]
-    currency: fields.Currency
-    channel: Annotated[str, shown("The channel that took it.")]
-    reason: Annotated[str, fields.choice_of("Why it came too late.", LateMoneyReason)]
-    respond_by: (
-        Annotated[str, shown("Until when you are asked (policy `ASK`).", format="date-time")] | None
-    )
-    created_at: Annotated[str, shown("When we learned of it.", format="date-time")]
-    resolved_at: Annotated[str, shown("When it ended.", format="date-time")] | None
-
-
 class RefundView(msgspec.Struct, frozen=True):
     """The Refund object of the merchant API, field for field; the amount in minor units, times RFC 3339 UTC."""
 
     refund_no: fields.RefundNo
     merchant_refund_no: fields.MerchantRefundNo
     order_no: fields.OrderNo
+    merchant_order_no: fields.MerchantOrderNo
     status: Annotated[
         RefundStatus, shown("`PROCESSING` is no failure: we go on until the answer is certain.")
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -151,6 +152,29 @@ def find_own_order(*, merchant_no: str, order_no: str | None, merchant_order_no:
     return str(order.order_no)
 
 
+def find_filtered_order(
+    *, merchant_no: str, order_no: str | None, merchant_order_no: str | None
+) -> str | None:
+    """Return the number of the order that a list is filtered by, None without a filter.
+
+    Raises NotFound when there can be nothing to list: no such order, or the two numbers are of different ones.
+    """
+    if merchant_order_no is None:
+        return order_no
+    found = TradeOrder.objects.filter(
+        merchant_no=merchant_no, merchant_order_no=merchant_order_no
+    ).first()
+    if found is None or order_no not in {None, found.order_no}:
+        raise NotFound
+    return str(found.order_no)
+
+
+def find_merchant_order_numbers(*, order_nos: Collection[str]) -> dict[str, str]:
+    """Return the merchants' own numbers of these orders."""
+    orders = TradeOrder.objects.filter(pk__in=set(order_nos))
+    return dict(orders.values_list("order_no", "merchant_order_no"))
+
+
 def get_refund_json(*, merchant_no: str, refund_no: str) -> bytes:
     """Return one Refund as JSON. Raises NotFound, also for another merchant's refund."""
     if engine.get_refund_progress(refund_no=refund_no).merchant_no != merchant_no:
@@ -171,13 +195,14 @@ def list_refunds_json(
     created_to: datetime | None = None,
 ) -> tuple[list[bytes], str | None]:
     """Return up to ``limit`` Refunds as JSON, newest first, and the number to go on before (None at the end)."""
-    if merchant_order_no is not None:
-        order = TradeOrder.objects.filter(
-            merchant_no=merchant.merchant_no, merchant_order_no=merchant_order_no
-        ).first()
-        if order is None or order_no not in {None, order.order_no}:
-            return [], None
-        order_no = order.order_no
+    try:
+        order_no = find_filtered_order(
+            merchant_no=merchant.merchant_no,
+            order_no=order_no,
+            merchant_order_no=merchant_order_no,
+        )
+    except NotFound:
+        return [], None
     found = engine.list_refund_numbers(
         merchant_no=merchant.merchant_no,
         limit=limit + 1,

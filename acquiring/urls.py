@@ -2,8 +2,9 @@
 
 from django.urls import path
 
+from acquiring.views.books import Balance, Statement
 from acquiring.views.events import EventCollection, EventItem, EventRedelivery
-from acquiring.views.late_money import LateMoneyAnswer, LateMoneyCollection
+from acquiring.views.late_money import LateMoneyAnswer, LateMoneyCollection, LateMoneyItem
 from acquiring.views.orders import OrderClose, OrderCollection, OrderItem
 from acquiring.views.refunds import RefundCollection, RefundItem
 from acquiring.views.webhook_endpoints import (
@@ -14,10 +15,13 @@ from acquiring.views.webhook_endpoints import (
 )
 
 urlpatterns = [
+    path("balance", Balance.as_view(), name="balance"),
+    path("statements/<str:date>", Statement.as_view(), name="statement"),
     path("events", EventCollection.as_view(), name="events"),
     path("events/<str:event_id>", EventItem.as_view(), name="event"),
     path("events/<str:event_id>/redeliver", EventRedelivery.as_view(), name="event-redelivery"),
     path("late-money", LateMoneyCollection.as_view(), name="late-money"),
+    path("late-money/<str:late_money_no>", LateMoneyItem.as_view(), name="late-money-item"),
     path(
         "late-money/<str:late_money_no>/decision",
         LateMoneyAnswer.as_view(),

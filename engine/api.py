@@ -20,9 +20,11 @@ from engine.dossier import find_order_no, get_trade_file
 from engine.exchange import ExchangePlan, InternalAsset, PlanOutdated, plan_exchange
 from engine.exposure import list_channels, list_exposure
 from engine.invariants import INVARIANTS
+from engine.references import list_references
 from engine.selectors import (
     count_live_refunds,
     find_refund,
+    get_late_money_state,
     get_payment_progress,
     get_refund_progress,
     has_late_money,
@@ -75,6 +77,7 @@ __all__ = [
     "find_case",
     "find_order_no",
     "find_refund",
+    "get_late_money_state",
     "get_payment_progress",
     "get_refund_progress",
     "get_trade_file",
@@ -84,6 +87,7 @@ __all__ = [
     "list_failed_payments",
     "list_late_money",
     "list_payment_options",
+    "list_references",
     "list_refund_numbers",
     "list_saved_cards",
     "plan_exchange",

@@ -20,6 +20,7 @@ from engine.late_money import (
     LateMoneyStatus,
     LateMoneyTotal,
 )
+from engine.reference import Reference
 from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
 from paymentplatform.kernel.history import Move
 
@@ -369,6 +370,7 @@ __all__ = [
     "PaymentOrderView",
     "PaymentProgress",
     "PaymentStatus",
+    "Reference",
     "RefundNotSupported",
     "RefundProgress",
     "RefundSource",

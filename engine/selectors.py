@@ -187,6 +187,11 @@ def get_late_money(*, late_money_no: str) -> LateMoney:
     return late
 
 
+def get_late_money_state(*, late_money_no: str) -> LateMoneyState:
+    """Return one late receipt as others may see it. Raises NotFound."""
+    return describe_late_money(get_late_money(late_money_no=late_money_no))
+
+
 def lock_late_money(*, late_money_no: str) -> LateMoney:
     """Return the late receipt locked for update, after the attempt it came for."""
     return LateMoney.objects.select_for_update().get(late_money_no=late_money_no)
@@ -197,14 +202,23 @@ def list_late_money(
     merchant_no: str,
     limit: int,
     before: str | None = None,
+    order_no: str | None = None,
     status: LateMoneyStatus | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
 ) -> list[LateMoneyState]:
     """Return up to ``limit`` late receipts of a merchant, newest first."""
-    found = LateMoney.objects.filter(merchant_no=merchant_no)
-    if before is not None:
-        found = found.filter(late_money_no__lt=before)
-    if status is not None:
-        found = found.filter(status=status)
+    wanted = {
+        "late_money_no__lt": before,
+        "order_no": order_no,
+        "status": status,
+        "created_at__gte": created_from,
+        "created_at__lt": created_to,
+    }
+    found = LateMoney.objects.filter(
+        merchant_no=merchant_no,
+        **{name: value for name, value in wanted.items() if value is not None},
+    )
     return [describe_late_money(late) for late in found.order_by("-late_money_no")[:limit]]
 
 

@@ -12,6 +12,11 @@ from ledger.chart import (
     suspense,
 )
 from ledger.invariants import INVARIANTS
+from ledger.owner_books import (
+    list_owner_balances,
+    list_owner_movements,
+    total_owner_movements,
+)
 from ledger.posting_rules import (
     BalanceLeg,
     ChannelLeg,
@@ -65,6 +70,8 @@ __all__ = [
     "get_journal",
     "get_trial_balance",
     "list_balances",
+    "list_owner_balances",
+    "list_owner_movements",
     "list_statement_entries",
     "merchant_available",
     "merchant_pending",
@@ -78,4 +85,5 @@ __all__ = [
     "reverse_journal",
     "roll_up_accounts",
     "suspense",
+    "total_owner_movements",
 ]

@@ -116,6 +116,31 @@ class StatementEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerMovement:
+    """One fact on an owner's accounts: what it changed, and the fee in it; positive is in the owner's favour."""
+
+    journal_no: str
+    event_type: str
+    event_id: str
+    created_at: datetime
+    currency: str
+    amount: int
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerTotal:
+    """The facts of one type on an owner's accounts, added up; the counts are of those that are not zero."""
+
+    currency: str
+    event_type: str
+    count: int
+    amount: int
+    fee_count: int
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialBalanceRow:
     """Turnover of one kind of account in one currency up to a date; ``balance`` is on the normal side."""
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 from django.db import connection
 
-from acquiring.contracts import LateMoneyView
+from acquiring.late_money_contracts import LateMoneyView
 from acquiring.models import FeeContract, TradeOrder
+from acquiring.selectors import find_filtered_order, find_merchant_order_numbers
 from acquiring.services.order_moves import DELIVERY_TASK
 from engine import api as engine
 from engine.contracts import LateMoneyDecision, LateMoneyState, LateMoneyStatus
 from paymentplatform.kernel import jobs, numbers, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.money import share_half_up
 from paymentplatform.kernel.times import format_time
 
@@ -23,14 +27,21 @@ def decide_late_money(
 
     Raises NotFound, LateMoneyNotAsked and LateMoneyNotOpen.
     """
-    return _render(
-        engine.decide_late_money(
-            late_money_no=late_money_no,
-            merchant_no=merchant_no,
-            decision=decision,
-            cause=engine.Cause.API,
-        )
+    decided = engine.decide_late_money(
+        late_money_no=late_money_no,
+        merchant_no=merchant_no,
+        decision=decision,
+        cause=engine.Cause.API,
     )
+    return _render([decided])[0]
+
+
+def get_late_money(*, late_money_no: str, merchant_no: str) -> LateMoneyView:
+    """Return one late receipt. Raises NotFound, also for another merchant's."""
+    late = engine.get_late_money_state(late_money_no=late_money_no)
+    if late.merchant_no != merchant_no:
+        raise NotFound
+    return _render([late])[0]
 
 
 def list_late_money(
@@ -38,13 +49,29 @@ def list_late_money(
     merchant_no: str,
     limit: int,
     before: str | None = None,
+    order_no: str | None = None,
+    merchant_order_no: str | None = None,
     status: LateMoneyStatus | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
 ) -> tuple[list[LateMoneyView], str | None]:
     """Return up to ``limit`` late receipts, newest first, and the number to go on before (None at the end)."""
+    try:
+        order_no = find_filtered_order(
+            merchant_no=merchant_no, order_no=order_no, merchant_order_no=merchant_order_no
+        )
+    except NotFound:
+        return [], None
     found = engine.list_late_money(
-        merchant_no=merchant_no, limit=limit + 1, before=before, status=status
+        merchant_no=merchant_no,
+        limit=limit + 1,
+        before=before,
+        order_no=order_no,
+        status=status,
+        created_from=created_from,
+        created_to=created_to,
     )
-    page = [_render(late) for late in found[:limit]]
+    page = _render(found[:limit])
     return page, page[-1].late_money_no if len(found) > limit else None
 
 
@@ -57,7 +84,7 @@ def announce_late_money(*, event_type: str, late_money: LateMoneyState) -> None:
             "id": event_id,
             "type": event_type,
             "timestamp": format_time(database_now()),
-            "data": _render(late_money),
+            "data": _render([late_money])[0],
         }
     )
     order = TradeOrder.objects.only("notify_url").get(order_no=late_money.order_no)
@@ -86,10 +113,16 @@ def calculate_late_money_fee(*, order_no: str, amount: int) -> int:
     return min(amount, share_half_up(amount, rate_ppm))
 
 
-def _render(late: LateMoneyState) -> LateMoneyView:
+def _render(found: list[LateMoneyState]) -> list[LateMoneyView]:
+    own_numbers = find_merchant_order_numbers(order_nos=[late.order_no for late in found])
+    return [_render_one(late, own_numbers[late.order_no]) for late in found]
+
+
+def _render_one(late: LateMoneyState, merchant_order_no: str) -> LateMoneyView:
     return LateMoneyView(
         late_money_no=late.late_money_no,
         order_no=late.order_no,
+        merchant_order_no=merchant_order_no,
         payment_no=late.payment_no,
         status=LateMoneyStatus(late.status),
         policy=late.policy,

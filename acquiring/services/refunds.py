@@ -30,11 +30,16 @@ def create_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> tuple[bo
     """
     check_new_refund(body)
     merchant_no = merchant.merchant_no
+    order_no = find_own_order(
+        merchant_no=merchant_no,
+        order_no=body.order_no,
+        merchant_order_no=body.merchant_order_no,
+    )
     first = _find_first(body=body, merchant_no=merchant_no)
     made = first is None
     if first is None:
         try:
-            made, first = _accept(body=body, merchant_no=merchant_no)
+            made, first = _accept(body=body, merchant_no=merchant_no, order_no=order_no)
         except IntegrityError as error:
             first = _find_first(body=body, merchant_no=merchant_no)
             if first is None or _ONE_NUMBER not in str(error):
@@ -55,14 +60,11 @@ def _find_first(*, body: CreateRefund, merchant_no: str) -> engine.RefundProgres
 
 
 @transactions.start
-def _accept(*, body: CreateRefund, merchant_no: str) -> tuple[bool, engine.RefundProgress]:
+def _accept(
+    *, body: CreateRefund, merchant_no: str, order_no: str
+) -> tuple[bool, engine.RefundProgress]:
     """Count the refund on its order, reserve its money and write it ahead, all or nothing."""
-    found = find_own_order(
-        merchant_no=merchant_no,
-        order_no=body.order_no,
-        merchant_order_no=body.merchant_order_no,
-    )
-    order = lock_order(order_no=found)
+    order = lock_order(order_no=order_no)
     if (first := _find_first(body=body, merchant_no=merchant_no)) is not None:
         return False, first
     check_refundable(

@@ -73,6 +73,7 @@ REFUND: Final[dict[str, Any]] = {
     "refund_no": "rfd_01k0000000000000000003",
     "merchant_refund_no": "TEA-1001-R1",
     "order_no": "ord_01k0000000000000000000",
+    "merchant_order_no": "TEA-1001",
     "status": "SUCCESS",
     "amount": 280,
     "currency": "CNY",
@@ -91,6 +92,7 @@ DECIDE_LATE_MONEY: Final[dict[str, Any]] = {"decision": "HONOUR"}
 LATE_MONEY: Final[dict[str, Any]] = {
     "late_money_no": "ltm_01k0000000000000000004",
     "order_no": "ord_01k0000000000000000000",
+    "merchant_order_no": "TEA-1001",
     "payment_no": "pay_01k0000000000000000001",
     "status": "OPEN",
     "policy": "ASK",

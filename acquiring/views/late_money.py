@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Final
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from acquiring.authentication import MerchantView
-from acquiring.contracts import LateMoneyView
-from acquiring.services.late_money import decide_late_money, list_late_money
+from acquiring.late_money_contracts import LateMoneyView
+from acquiring.services.late_money import decide_late_money, get_late_money, list_late_money
 from acquiring.views import examples
+from acquiring.views.queries import (
+    NoBody,
+    PeriodQuery,
+    check_cursor,
+    check_merchant_number,
+    check_number,
+    encode_page,
+)
 from engine.contracts import (
     LateMoneyDecision,
     LateMoneyNotAsked,
     LateMoneyNotOpen,
     LateMoneyStatus,
+    RefundNotSupported,
 )
-from paymentplatform.kernel.errors import FieldError, InvalidRequest
-from paymentplatform.kernel.numbers import LATE_MONEY, is_number
+from paymentplatform.kernel.fields import HasMore, MerchantOrderNo, NextCursor, OrderNo
+from paymentplatform.kernel.numbers import LATE_MONEY, ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, json_response, path_number
 
+_PATH: Final = {"late_money_no": "Our number of the late money, `ltm_…`."}
 
-class ListLateMoney(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+
+class ListLateMoney(PeriodQuery, frozen=True):
     """Query of GET /late-money."""
 
+    order_no: OrderNo | None = None
+    merchant_order_no: MerchantOrderNo | None = None
     status: LateMoneyStatus | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
-    cursor: str | None = None
 
 
 class LateMoneyList(msgspec.Struct, frozen=True):
     """One page of late money, newest first."""
 
     data: list[LateMoneyView]
-    has_more: bool
-    next_cursor: str | None
+    has_more: HasMore
+    next_cursor: NextCursor | None
 
 
 class DecideLateMoney(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,17 +70,39 @@ class LateMoneyCollection(MerchantView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """List what channels took for trades of yours that could not use it any more."""
         query = decode_query(request, ListLateMoney)
-        if query.cursor is not None and not is_number(query.cursor, LATE_MONEY):
-            detail = "not a cursor of this list"
-            raise InvalidRequest(detail, errors=(FieldError("cursor", "format", detail),))
+        created_from, created_to = query.period()
         page, following = list_late_money(
             merchant_no=self.identity.merchant_no,
             limit=query.limit,
-            before=query.cursor,
+            before=check_cursor(query.cursor, LATE_MONEY),
+            order_no=check_number("order_no", query.order_no, ORDER),
+            merchant_order_no=check_merchant_number("merchant_order_no", query.merchant_order_no),
             status=query.status,
+            created_from=created_from,
+            created_to=created_to,
         )
+        return encode_page(page, following)
+
+
+class LateMoneyItem(MerchantView):
+    """/late-money/{late_money_no}"""
+
+    @operation(
+        name="get_late_money",
+        summary="Get late money",
+        responses={200: LateMoneyView},
+        answer_example=examples.LATE_MONEY,
+        tag="late money",
+        path_descriptions=_PATH,
+    )
+    def get(self, request: HttpRequest, late_money_no: str) -> HttpResponse:
+        """Tell how late money stands."""
+        decode_query(request, NoBody)
         return json_response(
-            LateMoneyList(data=page, has_more=following is not None, next_cursor=following)
+            get_late_money(
+                late_money_no=path_number(late_money_no, LATE_MONEY),
+                merchant_no=self.identity.merchant_no,
+            )
         )
 
 
@@ -83,9 +116,9 @@ class LateMoneyAnswer(MerchantView):
         responses={200: LateMoneyView},
         request_example=examples.DECIDE_LATE_MONEY,
         answer_example=examples.HONOURED_LATE_MONEY,
-        errors=(LateMoneyNotAsked, LateMoneyNotOpen),
+        errors=(LateMoneyNotAsked, LateMoneyNotOpen, RefundNotSupported),
         tag="late money",
-        path_descriptions={"late_money_no": "Our number of the late money, `ltm_…`."},
+        path_descriptions=_PATH,
     )
     def post(self, request: HttpRequest, late_money_no: str) -> HttpResponse:
         """Answer `late_money.pending`: give it back to the payer, or take it and deliver after all.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
@@ -19,40 +17,37 @@ from acquiring.contracts import (
 )
 from acquiring.selectors import get_order_json, list_orders_json
 from acquiring.services.closing import CloseResult, close_order
-from acquiring.services.order_rules import MERCHANT_NUMBER
 from acquiring.services.orders import create_order
 from acquiring.views import examples
 from acquiring.views.queries import (
     NoBody,
-    build_fault,
+    PeriodQuery,
+    check_cursor,
+    check_merchant_number,
     page_response,
-    parse_time,
     rendered_response,
 )
-from paymentplatform.kernel.numbers import ORDER, is_number
+from paymentplatform.kernel.fields import HasMore, MerchantOrderNo, NextCursor
+from paymentplatform.kernel.numbers import ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, path_number
 
 _ORDER_PATH = {"order_no": "Our number of the order, `ord_…`."}
 
 
-class ListOrders(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ListOrders(PeriodQuery, frozen=True):
     """Query of GET /orders."""
 
-    merchant_order_no: str | None = None
+    merchant_order_no: MerchantOrderNo | None = None
     status: OrderStatus | None = None
-    created_from: str | None = None
-    created_to: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
-    cursor: str | None = None
 
 
 class OrderList(msgspec.Struct, frozen=True):
     """One page of orders, newest first."""
 
     data: list[OrderView]
-    has_more: bool
-    next_cursor: str | None
+    has_more: HasMore
+    next_cursor: NextCursor | None
 
 
 class OrderCollection(HotMerchantView):
@@ -85,20 +80,15 @@ class OrderCollection(HotMerchantView):
         # A list is not a hot path and its statement does not check the key again.
         merchant = self.confirm(request)
         query = decode_query(request, ListOrders)
-        if query.cursor is not None and not is_number(query.cursor, ORDER):
-            raise build_fault("cursor", "not a cursor of this list")
-        if query.merchant_order_no is not None and not MERCHANT_NUMBER.match(
-            query.merchant_order_no
-        ):
-            raise build_fault("merchant_order_no", "1 to 64 characters of A-Z a-z 0-9 _ - .")
+        created_from, created_to = query.period()
         page, following = list_orders_json(
             merchant=merchant,
             limit=query.limit,
-            before=query.cursor,
-            merchant_order_no=query.merchant_order_no,
+            before=check_cursor(query.cursor, ORDER),
+            merchant_order_no=check_merchant_number("merchant_order_no", query.merchant_order_no),
             status=query.status,
-            created_from=parse_time("created_from", query.created_from),
-            created_to=parse_time("created_to", query.created_to),
+            created_from=created_from,
+            created_to=created_to,
         )
         return page_response(page, following)
 

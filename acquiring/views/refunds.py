@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
@@ -22,37 +20,42 @@ from acquiring.services.refunds import create_refund
 from acquiring.views import examples
 from acquiring.views.queries import (
     NoBody,
-    build_fault,
+    PeriodQuery,
+    check_cursor,
+    check_merchant_number,
+    check_number,
     page_response,
-    parse_time,
     rendered_response,
 )
 from engine.contracts import InsufficientMerchantBalance, RefundNotSupported, RefundStatus
 from paymentplatform.kernel.errors import NotFound
-from paymentplatform.kernel.numbers import ORDER, REFUND, is_number
+from paymentplatform.kernel.fields import (
+    HasMore,
+    MerchantOrderNo,
+    MerchantRefundNo,
+    NextCursor,
+    OrderNo,
+)
+from paymentplatform.kernel.numbers import ORDER, REFUND
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, path_number
 
 
-class ListRefunds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ListRefunds(PeriodQuery, frozen=True):
     """Query of GET /refunds."""
 
-    merchant_refund_no: str | None = None
-    order_no: str | None = None
-    merchant_order_no: str | None = None
+    merchant_refund_no: MerchantRefundNo | None = None
+    order_no: OrderNo | None = None
+    merchant_order_no: MerchantOrderNo | None = None
     status: RefundStatus | None = None
-    created_from: str | None = None
-    created_to: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
-    cursor: str | None = None
 
 
 class RefundList(msgspec.Struct, frozen=True):
     """One page of refunds, newest first."""
 
     data: list[RefundView]
-    has_more: bool
-    next_cursor: str | None
+    has_more: HasMore
+    next_cursor: NextCursor | None
 
 
 class RefundCollection(MerchantView):
@@ -98,20 +101,19 @@ class RefundCollection(MerchantView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """List your refunds. Pass `next_cursor` as `cursor` to go on."""
         query = decode_query(request, ListRefunds)
-        if query.cursor is not None and not is_number(query.cursor, REFUND):
-            raise build_fault("cursor", "not a cursor of this list")
-        if query.order_no is not None and not is_number(query.order_no, ORDER):
-            raise build_fault("order_no", "not a number of ours")
+        created_from, created_to = query.period()
         page, following = list_refunds_json(
             merchant=self.identity,
             limit=query.limit,
-            before=query.cursor,
-            merchant_refund_no=query.merchant_refund_no,
-            order_no=query.order_no,
-            merchant_order_no=query.merchant_order_no,
+            before=check_cursor(query.cursor, REFUND),
+            merchant_refund_no=check_merchant_number(
+                "merchant_refund_no", query.merchant_refund_no
+            ),
+            order_no=check_number("order_no", query.order_no, ORDER),
+            merchant_order_no=check_merchant_number("merchant_order_no", query.merchant_order_no),
             status=query.status,
-            created_from=parse_time("created_from", query.created_from),
-            created_to=parse_time("created_to", query.created_to),
+            created_from=created_from,
+            created_to=created_to,
         )
         return page_response(page, following)
 

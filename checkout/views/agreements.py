@@ -16,7 +16,7 @@ from checkout.services.agreements import (
     revoke_own_agreement,
 )
 from paymentplatform.kernel import fields
-from paymentplatform.kernel.lists import NoBody, check_cursor, encode_page, parse_period
+from paymentplatform.kernel.lists import NoBody, PeriodQuery, check_cursor, encode_page
 from paymentplatform.kernel.numbers import AGREEMENT
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, json_response, path_number
@@ -63,15 +63,11 @@ _LIST_EXAMPLE: Final = {
 }
 
 
-class ListAgreements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ListAgreements(PeriodQuery, frozen=True):
     """Query of GET /payer-agreements."""
 
     status: AgreementStatus | None = None
     payer_ref: Annotated[str, fields.shown("Your name of the payer.")] | None = None
-    created_from: Annotated[str, fields.shown("From then on.", format="date-time")] | None = None
-    created_to: Annotated[str, fields.shown("Before then.", format="date-time")] | None = None
-    limit: fields.Limit = 20
-    cursor: fields.Cursor | None = None
 
 
 class AgreementList(msgspec.Struct, frozen=True):
@@ -113,7 +109,7 @@ class AgreementCollection(MerchantView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """List the agreements you asked for, and those an operator recorded for you; never with their tokens."""
         query = decode_query(request, ListAgreements)
-        created_from, created_to = parse_period(query.created_from, query.created_to)
+        created_from, created_to = query.period()
         page, following = list_agreements(
             merchant_no=self.identity.merchant_no,
             limit=query.limit,

@@ -8,12 +8,26 @@ from typing import Annotated, Any
 import msgspec
 from django.http import HttpResponse
 
+from paymentplatform.kernel import fields
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
 from paymentplatform.kernel.numbers import is_number
 
 
 class NoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A body or query in which nothing is required: it may be absent or an empty object."""
+
+
+class PeriodQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every list takes: when its objects were made, how many, and where to go on."""
+
+    created_from: Annotated[str, fields.shown("From then on.", format="date-time")] | None = None
+    created_to: Annotated[str, fields.shown("Before then.", format="date-time")] | None = None
+    limit: fields.Limit = 20
+    cursor: fields.Cursor | None = None
+
+    def period(self) -> tuple[datetime | None, datetime | None]:
+        """Return both ends, each optional. Raises InvalidRequest."""
+        return parse_period(self.created_from, self.created_to)
 
 
 def parse_time(field: str, text: str | None) -> datetime | None:

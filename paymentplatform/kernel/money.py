@@ -32,6 +32,11 @@ def format_amount(amount: int, currency: str) -> str:
     return f"{sign}{whole:,}" + (f".{fraction:0{exponent}d}" if exponent else "")
 
 
+def format_decimal(amount: int, currency: str) -> str:
+    """Write minor units for machines that want decimals: ``format_decimal(-123456, "CNY") == "-1234.56"``."""
+    return format_amount(amount, currency).replace(",", "")
+
+
 def share_half_up(amount: int, rate_ppm: int) -> int:
     """Return ``rate_ppm`` millionths of ``amount``, rounded half up to the minor unit (both non-negative)."""
     return (amount * rate_ppm + 500_000) // 1_000_000

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from django.test import Client
 
-from acquiring.contracts import LateMoneyView
+from acquiring.late_money_contracts import LateMoneyView
 from engine.models import LateMoney
 from engine.services.late_money_settling import settle_due_late_money
 from tests.console import trades

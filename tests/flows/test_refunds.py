@@ -58,6 +58,7 @@ def test_an_order_is_refunded_in_parts(platform: LivePlatform):
         "refund_no": first["refund_no"],
         "merchant_refund_no": "R-1",
         "order_no": order_no,
+        "merchant_order_no": done["merchant_order_no"],
         "status": "SUCCESS",
         "amount": 10_00,
         "currency": "CNY",

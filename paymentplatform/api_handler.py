@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from http.client import responses as REASONS  # noqa: N812
-from io import BytesIO
 from typing import Any, Final
 
 from django.conf import settings
@@ -21,7 +20,9 @@ from acquiring.api import prove_if_signed
 from paymentplatform.connections import drop_dead_connections
 from paymentplatform.kernel import context, numbers
 from paymentplatform.kernel.errors import (
+    AddressTooLong,
     DomainError,
+    HeadersTooLarge,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -31,9 +32,15 @@ from paymentplatform.kernel.errors import (
 from paymentplatform.kernel.problems import name_error, problem_response
 from paymentplatform.kernel.strictjson import MAX_BODY_BYTES
 from paymentplatform.observation import NO_ROUTE, observe_answer
+from paymentplatform.request_body import ChunkedBody
 
 MERCHANT_PREFIX: Final = "/api/v1/"
 PREFIXES: Final = (MERCHANT_PREFIX, "/channels/")
+MAX_PATH_BYTES: Final = 1024
+MAX_QUERY_BYTES: Final = 2048
+MAX_HEADERS: Final = 64
+MAX_HEADER_BYTES: Final = 16 * 1024
+"""Of all names and values together."""
 
 _BARE_REFUSALS: Final[dict[int, type[DomainError]]] = {
     400: InvalidRequest,
@@ -101,6 +108,7 @@ class ApiHandler(WSGIHandler):
     def _answer(self, environ: Environ) -> tuple[HttpResponse, str]:
         route = NO_ROUTE
         try:
+            limit_head(environ)
             limit_body(environ)
             request = WSGIRequest(environ)
             match = self._find_route(request)
@@ -132,8 +140,23 @@ def _as_problem(response: HttpResponse) -> HttpResponse:
     return problem
 
 
+def limit_head(environ: Environ) -> None:
+    """Refuse an address or headers over the limits. The server itself refuses far larger ones, without a word."""
+    if len(environ.get("PATH_INFO", "")) > MAX_PATH_BYTES:
+        raise AddressTooLong(f"A path has at most {MAX_PATH_BYTES} bytes.")
+    if len(environ.get("QUERY_STRING", "")) > MAX_QUERY_BYTES:
+        raise AddressTooLong(f"A query string has at most {MAX_QUERY_BYTES} bytes.")
+    count = size = 0
+    for name, value in environ.items():
+        if name.startswith("HTTP_"):
+            count += 1
+            size += len(name) + len(value)
+    if count > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        raise HeadersTooLarge(f"At most {MAX_HEADERS} headers with {MAX_HEADER_BYTES} bytes.")
+
+
 def limit_body(environ: Environ) -> None:
-    """Refuse a body over the limit before a byte of it is read; measure one that does not say its length."""
+    """Refuse a body over the limit before a byte of it is read; one that does not say its length, once it is read."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length:
         if not (length.isascii() and length.isdigit()):
@@ -141,11 +164,5 @@ def limit_body(environ: Environ) -> None:
         if int(length) > MAX_BODY_BYTES:
             raise PayloadTooLarge
     elif environ.get("HTTP_TRANSFER_ENCODING"):
-        body = environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
-        if len(body) > MAX_BODY_BYTES:
-            raise PayloadTooLarge
-        if not body:
-            # The server shows malformed chunks as none; an object cut off later is no JSON anyway.
-            raise InvalidRequest("A chunked body is empty or malformed; say Content-Length.")
-        environ["wsgi.input"] = BytesIO(body)
-        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["wsgi.input"] = ChunkedBody(environ["wsgi.input"], MAX_BODY_BYTES)
+        environ["CONTENT_LENGTH"] = str(MAX_BODY_BYTES)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
+from django.views.csrf import csrf_failure
 from django.views.decorators.csrf import requires_csrf_token
 from rest_framework import exceptions
 
@@ -57,6 +58,15 @@ def handle_403(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path_info.startswith(API_PATHS):
         return problem_response(PermissionRefused())
     return defaults.permission_denied(request, exception)
+
+
+def handle_csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form without its token; what stands under /api/ beside the API itself is only read."""
+    if request.path_info.startswith(API_PATHS):
+        problem = problem_response(MethodNotAllowed())
+        problem["Allow"] = "GET, HEAD"
+        return problem
+    return csrf_failure(request, reason)
 
 
 @requires_csrf_token

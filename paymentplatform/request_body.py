@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from paymentplatform.kernel.errors import InvalidRequest, PayloadTooLarge
+
 
 class BodyBrokenOff(OSError):
     """The body ended before its length."""
@@ -27,6 +29,30 @@ class RequestBody:
             raise BodyBrokenOff("the body ended before its length")
         self._left -= wanted
         return data
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Read; Django reads lines only out of what ``read`` gave it."""
+        return self.read(size)
+
+
+class ChunkedBody:
+    """A ``wsgi.input`` of unknown length: read when somebody asks for it, to the limit and no further.
+
+    ``read`` gives everything at once; raises PayloadTooLarge over the limit, and InvalidRequest for nothing at all,
+    which is how the server shows malformed chunks (an object cut off later is no JSON anyway).
+    """
+
+    def __init__(self, stream: Any, limit: int) -> None:
+        self._stream, self._limit = stream, limit
+
+    def read(self, _size: int | None = -1) -> bytes:
+        """Read all of it."""
+        body: bytes = self._stream.read(self._limit + 1)
+        if len(body) > self._limit:
+            raise PayloadTooLarge
+        if not body:
+            raise InvalidRequest("A chunked body is empty or malformed; say Content-Length.")
+        return body
 
     def readline(self, size: int | None = -1) -> bytes:
         """Read; Django reads lines only out of what ``read`` gave it."""

@@ -57,6 +57,7 @@ SESSION_COOKIE_SECURE = in_production
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
+CSRF_FAILURE_VIEW = "paymentplatform.exception_handler.handle_csrf_failure"
 CSRF_COOKIE_NAME = f"{_HOST_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = in_production
 CSRF_COOKIE_HTTPONLY = True

@@ -37,6 +37,8 @@ class UnreadableBody:
     def read(self, *_size: int) -> bytes:
         raise AssertionError("the body was read")
 
+    readline = read
+
 
 def test_a_good_request_is_answered(api: Call) -> None:
     answer = api("POST", "/api/v1/things", b'{"amount":1}')

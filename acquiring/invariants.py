@@ -54,6 +54,20 @@ UNION ALL
 SELECT e.event_id, 'has no delivery'
   FROM acquiring_merchant_event AS e
  WHERE NOT EXISTS (SELECT 1 FROM acquiring_delivery AS d WHERE d.event_id = e.event_id)
+UNION ALL
+SELECT e.event_id, 'was never to be sent to ' || w.endpoint_id || ', which wants ' || e.type
+  FROM acquiring_merchant_event AS e
+  JOIN acquiring_webhook_endpoint AS w
+    ON w.merchant_no = e.merchant_no AND w.enabled AND (w.events = '[]'::jsonb OR w.events ? e.type)
+   AND e.created_at > w.changed_at + interval '1 minute'  -- longer than any transaction that might not see it yet
+ WHERE e.type <> 'webhook_endpoint.test'
+   AND NOT EXISTS (SELECT 1 FROM acquiring_delivery AS d
+                    WHERE d.event_id = e.event_id AND d.endpoint_id = w.endpoint_id)
+UNION ALL
+SELECT d.delivery_no, 'goes to ' || d.endpoint_id || ', which is no endpoint of ' || d.merchant_no
+  FROM acquiring_delivery AS d
+  LEFT JOIN acquiring_webhook_endpoint AS w ON w.endpoint_id = d.endpoint_id
+ WHERE d.endpoint_id IS NOT NULL AND w.merchant_no IS DISTINCT FROM d.merchant_no
 """
 
 _NO_DUPLICATES: Final = """

@@ -105,6 +105,12 @@ def history(app: str, machine: str, object_no: str, source: str, target: str) ->
     )
 
 
+ENDPOINT = (
+    "INSERT INTO acquiring_webhook_endpoint (endpoint_id, merchant_no, url, events, secrets, changed_at)"
+    " VALUES ('wep_x', '{{{owner}.merchant[merchant_no]}}', 'https://x/', '[]', 'x', now() - interval '1 day')"
+)
+
+
 def copy(table: str, condition: str, **changes: str) -> str:
     """Insert a second row like the first one, under a key of its own."""
     values = ", ".join(f"'{name}', {value}" for name, value in changes.items())
@@ -318,6 +324,19 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "{event}",
         "has no delivery",
         ["DELETE FROM acquiring_delivery WHERE event_id = '{event}'"],
+    ),
+    ("acquiring 9", "{event}", "never to be sent to wep_x", [ENDPOINT.format(owner="paid")]),
+    (
+        "acquiring 9",
+        "{delivery}",
+        "is no endpoint of",
+        [
+            ENDPOINT.format(owner="closed"),
+            (
+                "UPDATE acquiring_delivery SET target = 'ENDPOINT', endpoint_id = 'wep_x', url = 'https://x/'"
+                " WHERE delivery_no = '{delivery}'"
+            ),
+        ],
     ),
     ("console 9", "{refunded.refund}", "has 0 such events", [refund_event("object_no = 'rfd_x'")]),
     ("console 9", "{refund_event}", "does not show so", [refund_event("payload = 'nonsense'")]),

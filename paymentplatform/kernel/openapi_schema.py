@@ -72,7 +72,7 @@ class StructSchema(AutoSchema):
             described["parameters"] = parameters
         if declared.body is not None:
             described["requestBody"] = self._request_body(declared)
-        described["security"] = [{"bearer": []}] if declared.secured else []
+        described["security"] = [{"bearer": []}, {"httpSignature": []}] if declared.secured else []
         described["responses"] = self._responses(path, declared, keyed)
         return described
 

@@ -17,6 +17,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "paymentplatform.openapi_hooks.add_shared_parts",
         "paymentplatform.openapi_hooks.share_kinds",
         "paymentplatform.openapi_hooks.name_objects",
+        "paymentplatform.openapi_hooks.shape_cursors",
         "paymentplatform.openapi_hooks.add_links",
         "paymentplatform.openapi_hooks.share_refusals",
     ],
@@ -33,6 +34,17 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "The merchant's secret key: `Authorization: Bearer sk_…`",
+            },
+            "httpSignature": {
+                "type": "http",
+                "scheme": "signature",
+                "description": (
+                    "HTTP Message Signatures (RFC 9421), in the headers `Signature-Input` and `Signature`, instead of"
+                    " `Authorization`: ed25519, rsa-v1_5-sha256 or hmac-sha256, as the key was registered. Covers"
+                    " `@method`, `@target-uri` (or `@path` and `@query`) and, where there is a body, `content-digest`"
+                    " (RFC 9530, sha-256 or sha-512); parameters `created` (± 300 s), `nonce` (counts once) and"
+                    " `keyid`. A 401 tells the server's time."
+                ),
             },
         },
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -100,6 +99,23 @@ def name_objects(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
     return renamed
 
 
+def shape_cursors(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """A list goes on from the number of an object: give its cursor the form of what stands first in the object."""
+    schemas = result["components"]["schemas"]
+    for operation in _operations(result):
+        listed = _own_schema(result, operation["responses"].get("200", {}))
+        item = listed.get("properties", {}).get("data", {}).get("items", {})
+        numbered = schemas.get(str(item.get("$ref", "")).removeprefix(_REFERENCE), {})
+        number = next(iter(numbered.get("properties", {}).values()), {})
+        if "next_cursor" in listed.get("properties", {}) and "pattern" in number:
+            cursor = {"type": "string", "pattern": number["pattern"]}
+            listed["properties"]["next_cursor"]["anyOf"] = [cursor, {"type": "null"}]
+            for parameter in operation["parameters"]:
+                if parameter.get("name") == "cursor":
+                    parameter["schema"] = cursor
+    return result
+
+
 def add_links(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
     """Link every answer that carries a number to every operation whose path wants that number."""
     wanted: dict[str, list[dict[str, Any]]] = {}
@@ -133,9 +149,15 @@ def _links_of(
 
 
 def _own_fields(result: dict[str, Any], response: dict[str, Any]) -> set[str]:
+    return set(_own_schema(result, response).get("properties", {}))
+
+
+def _own_schema(result: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that a JSON answer is, or an empty one."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
-    name = re.sub(f"^{re.escape(_REFERENCE)}", "", schema.get("$ref", ""))
-    return set(result["components"]["schemas"].get(name, {}).get("properties", {}))
+    name = str(schema.get("$ref", "")).removeprefix(_REFERENCE)
+    found: dict[str, Any] = result["components"]["schemas"].get(name, {})
+    return found
 
 
 def _operations(result: dict[str, Any]) -> Iterator[dict[str, Any]]:

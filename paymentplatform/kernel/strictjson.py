@@ -10,6 +10,7 @@ import json
 import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar, cast
@@ -33,8 +34,13 @@ MAX_BODY_BYTES: Final = 64 * 1024
 MAX_INT_CHARACTERS: Final = 19
 MAX_FIELD_ERRORS: Final = 20
 _DIGITS: Final = re.compile(r"[0-9]{1,18}\Z")
+_TWICE: Final = "duplicate_field"
 _UNREADABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _UNREADABLE_DETAIL: Final = "Holds NUL or half a character, which cannot be stored."
+
+
+class _NoParameters(msgspec.Struct, forbid_unknown_fields=True):
+    """The query of a request that has a body."""
 
 
 class _Refused(ValueError):
@@ -49,8 +55,10 @@ def decode_body(request: HttpRequest, into: type[T]) -> T:
     """Read the body as JSON into a msgspec struct type.
 
     An empty body counts as ``{}``. Raises UnsupportedMediaType, PayloadTooLarge, and InvalidRequest with as
-    many field errors as can be found.
+    many field errors as can be found; what takes a body takes no parameters beside it.
     """
+    if request.META.get("QUERY_STRING"):
+        decode_query(request, _NoParameters)
     body = read_body(request)
     if not body:
         return convert_object({}, into)
@@ -186,7 +194,7 @@ def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise _Refused(_printable(name), "duplicate_field", "The field is given twice.")
+                raise _Refused(_printable(name), _TWICE, "The field is given twice.")
             seen.add(name)
     return result
 
@@ -202,21 +210,27 @@ def _read_int(text: str) -> int:
 
 
 def _located(error: FieldError, text: str) -> FieldError:
-    """Say where a refused number stands: read again, with a mark in its place."""
-    if error.field:
-        return error
+    """Say where a refused number or a repeated name stands: read again, with a mark in its place."""
     mark = object()
+
+    def mark_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        times = Counter(name for name, _ in pairs)
+        return {name: mark if times[name] > 1 else item for name, item in pairs}
+
     try:
-        value = json.loads(
-            text,
-            parse_float=lambda _text: mark,
-            parse_constant=lambda _text: mark,
-            parse_int=lambda text: mark if len(text) > MAX_INT_CHARACTERS else 0,
-        )
+        if error.code == _TWICE:
+            value = json.loads(text, object_pairs_hook=mark_repeated)
+        else:
+            value = json.loads(
+                text,
+                parse_float=lambda _text: mark,
+                parse_constant=lambda _text: mark,
+                parse_int=lambda text: mark if len(text) > MAX_INT_CHARACTERS else 0,
+            )
         path = _find_path(value, "", lambda item: item is mark)
     except (ValueError, RecursionError):
         return error
-    return FieldError(path or "", error.code, error.detail)
+    return FieldError(path or error.field, error.code, error.detail)
 
 
 def _printable(text: str) -> str:

@@ -118,7 +118,11 @@ def test_numbers_of_other_grammars_are_not_json(text: str) -> None:
     ("body", "field", "code"),
     [
         (b'{"amount":1,"amount":2,"subject":"s"}', "amount", "duplicate_field"),
-        (b'{"amount":1,"subject":"s","inner":{"code":"a","code":"b"}}', "code", "duplicate_field"),
+        (
+            b'{"amount":1,"subject":"s","inner":{"code":"a","code":"b"}}',
+            "inner.code",
+            "duplicate_field",
+        ),
         (b'{"amount":1,"subject":"s","status":"SUCCESS"}', "status", "unknown_field"),
         (b'{"amount":1,"subject":"s","inner":{"code":"a","fee":0}}', "inner.fee", "unknown_field"),
         (b'{"amount":1}', "subject", "required"),

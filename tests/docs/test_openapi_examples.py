@@ -87,8 +87,8 @@ def test_an_answer_example_is_an_answer(name: str):
         example = document()[name]["responses"][str(status)]["content"]["application/json"][
             "example"
         ]
-        read = msgspec.convert(example, kind, strict=True)
-        assert msgspec.to_builtins(read) == example, "names only what the answer has"
+        read = msgspec.json.decode(json.dumps(example), type=kind, strict=True)
+        assert json.loads(msgspec.json.encode(read)) == example, "names only what the answer has"
 
 
 @pytest.mark.parametrize("name", sorted(declared()))

@@ -1,0 +1,191 @@
+"""Pairs of cells, reference and web in turn, and what they come to."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import psycopg
+
+from bench.cpu import Usage, read_usage
+from bench.generator import Job, Load, generate
+from bench.paths import PATHS, Path, calls_of, steps_of
+from bench.reference import Pgbench, Script, Sent, capture_path, write_script
+from bench.seed import Shop, make_orders
+from bench.servers import Platform
+
+CONNECTIONS: Final = 16
+_REFERENCE_TPS: Final = 40_000
+_WARM_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often: seconds of a web and of a reference cell, and the number of pairs."""
+
+    pairs: int
+    web_s: float
+    reference_s: float
+    quick: bool
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Return what is measured."""
+        return tuple(path for path in PATHS if path.in_quick or not self.quick)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One path's figures: medians of the cells; CPU in milliseconds for each life. None where there is no reference."""
+
+    path: str
+    tps: float
+    reference_tps: float | None
+    ratio: float | None
+    cv: float | None
+    p50_ms: float
+    p99_ms: float
+    web_cpu_ms: float
+    pg_cpu_ms: float
+    load_cpu_ms: float
+    reference_pg_cpu_ms: float | None
+    others_cpu_share: float
+    """Of the machine's CPU in the web cells, what was neither ours nor the load's."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the row with sensible digits."""
+        return {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class _Cell:
+    load: Load
+    used: Usage
+
+
+class Bench:
+    """Measures paths on one running platform."""
+
+    def __init__(self, platform: Platform, shop: Shop, plan: Plan) -> None:
+        self._platform = platform
+        self._shop = shop
+        self._plan = plan
+        self._next = 0
+        self._pgbench = Pgbench(platform.environment["DATABASE_URL"], platform.state)
+
+    def measure(self, path: Path) -> tuple[Row, list[Sent]]:
+        """Warm up, measure all pairs of a path; return the row and the statements that its reference replays."""
+        plan = self._plan
+        sent, script = self._capture(path)
+        web_count = round(path.most_tps * plan.web_s)
+        reference_count = self._count_for_reference(path)
+        warm = round(path.most_tps * _WARM_SECONDS)
+        total = warm + plan.pairs * (web_count + reference_count)
+        numbers = self._reserve(path, total)
+        self._settle()
+        steps = steps_of(path, port=self._platform.port, shop=self._shop)
+        self._load(steps, first=numbers, count=warm, seconds=_WARM_SECONDS)
+        numbers += warm
+        cells: list[_Cell] = []
+        references: list[tuple[float, float]] = []
+        for _ in range(plan.pairs):
+            if script is not None:
+                references.append(self._refer(script, first=numbers, count=reference_count))
+                numbers += reference_count
+            cells.append(self._load(steps, first=numbers, count=web_count, seconds=plan.web_s))
+            numbers += web_count
+        return _row(path, cells, references), sent
+
+    def _capture(self, path: Path) -> tuple[list[Sent], Script | None]:
+        if not path.has_reference:
+            return [], None
+        sequence = self._reserve(path, 2)
+        for number in (sequence, sequence + 1):  # the first call may also look up who asks
+            sent = capture_path(self._shop, calls_of(path, sequence=number))
+        return sent, write_script(sent, payer=(sequence + 1) % _payers())
+
+    def _count_for_reference(self, path: Path) -> int:
+        if not path.has_reference:
+            return 0
+        return round(min(path.most_tps * 3, _REFERENCE_TPS) * self._plan.reference_s)
+
+    def _reserve(self, path: Path, count: int) -> int:
+        """Take so many numbers; where the path needs unpaid orders, make them. Queries ask for orders there are."""
+        if path.name in {"order_query", "cashier_status", "consult"}:
+            return self._standing_orders(count)
+        first, self._next = self._next, self._next + count
+        if path.uses_orders:
+            with psycopg.connect(self._platform.environment["DATABASE_URL"]) as connection:
+                connection.execute("SET statement_timeout = 0")
+                make_orders(connection, self._shop, first=first, count=count)
+        return first
+
+    def _standing_orders(self, count: int) -> int:
+        first, self._next = self._next, self._next + count
+        with psycopg.connect(self._platform.environment["DATABASE_URL"]) as connection:
+            connection.execute("SET statement_timeout = 0")
+            make_orders(connection, self._shop, first=first, count=count)
+        return first
+
+    def _settle(self) -> None:
+        """Write out what the preparations left, so that no cell pays for them."""
+        with psycopg.connect(self._platform.admin_url, autocommit=True) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+            connection.execute("CHECKPOINT")
+
+    def _read(self) -> Usage:
+        return read_usage(postgres_pid=self._platform.postgres_pid, web_pid=self._platform.web_pid)
+
+    def _load(self, steps: list[str], *, first: int, count: int, seconds: float) -> _Cell:
+        before = self._read()
+        load = generate(Job(self._platform.port, CONNECTIONS, seconds, first, count, steps))
+        return _Cell(load, self._read().since(before))
+
+    def _refer(self, script: Script, *, first: int, count: int) -> tuple[float, float]:
+        before = self._read()
+        done, speed = self._pgbench.run(
+            script, seconds=self._plan.reference_s, first=first, count=count
+        )
+        return speed, self._read().since(before).postgres * 1000 / done
+
+
+def _payers() -> int:
+    from bench.seed import PAYERS
+
+    return PAYERS
+
+
+def _row(path: Path, cells: list[_Cell], references: list[tuple[float, float]]) -> Row:
+    latencies = sorted(value for cell in cells for value in cell.load.latencies_ms)
+    speeds = [cell.load.tps for cell in cells]
+    ratios = [speed / reference for speed, (reference, _) in zip(speeds, references, strict=False)]
+
+    def cpu_ms(name: str) -> float:
+        return statistics.median(
+            getattr(cell.used, name) * 1000 / cell.load.lives for cell in cells
+        )
+
+    others = [
+        1 - (cell.used.postgres + cell.used.web + cell.load.cpu_s) / max(cell.used.machine, 0.01)
+        for cell in cells
+    ]
+    return Row(
+        path=path.name,
+        tps=statistics.median(speeds),
+        reference_tps=statistics.median(speed for speed, _ in references) if references else None,
+        ratio=statistics.median(ratios) if ratios else None,
+        cv=statistics.stdev(ratios) / statistics.mean(ratios) if len(ratios) > 1 else None,
+        p50_ms=latencies[len(latencies) // 2],
+        p99_ms=latencies[min(len(latencies) - 1, len(latencies) * 99 // 100)],
+        web_cpu_ms=cpu_ms("web"),
+        pg_cpu_ms=cpu_ms("postgres"),
+        load_cpu_ms=statistics.median(cell.load.cpu_s * 1000 / cell.load.lives for cell in cells),
+        reference_pg_cpu_ms=statistics.median(cost for _, cost in references)
+        if references
+        else None,
+        others_cpu_share=statistics.median(others),
+    )

@@ -1,0 +1,76 @@
+"""What is measured: for each path the requests over HTTP and the calls whose statements pgbench replays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bench.generator import request
+from bench.seed import CASHIER_SECRET, PAYERS, Shop, order_number, token_of
+
+ORDER: Final = "ord_%(n)022d"
+_PAY: Final = '{"method":"BALANCE","options":{"payer_token":"pt_bench_%(p)06d"}}'
+_CREATE: Final = '{"merchant_order_no":"W-%(n)022d","amount":100,"currency":"CNY","subject":"Tea"}'
+
+
+@dataclass(frozen=True)
+class Path:
+    """One measured path. ``uses_orders`` says that every life needs an unpaid order of its own."""
+
+    name: str
+    most_tps: int
+    uses_orders: bool = False
+    has_reference: bool = True
+    in_quick: bool = True
+
+
+PATHS: Final = (
+    Path("create_order", 6_000),
+    Path("balance_payment", 3_000, uses_orders=True),
+    Path("whole_life", 2_000, has_reference=False),
+    Path("order_query", 40_000),
+    Path("order_list", 5_000, has_reference=False, in_quick=False),
+    Path("cashier_status", 5_000, has_reference=False, in_quick=False),
+    Path("consult", 5_000, has_reference=False, in_quick=False),
+)
+
+
+def steps_of(path: Path, *, port: int, shop: Shop) -> list[str]:
+    """Return the requests of one life of a path."""
+
+    def api(method: str, target: str, body: str | None = None) -> str:
+        return request(method, f"/api/v1/{target}", port=port, secret=shop.secret_key, body=body)
+
+    create, pay = api("POST", "orders", _CREATE), f"orders/{ORDER}/pay"
+    steps = {
+        "create_order": [create],
+        "balance_payment": [api("POST", pay, _PAY)],
+        "whole_life": [
+            create,
+            api("POST", "orders/%(o)s/pay", _PAY),
+            api("GET", "orders/%(o)s"),
+        ],
+        "order_query": [api("GET", f"orders/{ORDER}")],
+        "order_list": [api("GET", "orders?limit=20")],
+        "cashier_status": [request("GET", f"/cashier/%(n)022d{CASHIER_SECRET}/status", port=port)],
+        "consult": [api("POST", f"orders/{ORDER}/payment-methods", "{}")],
+    }
+    return steps[path.name]
+
+
+def calls_of(path: Path, *, sequence: int) -> list[tuple[str, str, dict[str, Any] | None]]:
+    """Return the calls to make in this process, to see what they send to the database."""
+    order_no = order_number(sequence)
+    token = token_of(sequence % PAYERS)
+    body: dict[str, Any] = {
+        "merchant_order_no": f"S-{sequence:022d}",
+        "amount": 100,
+        "currency": "CNY",
+        "subject": "Tea",
+    }
+    pay = {"method": "BALANCE", "options": {"payer_token": token}}
+    return {
+        "create_order": [("POST", "orders", body)],
+        "balance_payment": [("POST", f"orders/{order_no}/pay", pay)],
+        "order_query": [("GET", f"orders/{order_no}", None)],
+    }.get(path.name, [])

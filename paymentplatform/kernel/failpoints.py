@@ -46,6 +46,10 @@ FAILPOINTS: Final[dict[str, str]] = {
     "callback_applied": "the callback had its effect; it is neither noted nor acknowledged",
     "deliveries_claimed": "due deliveries are leased; nothing is sent",
     "delivery_sent": "a merchant has answered a delivery; that is not written",
+    # Requests with an Idempotency-Key.
+    "key_claimed": "the key is claimed; the request has not run",
+    "key_unanswered": "the request has had its effect; its answer is not kept",
+    "key_answered": "the answer is kept; not a byte of it is sent",
 }
 """Every failpoint, with what is true at the moment in which the process dies there."""
 

@@ -100,19 +100,25 @@ class Life:
         ]
 
     def insist(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
     ) -> httpx.Response:
-        """Repeat one request until somebody answers it: no answer and 5xx say nothing."""
+        """Repeat one request until somebody answers it: no answer and 5xx say nothing, nor does a key in use."""
+        headers = {"Idempotency-Key": key} if key else None
         deadline = time.monotonic() + self.patience_s
         while True:
             try:
                 answer = self.merchant.api.request(
-                    method, path, json=body, timeout=_LONGEST_ANSWER_S
+                    method, path, json=body, headers=headers, timeout=_LONGEST_ANSWER_S
                 )
             except httpx.TransportError as error:
                 said = repr(error)
             else:
-                if answer.status_code < 500:
+                if answer.status_code < 500 and "idempotency_key_in_use" not in answer.text:
                     return answer
                 said = answer.text
             assert time.monotonic() < deadline, f"{self.name}: {method} {path}: {said}"
@@ -163,7 +169,7 @@ class Life:
         """Ask to close it."""
         self._once("POST", f"orders/{self.order_no}/close", {})
 
-    def refund(self, amount: int) -> httpx.Response:
+    def refund(self, amount: int, *, key: str | None = None) -> httpx.Response:
         """Ask for a refund; a repeat of the same number is the same refund."""
         return self.insist(
             "POST",
@@ -173,6 +179,7 @@ class Life:
                 "merchant_refund_no": f"R-{self.order_no}",
                 "amount": amount,
             },
+            key=key,
         )
 
     # -- what there is to see afterwards ---------------------------------------------------------------------

@@ -81,6 +81,18 @@ def refunded(life: Life) -> None:
     )
 
 
+def refunded_under_key(life: Life) -> None:
+    """Paid, and given back in part under an Idempotency-Key, which then says so for ever."""
+    scanned(life)
+    life.reach("paid")
+    answer = life.refund(REFUNDED, key=life.order_no)
+    assert answer.status_code in {200, 201}, answer.text
+    again = life.refund(REFUNDED, key=life.order_no)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (again.status_code, again.content) == (answer.status_code, answer.content)
+    life.come_to(lambda order: order["refunded_amount"] == REFUNDED, nothing, what="refunded")
+
+
 def refund_declined(life: Life) -> None:
     """Paid; the institution refuses the refund, and the merchant has its money back."""
     scanned(life)
@@ -202,6 +214,7 @@ LIVES = [
     *_cuts(charged_at_once, PAID, "created", "deliveries_claimed", "delivery_sent", **_BALANCE),
     # Giving back.
     *_cuts(refunded, PAID_BACK, "paid", "refund_accepted", "refund_claimed"),
+    Cut(refunded_under_key, PAID_BACK, {"paid": ("key_claimed", "key_unanswered", "key_answered")}),
     *_cuts(refunded, PAID_BACK, "paid", "refund_outcome_before_commit"),
     *_cuts(refunded, PAID_BACK, "paid", "refund_outcome_committed", "refund_answered", long=True),
     *_cuts(refunded, PAID_BACK, "paid", "refunds_claimed", scenario="refund_unknown"),

@@ -26,7 +26,12 @@ from acquiring.services.credentials import (
     replace_credential,
     revoke_credential,
 )
-from acquiring.services.merchants import MAX_ASK_MINUTES, change_merchant
+from acquiring.services.merchants import (
+    MAX_ASK_MINUTES,
+    MAX_REFUND_DAYS,
+    MAX_REFUNDS_PER_ORDER,
+    change_merchant,
+)
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
 from paymentplatform.kernel.admin_tables import PageTable, build_page_table, link_number
@@ -54,6 +59,20 @@ class MerchantForm(ReasonForm):
         max_value=MAX_ASK_MINUTES,
         widget=UnfoldAdminIntegerFieldWidget(),
     )
+    max_refunds_per_order = forms.IntegerField(
+        label=_("Refunds of one order at most"),
+        help_text=_("Failed ones do not count; 0 lets none be refunded."),
+        min_value=0,
+        max_value=MAX_REFUNDS_PER_ORDER,
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+    refund_window_days = forms.IntegerField(
+        label=_("Days to refund"),
+        help_text=_("From the payment on, also for orders that are paid already."),
+        min_value=0,
+        max_value=MAX_REFUND_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
     rate_limit_per_s = forms.IntegerField(
         label=_("Requests a second"),
         help_text=_("Empty: the platform's default."),
@@ -76,6 +95,8 @@ class MerchantForm(ReasonForm):
         "return_origins",
         "late_money_policy",
         "late_money_ask_minutes",
+        "max_refunds_per_order",
+        "refund_window_days",
         "rate_limit_per_s",
         "status",
         "signed_only",
@@ -90,6 +111,8 @@ class MerchantForm(ReasonForm):
             "return_origins": "\n".join(obj.return_origins),
             "late_money_policy": obj.late_money_policy,
             "late_money_ask_minutes": obj.late_money_ask_minutes,
+            "max_refunds_per_order": obj.max_refunds_per_order,
+            "refund_window_days": obj.refund_window_days,
             "rate_limit_per_s": obj.rate_limit_per_s,
             "status": obj.status,
             "signed_only": obj.signed_only,
@@ -169,18 +192,22 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
         return_origins: str,
         late_money_policy: str,
         late_money_ask_minutes: int,
+        max_refunds_per_order: int,
+        refund_window_days: int,
         rate_limit_per_s: int | None,
         status: str,
         signed_only: bool,
         **_answers: Any,
     ) -> str:
-        """Change name, return origins, what happens to late money, status, or who may call."""
+        """Change name, return origins, what happens to late money, limits, status, or who may call."""
         transactions.join(change_merchant)(
             merchant_no=object_no,
             name=name,
             return_origins=tuple(return_origins.split()),
             late_money_policy=late_money_policy,
             late_money_ask_minutes=late_money_ask_minutes,
+            max_refunds_per_order=max_refunds_per_order,
+            refund_window_days=refund_window_days,
             rate_limit_per_s=rate_limit_per_s,
             status=status,
             signed_only=signed_only,

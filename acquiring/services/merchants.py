@@ -20,6 +20,9 @@ from paymentplatform.kernel.errors import InvalidRequest, NotFound
 MAX_ASK_MINUTES = 10_080
 """A week: the payer is waiting for the money all this time."""
 
+MAX_REFUNDS_PER_ORDER = 1_000
+MAX_REFUND_DAYS = 3_650
+
 
 @dataclass(frozen=True, slots=True)
 class NewMerchant:
@@ -97,23 +100,29 @@ def change_merchant(
     return_origins: tuple[str, ...],
     late_money_policy: str,
     late_money_ask_minutes: int,
+    max_refunds_per_order: int,
+    refund_window_days: int,
     status: str,
     rate_limit_per_s: int | None,
     signed_only: bool = False,
 ) -> None:
     """Change what operators may change of a merchant (start). Raises NotFound, InvalidRequest.
 
-    ``rate_limit_per_s`` None means the platform's default. A DISABLED merchant's keys are refused at once; payments
+    ``rate_limit_per_s`` None means the platform's default. New limits of refunds hold for orders that are paid already,
+    and 0 lets none be refunded. A DISABLED merchant's keys are refused at once; payments
     under way end as they would have. ``signed_only`` refuses its Bearer keys at once.
     """
     merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
     if merchant is None:
         raise NotFound
     _check_minutes(late_money_ask_minutes)
+    _check_refund_limits(max_refunds_per_order, refund_window_days)
     merchant.name = name.strip()
     merchant.return_origins = [parse_origin(origin) for origin in return_origins]
     merchant.late_money_policy, merchant.status = late_money_policy, status
     merchant.late_money_ask_minutes = late_money_ask_minutes
+    merchant.max_refunds_per_order = max_refunds_per_order
+    merchant.refund_window_days = refund_window_days
     merchant.rate_limit_per_s = rate_limit_per_s
     merchant.signed_only = signed_only
     try:
@@ -121,12 +130,20 @@ def change_merchant(
     except ValidationError as error:
         raise InvalidRequest("; ".join(error.messages)) from error
     changed = ("name", "return_origins", "late_money_policy", "late_money_ask_minutes", "status")
-    merchant.save(update_fields=(*changed, "rate_limit_per_s", "signed_only"))
+    limits = ("max_refunds_per_order", "refund_window_days", "rate_limit_per_s")
+    merchant.save(update_fields=(*changed, *limits, "signed_only"))
 
 
 def _check_minutes(minutes: int) -> None:
     if not 1 <= minutes <= MAX_ASK_MINUTES:
         raise InvalidRequest(f"A merchant has 1 to {MAX_ASK_MINUTES} minutes to answer.")
+
+
+def _check_refund_limits(per_order: int, days: int) -> None:
+    if not (0 <= per_order <= MAX_REFUNDS_PER_ORDER and 0 <= days <= MAX_REFUND_DAYS):
+        raise InvalidRequest(
+            f"An order takes 0 to {MAX_REFUNDS_PER_ORDER} refunds, within 0 to {MAX_REFUND_DAYS} days."
+        )
 
 
 @transactions.start

@@ -232,6 +232,8 @@ def limit(merchant: dict[str, str], rate: int | None) -> None:
         return_origins=tuple(row.return_origins),
         late_money_policy=row.late_money_policy,
         late_money_ask_minutes=row.late_money_ask_minutes,
+        max_refunds_per_order=row.max_refunds_per_order,
+        refund_window_days=row.refund_window_days,
         status=row.status,
         rate_limit_per_s=rate,
     )

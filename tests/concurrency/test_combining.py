@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from acquiring.contracts import (
-    CloseReason,
     Method,
-    OrderAlreadyPaid,
     PayerTokenInvalid,
     PaymentInProgress,
 )
-from acquiring.services.closing import close_order, expire_due_orders
+from acquiring.services.closing import expire_due_orders
 from engine.contracts import Cause
 from engine.services.inquiries import query_attempt
 from engine.services.outcomes import apply_attempt_outcome
@@ -23,6 +20,7 @@ from tests.barrier import Racers, failures, racers, run_together
 from tests.clock import VirtualClock
 from tests.concurrency.conftest import Rounds
 from tests.concurrency.institution import WordKeeper
+from tests.concurrency.sides import close_of, pay_at
 from tests.concurrency.test_ending import check_end
 from tests.makers import make_payer, make_payer_token
 from tests.trading import Trade, held_of, make_identity, make_trade, open_holds_of, rows
@@ -50,34 +48,6 @@ def purse_for(merchant_no: str, *, balance: int, **limits: int) -> Purse:
     payer_no = make_payer(balance=balance)
     token = make_payer_token(payer_no=payer_no, merchant_no=merchant_no, **limits)
     return Purse(payer_no, token)
-
-
-def pay_at(moment: str, trade: Trade, keeper: WordKeeper) -> Callable[[], None]:
-    """At this moment the institution charges the rest if it still may, then notifies."""
-    (attempt,) = trade.attempts()
-    attempt_no = attempt["attempt_no"]
-
-    def pay() -> None:
-        if moment != "at once":
-            keeper.wait_for(attempt_no, moment)
-        answer = keeper.charge(attempt_no)
-        if answer is not None:
-            apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.CALLBACK)
-
-    return pay
-
-
-def close_of(trade: Trade) -> Callable[[], None]:
-    def close() -> None:
-        with suppress(OrderAlreadyPaid):
-            close_order(
-                order_no=trade.order_no,
-                merchant_no=trade.merchant.merchant_no,
-                reason=CloseReason.MERCHANT,
-                cause="api",
-            )
-
-    return close
 
 
 def check_hold(trade: Trade, *, charged: bool) -> None:

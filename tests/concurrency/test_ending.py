@@ -3,55 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import pytest
 
-from acquiring.contracts import CloseReason, OrderAlreadyPaid
-from acquiring.services.closing import close_order, expire_due_orders
-from engine.contracts import Cause
+from acquiring.services.closing import expire_due_orders
 from engine.services.inquiries import query_attempt
-from engine.services.outcomes import apply_attempt_outcome
 from tests.barrier import Racers, failures, racers
 from tests.clock import VirtualClock
 from tests.concurrency.conftest import Rounds
 from tests.concurrency.institution import WordKeeper
+from tests.concurrency.sides import close_of, pay_at
 from tests.trading import Trade, make_identity, make_trade, rows
 
 pytestmark = pytest.mark.no_cover  # hundreds of rounds over what other tests measure already
 _AT_ONCE = 5
 _MOMENTS = ("at once", "query", "close")
 """When the payer pays, as seen from the platform's side of the race."""
-
-
-def pay_at(moment: str, trade: Trade, keeper: WordKeeper) -> Callable[[], None]:
-    """The payer's side: at this moment the institution charges if it still may, then notifies."""
-    (attempt,) = trade.attempts()
-    attempt_no = attempt["attempt_no"]
-
-    def pay() -> None:
-        if moment != "at once":
-            keeper.wait_for(attempt_no, moment)
-        answer = keeper.charge(attempt_no)
-        if answer is not None:
-            apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.CALLBACK)
-
-    return pay
-
-
-def close_of(trade: Trade) -> Callable[[], None]:
-    """The merchant's side."""
-
-    def close() -> None:
-        with suppress(OrderAlreadyPaid):
-            close_order(
-                order_no=trade.order_no,
-                merchant_no=trade.merchant.merchant_no,
-                reason=CloseReason.MERCHANT,
-                cause="api",
-            )
-
-    return close
 
 
 def inquiry_of(trade: Trade) -> Callable[[], object]:

@@ -398,6 +398,8 @@ class TestActs:
             "return_origins": "https://A.example\nhttps://b.example:8443",
             "late_money_policy": "HOLD",
             "late_money_ask_minutes": 30,
+            "max_refunds_per_order": 3,
+            "refund_window_days": 90,
             "status": "DISABLED",
             "reason": "because",
         }
@@ -405,6 +407,7 @@ class TestActs:
         changed = Merchant.objects.get(pk=merchant["merchant_no"])
         assert changed.return_origins == ["https://a.example", "https://b.example:8443"]
         assert (changed.name, changed.status) == ("After", "DISABLED")
+        assert (changed.max_refunds_per_order, changed.refund_window_days) == (3, 90)
         with pytest.raises(Unauthenticated):
             authenticate_bearer(secret=merchant["secret_key"])
         line = self.audited(book, "change_merchant", merchant["merchant_no"])
@@ -413,7 +416,12 @@ class TestActs:
         before = every_row(Merchant)
         wrong = client.post(address, fields | {"return_origins": "ftp://x"}, follow=True)
         assert "Not a web origin" in wrong.content.decode()
-        assert client.post(address, fields | {"status": "GONE"}).status_code == 200
+        for refused in (
+            {"status": "GONE"},
+            {"max_refunds_per_order": -1},
+            {"refund_window_days": ""},
+        ):
+            assert client.post(address, fields | refused).status_code == 200
         assert every_row(Merchant) == before
 
     def test_an_endpoint_is_switched_off_and_on_again(self, client, book):

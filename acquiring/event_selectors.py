@@ -133,7 +133,7 @@ def _list_deliveries(event_ids: list[str]) -> dict[str, list[DeliveryView]]:
     tries = _list_tries([row[1] for row in rows])
     found: dict[str, list[DeliveryView]] = defaultdict(list)
     for event_id, delivery_no, *rest in rows:
-        found[event_id].append(DeliveryView(delivery_no, *rest, tries=tries[delivery_no]))
+        found[event_id].append(DeliveryView(delivery_no, *rest, tries[delivery_no]))
     return found
 
 

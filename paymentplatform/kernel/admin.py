@@ -60,7 +60,7 @@ class ReadOnlyAdmin(ModelAdmin):
     """
 
     checks_class = _ChecksWithoutTables
-    actions = None
+    actions: Any = None
     list_per_page = 50
     show_full_result_count = False
     paginator = BoundedPaginator

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from acquiring.event_contracts import DeliveryStatus, DeliveryTryView, DeliveryView, EventView
 from acquiring.event_selectors import list_events_page
 from acquiring.models import Delivery, MerchantEvent, WebhookEndpoint
+from acquiring.services import redeliveries
 from acquiring.services.notifications import deliver_due_notifications
 from paymentplatform.kernel import numbers
 from tests.acquiring.outbox import (
@@ -327,8 +328,6 @@ class TestRedelivery:
         self, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ):
         """Delivered between the two: still one more delivery, not two."""
-        from acquiring.services import redeliveries
-
         event_id = record_event(shop["merchant_no"])
         end_deliveries(shop["merchant_no"], DELIVERED)
         wait_for_lock = redeliveries._lock_events
@@ -347,6 +346,28 @@ class TestRedelivery:
         assert list_statuses(event_id) == ["DELIVERED", "DELIVERED"]
         redeliver(shop, event_id)
         assert list_statuses(event_id) == ["DELIVERED", "DELIVERED", "DUE"]
+
+    def test_repeated_under_one_key_is_one_redelivery(self, shop: dict[str, str]):
+        """Also when the first answer was never kept: the key makes the delivery's number."""
+        event_id = record_event(shop["merchant_no"])
+        end_deliveries(shop["merchant_no"], DELIVERED)
+        first = redeliver(shop, event_id, **{"Idempotency-Key": "again-1"})
+        end_deliveries(shop["merchant_no"], DELIVERED)
+        assert redeliver(shop, event_id, **{"Idempotency-Key": "again-1"}) == first
+        assert list_statuses(event_id) == ["DELIVERED", "DELIVERED"]
+
+    def test_run_again_under_one_claim_is_one_redelivery(
+        self, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ):
+        """The request died after its commit and is run again by whoever took its claim over."""
+        event_id = record_event(shop["merchant_no"])
+        end_deliveries(shop["merchant_no"], DELIVERED)
+        claim = numbers.new_number("idk")
+        monkeypatch.setattr(redeliveries, "current_claim", lambda: claim)
+        first = redeliveries.redeliver_event(event_id=event_id)
+        end_deliveries(shop["merchant_no"], DELIVERED)
+        assert redeliveries.redeliver_event(event_id=event_id) == first
+        assert list_statuses(event_id) == ["DELIVERED", "DELIVERED"]
 
     def test_nowhere_to_go_is_a_conflict(self, shop: dict[str, str]):
         event_id = record_event(shop["merchant_no"], None)

@@ -96,7 +96,7 @@ def test_an_error_example_is_a_problem_that_can_come(name: str):
     classes = {DomainError.code: DomainError, **all_error_classes()}
     seen = 0
     for status, response in document()[name]["responses"].items():
-        content = response["content"].get("application/problem+json")
+        content = response.get("content", {}).get("application/problem+json")
         for code, example in (content or {"examples": {}})["examples"].items():
             problem = msgspec.convert(example["value"], Problem, strict=True)
             assert (problem.code, str(problem.status)) == (code, status)

@@ -6,6 +6,7 @@ from typing import Final
 
 from paymentplatform.documentation import list_errors
 from paymentplatform.kernel.errors import all_error_classes
+from paymentplatform.kernel.field_errors import FIELD_CODES
 
 _HEAD: Final = """\
 <!-- Made by `manage.py write_docs`; change the class of the error, not this page. -->
@@ -39,6 +40,18 @@ An `Idempotency-Key` keeps these refusals, because nothing that happens later le
 """
 
 
+_FIELDS: Final = """
+## `errors[].code`: what is wrong with one field
+
+`errors[]` names every field that was refused: `field` is its dotted path (`options.bank_code`, `metadata.table`,
+`tags[1]`), empty for the body itself; `code` is one of these; `detail` says in words what to send instead. Treat a
+code that you do not know as `format`.
+
+| `code` | Means |
+|---|---|
+"""
+
+
 def describe_errors() -> str:
     """Write the whole page."""
     rows = (
@@ -46,4 +59,6 @@ def describe_errors() -> str:
         for error in list_errors()
     )
     final = ", ".join(f"`{code}`" for code, error in all_error_classes().items() if error.final)
-    return _HEAD.replace("{final}", final) + "".join(rows).replace("``", "`")
+    codes = (f"| `{code}` | {meaning} |\n" for code, meaning in FIELD_CODES.items())
+    errors = _HEAD.replace("{final}", final) + "".join(rows).replace("``", "`")
+    return errors + _FIELDS + "".join(codes)

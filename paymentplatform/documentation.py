@@ -1,32 +1,38 @@
-"""Pages about the API: the schema, Swagger UI from our own files, and one page of all error codes."""
+"""Pages about the API: the document, one to try it and one to read it, and one of all error codes."""
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from csp.decorators import csp_update
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.http import require_safe
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
 from paymentplatform.kernel.errors import DomainError, all_error_classes
+from paymentplatform.kernel.field_errors import FIELD_CODES
 
-_STYLE: Final = SafeString(
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;"
-    "padding:.5rem .75rem;border-bottom:1px solid #ddd}tr:target{background:#fff7d6}"
+_DEEDS: Final = (
+    ("FIX_REQUEST", "Change the request: the same one will be refused again."),
+    ("RETRY_SAME", "Send the same request again, with the same numbers, a little later."),
+    ("RETRY_LATER", "Wait (Retry-After where given), then send it again."),
+    ("QUERY", "Ask how the object stands, then decide."),
+    ("CONTACT", "People must talk: the operator of the platform."),
+)
+_REDOC_STYLES: Final = (
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='",
 )
 
 
 class SchemaView(SpectacularAPIView):
     """The OpenAPI document."""
-
-
-class SwaggerView(SpectacularSwaggerSplitView):
-    """Swagger UI without anything from another server, and without script inside the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +57,42 @@ def list_errors() -> list[ErrorEntry]:
 
 
 @require_safe
+def show_console(request: HttpRequest) -> HttpResponse:
+    """Show the API with Swagger UI, to try it out: from our own files, without script inside the page."""
+    return _render(request, "api/console.html")
+
+
+@require_safe
+@csp_update({"style-src": list(_REDOC_STYLES)})
+def show_reference(request: HttpRequest) -> HttpResponse:
+    """Show the API with Redoc, to read it.
+
+    It writes its styles by script: with the page's nonce, and before it can know that, two that are known by hash.
+    """
+    return _render(request, "api/reference.html")
+
+
+@require_safe
 def list_error_codes(request: HttpRequest) -> HttpResponse:
     """Show every code an answer may carry, what it means and what to do."""
-    rows = format_html_join(
-        "\n",
-        '<tr id="{}"><td><code>{}</code></td><td>{}</td><td><code>{}</code></td><td>{}</td></tr>',
-        (
-            (error.code, error.code, error.status, error.action, error.meaning)
-            for error in list_errors()
-        ),
+    return _render(
+        request,
+        "api/errors.html",
+        actions=_DEEDS,
+        errors=list_errors(),
+        field_codes=FIELD_CODES.items(),
     )
-    page = format_html(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Error codes</title>'
-        '<meta name="viewport" content="width=device-width"><style nonce="{}">{}</style></head><body>'
-        "<h1>Error codes</h1><p>Every error is an RFC 9457 problem document. A 4xx answer means that"
-        " nothing has happened; after a 5xx one ask, or repeat with the same number.</p>"
-        "<table><thead><tr><th>Code</th><th>Status</th><th>Action</th><th>Meaning</th></tr></thead>"
-        "<tbody>{}</tbody></table></body></html>",
-        getattr(request, "csp_nonce", ""),
-        _STYLE,
-        rows,
-    )
-    return HttpResponse(page)
+
+
+@require_safe
+def show_icon(_request: HttpRequest) -> HttpResponse:
+    """Lead browsers that ask for an icon at the usual place to the one of our pages."""
+    return HttpResponseRedirect(static("checkout/mark.svg"))
+
+
+def _render(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+    named = {"title": settings.SPECTACULAR_SETTINGS["TITLE"], "schema_url": reverse("schema")}
+    return render(request, template, named | context)
 
 
 def _floor(kind: type[DomainError]) -> str:

@@ -25,8 +25,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 urlpatterns += [
     path("api/schema/", documentation.SchemaView.as_view(), name="schema"),
-    path("api/docs/", documentation.SwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/docs/", documentation.show_console, name="docs"),
+    path("api/reference/", documentation.show_reference, name="reference"),
     path("api/errors", documentation.list_error_codes, name="errors"),
+    path("favicon.ico", documentation.show_icon, name="icon"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.healthz, name="healthz"),

@@ -6,6 +6,7 @@ here hides an answer: a request that the document allows is only made one that a
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ KNOWN: dict[str, Any] = json.loads(Path(os.environ["CONTRACT_FILE"]).read_text()
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _BMP = 0xFFFF
+_KEY = "Idempotency-Key"
 _ORIGIN = "https://shop.example/"
 _RUN = secrets.token_hex(4)
 _count = itertools.count(1)
@@ -67,10 +69,21 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         for name in set(case.path_parameters or {}) & set(KNOWN["path"]):
             numbers = KNOWN["path"][name]
             case.path_parameters[name] = numbers[turn % len(numbers)]
-    if isinstance(case.body, dict):
-        name = case.operation.definition.raw.get("operationId")
-        if suit := _SUIT.get(name):
-            suit(case.body, turn)
+    name = case.operation.definition.raw.get("operationId")
+    if name == "get_statement" and turn % _EVERY:
+        case.path_parameters["date"] = "2026-01-31"
+    if case.query and {"created_from", "created_to"} <= case.query.keys():
+        del case.query["created_to"]  # a random pair would be the wrong way round half the time
+    if isinstance(case.body, dict) and (suit := _SUIT.get(name)):
+        suit(case.body, turn)
+    if case.headers and _KEY in case.headers:
+        case.headers[_KEY] = _key_of(case)
+
+
+def _key_of(case: Any) -> str:
+    """One key for one request: the same key with another body would be refused, and rightly so."""
+    request = json.dumps([case.method, case.formatted_path, case.body], sort_keys=True, default=str)
+    return f"{_RUN}-{hashlib.sha256(request.encode()).hexdigest()}"
 
 
 def _suit_order(body: dict[str, Any], turn: int) -> None:
@@ -87,8 +100,8 @@ def _suit_refund(body: dict[str, Any], turn: int) -> None:
     if turn % _EVERY:
         body["merchant_refund_no"] = f"ST-{_RUN}-{turn}"
         body["order_no"], body["merchant_order_no"] = KNOWN["paid"][turn % len(KNOWN["paid"])], None
-    elif body.get("order_no") and body.get("merchant_order_no"):
-        body["order_no"] = None
+    elif bool(body.get("order_no")) is bool(body.get("merchant_order_no")):
+        body["order_no"], body["merchant_order_no"] = None, f"NONE-{turn}"
 
 
 def _suit_payment(body: dict[str, Any], turn: int) -> None:
@@ -100,7 +113,15 @@ def _suit_payment(body: dict[str, Any], turn: int) -> None:
     body["options"] = options or None
 
 
+def _suit_agreement(body: dict[str, Any], _turn: int) -> None:
+    """One payment takes no more than a day may; the way back leads to an origin that is registered."""
+    body["max_per_payment"] = min(body["max_per_payment"], body["max_per_day"])
+    if not body["return_url"].startswith(_ORIGIN):
+        body["return_url"] = f"{_ORIGIN}other"
+
+
 _SUIT = {
+    "create_payer_agreement": _suit_agreement,
     "create_order": _suit_order,
     "create_refund": _suit_refund,
     "pay_order": _suit_payment,

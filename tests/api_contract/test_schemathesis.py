@@ -17,31 +17,56 @@ import pytest
 
 from tests.environment import ROOT
 from tests.live import LiveMerchant, LivePlatform
+from tests.waiting import wait_until
 
 LONG = os.environ.get("RUN_LONG") == "1"
 CASES = 5_000 if LONG else 1_000
-PER_OPERATION = 150 if LONG else 6
+PER_OPERATION = 120 if LONG else 3
 PLENTY = 900_000_000_000
 
-pytestmark = pytest.mark.timeout(900 if LONG else 150)
+pytestmark = pytest.mark.timeout(1_500 if LONG else 300)
+
+
+def late_money_of(merchant: LiveMerchant) -> list[str]:
+    """What came too late for the merchant's orders."""
+    return [late["late_money_no"] for late in merchant.api.get("late-money").json()["data"]]
 
 
 def known_of(merchant: LiveMerchant) -> dict[str, Any]:
-    """What exists: orders in several states, refunds, a payer with money, and what each method needs."""
+    """What exists: orders in several states, refunds, events, endpoints, a payer with money, what each method needs."""
     payer_token = merchant.payer_token(merchant.platform.payer(balance=PLENTY))
+    api = merchant.api
+    too_late = merchant.create(metadata={"sandbox_scenario": "success_after_close"})["order_no"]
+    merchant.pay(too_late)
+    api.post(f"orders/{too_late}/close")
     orders = [merchant.create()["order_no"] for _ in range(12)]
     paid = orders[:6]
     for number in paid:
-        answer = merchant.pay(number, "BALANCE", payer_token=payer_token)
-        assert answer["status"] == "PAID"
-    refunds = [
-        merchant.api.post(
-            "refunds", json={"order_no": number, "merchant_refund_no": f"K-{number}", "amount": 1}
-        ).json()["refund_no"]
-        for number in paid[:3]
-    ]
+        assert merchant.pay(number, "BALANCE", payer_token=payer_token)["status"] == "PAID"
+
+    def make(address: str, body: dict[str, Any], name: str) -> str:
+        answer = api.post(address, json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()[name])
+
+    agreement = {"max_per_payment": 1, "max_per_day": 1, "return_url": "https://shop.example/"}
+    numbers = {
+        "order_no": orders,
+        "refund_no": [
+            make(
+                "refunds", {"order_no": n, "merchant_refund_no": f"K-{n}", "amount": 1}, "refund_no"
+            )
+            for n in paid[:3]
+        ],
+        "endpoint_id": [
+            make("webhook-endpoints", {"url": f"{merchant.notify_url}/{n}"}, "id") for n in range(3)
+        ],
+        "agreement_no": [make("payer-agreements", agreement, "agreement_no") for _ in range(3)],
+        "event_id": [event["id"] for event in api.get("events").json()["data"]],
+        "late_money_no": wait_until(lambda: late_money_of(merchant), 20, what="late money"),
+    }
     return {
-        "path": {"order_no": orders, "refund_no": refunds},
+        "path": numbers,
         "paid": paid,
         "options": {
             "BALANCE": {"payer_token": payer_token},
@@ -61,7 +86,8 @@ def run_schemathesis(
     report = folder / "report.json"
     done = subprocess.run(
         [
-            *(str(Path(sys.executable).with_name("schemathesis")), "run"),
+            *(str(Path(sys.executable).with_name("schemathesis")),),
+            *("--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run"),
             *(f"{platform.base_url}/api/schema/", "--no-color", "--continue-on-failure"),
             *("-H", f"Authorization: Bearer {merchant.secret_key}"),
             *("--generation-deterministic", "-n", str(PER_OPERATION), "--checks", "all"),
@@ -76,7 +102,7 @@ def run_schemathesis(
         },
         capture_output=True,
         text=True,
-        timeout=840,
+        timeout=1_400 if LONG else 280,
         check=False,
     )
     output = f"{done.stdout[-20_000:]}\n{done.stderr[-2_000:]}"
@@ -87,7 +113,7 @@ def run_schemathesis(
 @pytest.fixture
 def outcome(platform: LivePlatform, tmp_path: Path) -> tuple[dict[str, Any], str]:
     """One run over the whole document."""
-    return run_schemathesis(platform, platform.merchant(), tmp_path)
+    return run_schemathesis(platform, platform.merchant(late_money_policy="ASK"), tmp_path)
 
 
 def test_the_platform_keeps_to_its_document(outcome: tuple[dict[str, Any], str]):

@@ -17,7 +17,9 @@ OPEN = {
     "readyz": "a load balancer asks",
     "api/schema/": "the published OpenAPI document",
     "api/docs/": "the published documentation",
+    "api/reference/": "the published documentation",
     "api/errors": "the published list of error codes",
+    "favicon.ico": "browsers ask for it unasked",
     "i18n/setlang/": "the payer chooses a language",
 }
 """Whole routes that anybody may call."""

@@ -40,6 +40,7 @@ class Balance(MerchantView):
         name="get_balance",
         summary="Get your balances",
         responses={200: list[BalanceOfCurrency]},
+        answer_example=_BALANCE_EXAMPLE,
         tag="balance and statements",
     )
     def get(self, request: HttpRequest) -> HttpResponse:

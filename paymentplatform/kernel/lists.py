@@ -35,11 +35,12 @@ def parse_time(field: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+        at: datetime = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
     except msgspec.ValidationError:
         raise build_fault(
             field, "an RFC 3339 time with offset, such as 2026-01-31T00:00:00Z (write + as %2B)"
         ) from None
+    return at
 
 
 def parse_period(

@@ -6,7 +6,7 @@ cannot drift from the code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ class Operation:
     secured: bool = True
     path_descriptions: Mapping[str, str] = field(default_factory=dict)
     request_example: Mapping[str, Any] | None = None
-    answer_example: Mapping[str, Any] | None = None
+    answer_example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
 
 
 def operation(
@@ -44,7 +44,7 @@ def operation(
     secured: bool = True,
     path_descriptions: Mapping[str, str] | None = None,
     request_example: Mapping[str, Any] | None = None,
-    answer_example: Mapping[str, Any] | None = None,
+    answer_example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> Callable[[F], F]:
     """Describe a view's method; its docstring becomes the description.
 

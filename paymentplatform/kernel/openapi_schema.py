@@ -5,9 +5,10 @@ drf-spectacular finds the views and asks ``StructSchema`` (the default schema cl
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -131,7 +132,10 @@ class StructSchema(AutoSchema):
         return {str(status): responses[status] for status in sorted(responses)}
 
     def _response(
-        self, status: int, kind: Any, example: Mapping[str, Any] | None
+        self,
+        status: int,
+        kind: Any,
+        example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
     ) -> dict[str, Any]:
         response: dict[str, Any] = {
             "description": HTTPStatus(status).phrase,
@@ -140,9 +144,9 @@ class StructSchema(AutoSchema):
         if isinstance(kind, str):
             response["content"] = {kind: {"schema": {"type": "string"}}}
         elif kind is not None:
-            content = {"schema": self._schema_of(kind)}
+            content: dict[str, Any] = {"schema": self._schema_of(kind)}
             if example is not None:
-                content["example"] = dict(example)
+                content["example"] = copy.deepcopy(example)
             response["content"] = {"application/json": content}
         return response
 

@@ -73,5 +73,9 @@ class Migration(migrations.Migration):
             model_name='usednonce',
             trigger=pgtrigger.compiler.Trigger(name='frozen_identity', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF NEW.key_id IS DISTINCT FROM OLD.key_id OR NEW.nonce IS DISTINCT FROM OLD.nonce OR NEW.expires_at IS DISTINCT FROM OLD.expires_at THEN RAISE EXCEPTION 'identity columns of % never change', TG_TABLE_NAME USING ERRCODE = 'PC900'; END IF; RETURN NEW;", hash='88a4f7d4f4eea9799526a4be6984e359bb1a81d8', operation='UPDATE OF "key_id", "nonce", "expires_at"', pgid='pgtrigger_frozen_identity_43c51', table='acquiring_used_nonce', when='BEFORE')),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='usednonce',
+            trigger=pgtrigger.compiler.Trigger(name='keep_until', sql=pgtrigger.compiler.UpsertTriggerSql(func="IF OLD.expires_at > now() THEN RAISE EXCEPTION 'rows of % stay until their time', TG_TABLE_NAME USING ERRCODE = 'PC900'; END IF; RETURN OLD;", hash='5ec0420241fbc11efbdac9f7fd792d00fa23c38a', operation='DELETE', pgid='pgtrigger_keep_until_4af53', table='acquiring_used_nonce', when='BEFORE')),
+        ),
         sql_file(__file__, "../sql/orders.sql"),
     ]

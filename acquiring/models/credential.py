@@ -7,7 +7,7 @@ from django.db import models
 from acquiring.models.merchant import Merchant
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
-from paymentplatform.kernel.guards import forbid_delete, freeze_columns, set_once
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns, keep_until, set_once
 
 
 class Credential(models.Model):
@@ -96,7 +96,7 @@ class UsedNonce(models.Model):
     class Meta:
         db_table = "acquiring_used_nonce"
         indexes = [models.Index(fields=["expires_at"], name="acquiring_used_nonce_expiry")]
-        triggers = [freeze_columns("key_id", "nonce", "expires_at")]
+        triggers = [freeze_columns("key_id", "nonce", "expires_at"), keep_until("expires_at")]
 
     def __str__(self) -> str:
         return f"{self.nonce} of {self.key_id}"

@@ -108,6 +108,19 @@ def never_decrease(*columns: str) -> pgtrigger.Trigger:
     )
 
 
+def keep_until(column: str) -> pgtrigger.Trigger:
+    """Refuse DELETE before the time that stands in this column has passed."""
+    return pgtrigger.Trigger(
+        name="keep_until",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Delete,
+        func=(
+            f"IF OLD.{column} > now() THEN RAISE EXCEPTION 'rows of % stay until their time', TG_TABLE_NAME "
+            "USING ERRCODE = 'PC900'; END IF; RETURN OLD;"
+        ),
+    )
+
+
 def forbid_delete() -> pgtrigger.Trigger:
     """Refuse DELETE, also by the owner of the table."""
     return pgtrigger.Trigger(

@@ -18,7 +18,7 @@ import redis
 import time_machine
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from acquiring.models import Merchant
 from acquiring.services import callers
@@ -224,6 +224,9 @@ def test_old_nonces_are_swept_in_batches_and_young_ones_kept(signer: Signer, set
             [signer.key_id, signer.key_id],
         )
     sweep_used_nonces_task()
+    assert nonces_of(signer) == 2
+    with pytest.raises(DatabaseError, match="stay until their time"), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM acquiring_used_nonce WHERE key_id = %s", [signer.key_id])
     assert nonces_of(signer) == 2
 
 

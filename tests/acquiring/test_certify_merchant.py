@@ -217,15 +217,15 @@ class TestSloppyReceivers:
         def slow(headers: Mapping[str, str], body: bytes) -> int:
             status = receive(headers, body)
             if status == 204 and b"order.closed" in body:
-                waited.wait(5)
+                waited.wait(20)
             return status
 
         with receiving(slow) as url:
-            certificate = certify_receiver(merchant_no=shop["merchant_no"], url=url, timeout_s=0.4)
+            certificate = certify_receiver(merchant_no=shop["merchant_no"], url=url, timeout_s=1.5)
             waited.set()
         (late,) = [case for case in certificate.cases if not case.passed]
         assert (late.name, late.came, late.status_code) == ("out_of_order", "timeout", None)
-        assert 400 <= late.duration_ms < 1000
+        assert 1500 <= late.duration_ms < 15_000
         assert "at once" in late.mend
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 from django.db.models import Min
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from acquiring.models import Delivery, DeliveryTry
@@ -131,6 +131,8 @@ def test_each_wait_is_within_ten_percent(chance: float, tries: int):
     ),
     tries=st.integers(1, 10),
 )
+@example(asked="99999999999", tries=1)
+@example(asked="Fri, 01 Jan 2038 00:00:00 GMT", tries=10)
 def test_no_retry_after_ends_the_tries_or_holds_them_longer_than_a_day(asked: str, tries: int):
     now = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
     read = parse_retry_after(asked, now=now)

@@ -86,7 +86,7 @@ def make_signer(merchant_no: str, algorithm: str = Algorithm.ED25519) -> Signer:
     """Give a merchant one more key, made the way it would make it."""
     private, public = _make_pair(algorithm)
     issued = issue_credential(merchant_no=merchant_no, algorithm=algorithm, public_key=public)
-    return Signer(issued.key_id, algorithm, private or (issued.secret or "").encode())
+    return Signer(issued.key_id, algorithm, private or issued.secret.encode())
 
 
 def _make_pair(algorithm: str) -> tuple[Any, str | None]:

@@ -150,7 +150,7 @@ class SuccessorForm(KeyForm):
 
 def _show_once(issued: IssuedCredential, message: str) -> ShownOnce:
     shown = {"key_id": issued.key_id, "algorithm": Credential.Algorithm(issued.algorithm).label}
-    if issued.secret is not None:
+    if issued.secret:
         shown["secret_key"] = issued.secret
     return ShownOnce(message, shown)
 

@@ -28,10 +28,10 @@ Algorithm = Credential.Algorithm
 
 @dataclass(frozen=True, slots=True)
 class IssuedCredential:
-    """A new key. ``secret`` is shown once and cannot be read again; None where the merchant keeps a private key."""
+    """A new key. ``secret`` is shown once and cannot be read again; empty where the merchant keeps a private key."""
 
     key_id: str
-    secret: str | None
+    secret: str
     algorithm: str = Algorithm.BEARER
 
 
@@ -120,7 +120,7 @@ class _Material:
     """What makes a key: its columns, and the secret to show."""
 
     columns: dict[str, Any]
-    secret: str | None
+    secret: str
 
 
 def _make_material(algorithm: str, public_key: str | None) -> _Material:
@@ -140,7 +140,7 @@ def _make_material(algorithm: str, public_key: str | None) -> _Material:
     except KeyRefused as refusal:
         raise InvalidRequest(str(refusal)) from refusal
     columns = {"public_key": parsed.pem, "hint": parsed.fingerprint[:_HINT_CHARACTERS]}
-    return _Material({"algorithm": algorithm} | columns, None)
+    return _Material({"algorithm": algorithm} | columns, "")
 
 
 def _make_secret(algorithm: str) -> _Material:

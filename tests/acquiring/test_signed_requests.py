@@ -277,7 +277,7 @@ def test_an_expired_key_is_dead_at_once(merchant: dict[str, str], clock: Virtual
     issued = issue_credential(
         merchant_no=merchant["merchant_no"], algorithm=Algorithm.HMAC_SHA256, lifetime_s=60
     )
-    signer = Signer(issued.key_id, Algorithm.HMAC_SHA256, (issued.secret or "").encode())
+    signer = Signer(issued.key_id, Algorithm.HMAC_SHA256, issued.secret.encode())
     assert get(signer) == 200
     clock.advance(61)
     assert_refused(send(API, create(signer)))

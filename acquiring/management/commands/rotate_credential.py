@@ -48,7 +48,7 @@ class Command(OperatorCommand):
             "algorithm": options["algorithm"],
             "key_id": issued.key_id if issued is not None else None,
         }
-        if issued is not None and issued.secret is not None:
+        if issued is not None and issued.secret:
             document["secret_key"] = issued.secret
         return Report(document | {"revoked": options["revoke"], "dry_run": options["dry_run"]})
 

@@ -71,7 +71,7 @@ def keep_address() -> pgtrigger.Trigger:
     return pgtrigger.Trigger(
         name="address_stands",
         when=pgtrigger.Before,
-        operation=pgtrigger.UpdateOf("url"),  # type: ignore[no-untyped-call]
+        operation=pgtrigger.UpdateOf("url"),
         func=(
             "IF NEW.url IS DISTINCT FROM OLD.url AND (OLD.endpoint_id IS NULL OR OLD.status <> 'DUE') THEN "
             "RAISE EXCEPTION 'the address of delivery % stands', OLD.delivery_no USING ERRCODE = 'PC900'; "

@@ -47,6 +47,10 @@ _EMPTIED_AT_ONCE: Final = 500
 _BUSY_WAIT_S: Final = 0.02
 _IDLE_WAIT_S: Final = 0.25
 
+_Row = tuple[
+    str, str, str, str | None, str | None, bool, int, bool, str, str | None, str | None, datetime
+]
+
 _log = structlog.get_logger(__name__)
 _receivers = delivery_lanes.Memory()
 
@@ -137,7 +141,8 @@ def claim_due_deliveries(
                 token,
             ],
         )
-        return [ClaimedDelivery(*row, token) for row in cursor.fetchall()]
+        claimed: list[_Row] = cursor.fetchall()
+        return [ClaimedDelivery(*row, token) for row in claimed]
 
 
 @transactions.forbid

@@ -103,5 +103,4 @@ def present_consent_refusal(reasons: Sequence[str]) -> tuple[dict[str, str], str
         "payment_password_locked": ("payment_password", password),
     }
     errors = dict(by_field[reason] for reason in reasons if reason in by_field)
-    others = [reason for reason in reasons if reason not in by_field]
-    return errors, _("Please check what you entered and try again.") if others else ""
+    return errors, _("Please check what you entered and try again.") if reasons else ""

@@ -16,9 +16,6 @@ from tests.environment import application_role
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 _MONEY_APPS = {"acquiring", "engine", "ledger", "checkout"}
-_FORGOTTEN = frozenset({"acquiring_idempotency_key", "acquiring_used_nonce"})
-"""Tables of theirs that hold no money and no history: rows go when their time is over."""
-
 _BOOKKEEPING = {"acquiring_idempotency_key", "acquiring_used_nonce"}
 """Tables beside the money: their rows end by time, and nothing is owed to anybody because of them."""
 
@@ -120,9 +117,8 @@ class TestRole:
         ),
     )
     def test_it_cannot_touch_the_substance_of_a_money_table(self, table: str):
-        deleting = () if table in _FORGOTTEN else ("DELETE FROM {}",)
         for statement in (
-            *deleting,
+            "DELETE FROM {}",
             "TRUNCATE {}",
             "ALTER TABLE {} DISABLE TRIGGER ALL",
             "ALTER TABLE {} DISABLE TRIGGER USER",

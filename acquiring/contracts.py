@@ -105,7 +105,7 @@ class OrderView(msgspec.Struct, frozen=True):
     closed_at: Annotated[str, shown("When it became `CLOSED`.", format="date-time")] | None
     close_reason: Annotated[CloseReason, shown("Who closed it.")] | None
     failure_code: PaymentFailure | None
-    payment: Annotated[PaymentView, shown("The live or latest payment; null before one.")] | None
+    payment: Annotated[PaymentView | None, shown("The live or latest one; null before.")]
     metadata: Annotated[dict[str, str], shown("What you gave, unchanged.")]
 
 

@@ -57,15 +57,24 @@ class AgreementView(msgspec.Struct, frozen=True):
     """
 
     agreement_no: Annotated[str, fields.number_of(AGREEMENT, "Our number of the agreement.")]
-    status: AgreementStatus
+    status: Annotated[AgreementStatus, fields.shown("Only `ACTIVE` lets you take money.")]
     currency: fields.Currency
-    max_per_payment: int
-    max_per_day: int
-    subject: str | None
-    payer_ref: str | None
-    return_url: str | None
-    agreement_url: str | None
-    payer_token: str | None
+    max_per_payment: Annotated[int, fields.amount_of("The most that one payment may take.")]
+    max_per_day: Annotated[
+        int, fields.amount_of("The most that all payments of a business day may take.")
+    ]
+    subject: Annotated[str | None, fields.shown("What it is for.")]
+    payer_ref: Annotated[str | None, fields.shown("Your name for the payer.")]
+    return_url: Annotated[str | None, fields.shown("Where the payer goes afterwards.")]
+    agreement_url: Annotated[
+        str | None, fields.shown("Where to send the payer; null once he has answered.")
+    ]
+    payer_token: Annotated[
+        str | None,
+        fields.shown(
+            "What pays; shown for ten minutes after the consent. Keep it like a password."
+        ),
+    ]
     created_at: fields.Time
     expires_at: fields.Time
     consented_at: fields.Time | None

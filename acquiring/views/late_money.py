@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
@@ -26,7 +26,7 @@ from engine.contracts import (
     LateMoneyStatus,
     RefundNotSupported,
 )
-from paymentplatform.kernel.fields import HasMore, MerchantOrderNo, NextCursor, OrderNo
+from paymentplatform.kernel.fields import HasMore, MerchantOrderNo, NextCursor, OrderNo, shown
 from paymentplatform.kernel.numbers import LATE_MONEY, ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, json_response, path_number
@@ -39,13 +39,13 @@ class ListLateMoney(PeriodQuery, frozen=True):
 
     order_no: OrderNo | None = None
     merchant_order_no: MerchantOrderNo | None = None
-    status: LateMoneyStatus | None = None
+    status: Annotated[LateMoneyStatus, shown("Only those with this status.")] | None = None
 
 
 class LateMoneyList(msgspec.Struct, frozen=True):
     """One page of late money, newest first."""
 
-    data: list[LateMoneyView]
+    data: Annotated[list[LateMoneyView], shown("Newest first.")]
     has_more: HasMore
     next_cursor: NextCursor | None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
@@ -27,7 +29,7 @@ from acquiring.views.queries import (
     page_response,
     rendered_response,
 )
-from paymentplatform.kernel.fields import HasMore, MerchantOrderNo, NextCursor
+from paymentplatform.kernel.fields import HasMore, MerchantOrderNo, NextCursor, shown
 from paymentplatform.kernel.numbers import ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, decode_query, path_number
@@ -39,13 +41,13 @@ class ListOrders(PeriodQuery, frozen=True):
     """Query of GET /orders."""
 
     merchant_order_no: MerchantOrderNo | None = None
-    status: OrderStatus | None = None
+    status: Annotated[OrderStatus, shown("Only those with this status.")] | None = None
 
 
 class OrderList(msgspec.Struct, frozen=True):
     """One page of orders, newest first."""
 
-    data: list[OrderView]
+    data: Annotated[list[OrderView], shown("Newest first.")]
     has_more: HasMore
     next_cursor: NextCursor | None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
@@ -35,6 +37,7 @@ from paymentplatform.kernel.fields import (
     MerchantRefundNo,
     NextCursor,
     OrderNo,
+    shown,
 )
 from paymentplatform.kernel.numbers import ORDER, REFUND
 from paymentplatform.kernel.openapi import operation
@@ -47,13 +50,13 @@ class ListRefunds(PeriodQuery, frozen=True):
     merchant_refund_no: MerchantRefundNo | None = None
     order_no: OrderNo | None = None
     merchant_order_no: MerchantOrderNo | None = None
-    status: RefundStatus | None = None
+    status: Annotated[RefundStatus, shown("Only those with this status.")] | None = None
 
 
 class RefundList(msgspec.Struct, frozen=True):
     """One page of refunds, newest first."""
 
-    data: list[RefundView]
+    data: Annotated[list[RefundView], shown("Newest first.")]
     has_more: HasMore
     next_cursor: NextCursor | None
 

@@ -16,6 +16,7 @@ from checkout.services.agreements import (
     revoke_own_agreement,
 )
 from paymentplatform.kernel import fields
+from paymentplatform.kernel.fields import shown
 from paymentplatform.kernel.lists import NoBody, PeriodQuery, check_cursor, encode_page
 from paymentplatform.kernel.numbers import AGREEMENT
 from paymentplatform.kernel.openapi import operation
@@ -66,14 +67,14 @@ _LIST_EXAMPLE: Final = {
 class ListAgreements(PeriodQuery, frozen=True):
     """Query of GET /payer-agreements."""
 
-    status: AgreementStatus | None = None
+    status: Annotated[AgreementStatus, shown("Only those with this status.")] | None = None
     payer_ref: Annotated[str, fields.shown("Your name of the payer.")] | None = None
 
 
 class AgreementList(msgspec.Struct, frozen=True):
     """One page of agreements, newest first."""
 
-    data: list[AgreementView]
+    data: Annotated[list[AgreementView], shown("Newest first.")]
     has_more: fields.HasMore
     next_cursor: fields.NextCursor | None
 

@@ -98,7 +98,7 @@ class PayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     balance_amount: (
         Annotated[int, amount_of("Take exactly so much of the balance.", least=1)] | None
     ) = None
-    options: Annotated[PayOptions, shown("What the method needs.")] | None = None
+    options: Annotated[PayOptions | None, shown("What the method needs.")] = None
 
 
 class PaymentMethods(HotMerchantView):

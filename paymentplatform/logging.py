@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -50,6 +51,16 @@ def render_line(_logger: Any, _method: str, event: EventDict) -> str:
     except UnicodeEncodeError:
         return json.dumps(dict(event), default=repr)
     return line if line.isascii() else line.translate(_LINE_ENDS)
+
+
+def write_answer(*, path: str, **fields: Any) -> None:
+    """Write the line of an answered request: what structlog would write, at a quarter of the cost.
+
+    Of what is in it only ``path`` comes from outside; the rest are names and figures of ours.
+    """
+    event: EventDict = fields | {"path": redact_value(path), "event": "request", "level": "info"}
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    sys.stderr.write(render_line(None, "info", add_context(None, "info", event)) + "\n")
 
 
 class StandardErrorLogger:

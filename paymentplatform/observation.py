@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from typing import Final
 
-import structlog
 from prometheus_client import Counter, Histogram
 
 from paymentplatform.kernel import context
 from paymentplatform.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from paymentplatform.logging import write_answer
 
 NO_ROUTE: Final = "(none)"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET: Final = frozenset({"healthz", "readyz", "metrics"})
 
-_log = structlog.get_logger("paymentplatform.requests")
 _counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
 
@@ -38,8 +37,7 @@ def observe_answer(*, method: str, path: str, route: str, status: int, started_n
     children[0].inc()
     children[1].observe(seconds)
     if route not in _QUIET:
-        _log.info(
-            "request",
+        write_answer(
             method=method,
             route=route,
             path=path,

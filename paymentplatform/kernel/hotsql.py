@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import ConnStatus, ExecStatus
 
 from paymentplatform.kernel.errors import DomainError, Unavailable, error_for_code
@@ -43,35 +44,36 @@ class HotStatement:
         Raises the named DomainError when a function refused, Unavailable when the connection was lost (the
         effect is then unknown unless ``retry_safe``, in which case it is tried once more first).
         """
-        forbid_transaction(self.name)
+        wrapper = connections[DEFAULT_DB_ALIAS]
+        if wrapper.in_atomic_block:
+            forbid_transaction(self.name)
         for observe in observers:
             observe(self.name)
         encoded = [_encode(value) for value in parameters]
         try:
-            return self._run(encoded)
+            return self._run(wrapper, encoded)
         except psycopg.OperationalError as error:
-            if (
-                connection.connection is None
-                or connection.connection.pgconn.status == ConnStatus.OK
-            ):
+            if wrapper.connection is None or wrapper.connection.pgconn.status == ConnStatus.OK:
                 raise Unavailable from error
-            connection.close()
+            wrapper.close()
             if not self.retry_safe:
                 raise Unavailable from error
         try:
-            return self._run(encoded)
+            return self._run(wrapper, encoded)
         except psycopg.OperationalError as error:
             raise Unavailable from error
 
-    def _run(self, encoded: list[bytes | None]) -> list[list[bytes | None]]:
-        pgconn = self._ready_connection()
-        result = pgconn.exec_prepared(self.name.encode(), encoded)
-        if _sqlstate(result) == _NOT_PREPARED:
+    def _run(
+        self, wrapper: BaseDatabaseWrapper, encoded: list[bytes | None]
+    ) -> list[list[bytes | None]]:
+        pgconn = self._ready_connection(wrapper)
+        result = pgconn.exec_prepared(self._name, encoded)
+        if result.status != ExecStatus.TUPLES_OK and _sqlstate(result) == _NOT_PREPARED:
             # psycopg sends DEALLOCATE ALL after every rollback; nothing has been executed yet. Only this one
             # is known to be gone: another may have been prepared since.
-            _prepared[connection.connection].discard(self.name)
-            pgconn = self._ready_connection()
-            result = pgconn.exec_prepared(self.name.encode(), encoded)
+            _prepared[wrapper.connection].discard(self.name)
+            pgconn = self._ready_connection(wrapper)
+            result = pgconn.exec_prepared(self._name, encoded)
         if result.status == ExecStatus.TUPLES_OK:
             columns = range(result.nfields)
             return [
@@ -80,15 +82,21 @@ class HotStatement:
             ]
         raise _error_of(result)
 
-    def _ready_connection(self) -> Any:
-        connection.ensure_connection()
-        if connection.connection.pgconn.status != ConnStatus.OK:
-            connection.close()
-            connection.ensure_connection()
-        pgconn = connection.connection.pgconn
-        names = _prepared.setdefault(connection.connection, set())
+    @property
+    def _name(self) -> bytes:
+        return self.name.encode()
+
+    def _ready_connection(self, wrapper: BaseDatabaseWrapper) -> Any:
+        wrapper.ensure_connection()
+        if wrapper.connection.pgconn.status != ConnStatus.OK:
+            wrapper.close()
+            wrapper.ensure_connection()
+        pgconn = wrapper.connection.pgconn
+        names = _prepared.get(wrapper.connection)
+        if names is None:
+            names = _prepared.setdefault(wrapper.connection, set())
         if self.name not in names:
-            result = pgconn.prepare(self.name.encode(), self.sql.encode())
+            result = pgconn.prepare(self._name, self.sql.encode())
             if result.status != ExecStatus.COMMAND_OK:
                 raise _error_of(result)
             names.add(self.name)

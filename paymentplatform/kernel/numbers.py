@@ -46,6 +46,15 @@ def new_number(prefix: str) -> str:
     return f"{prefix}_{''.join(body)}"
 
 
+def new_numbers(*prefixes: str) -> list[str]:
+    """Make numbers for different things that come into being together: the same but for their prefixes.
+
+    For things whose numbers give no access to anything; one draw of chance instead of one for each.
+    """
+    body = new_number("")
+    return [prefix + body for prefix in prefixes]
+
+
 def derive_number(prefix: str, *, parent: str, count: int) -> str:
     """Make the number of what will be the ``count``-th thing made out of ``parent``: known before it is made.
 

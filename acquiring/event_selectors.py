@@ -132,8 +132,19 @@ def _list_deliveries(event_ids: list[str]) -> dict[str, list[DeliveryView]]:
         rows = cursor.fetchall()
     tries = _list_tries([row[1] for row in rows])
     found: dict[str, list[DeliveryView]] = defaultdict(list)
-    for event_id, delivery_no, *rest in rows:
-        found[event_id].append(DeliveryView(delivery_no, *rest, tries[delivery_no]))
+    for event_id, delivery_no, target, endpoint_id, url, status, reason, next_try_at in rows:
+        found[event_id].append(
+            DeliveryView(
+                delivery_no=delivery_no,
+                target=target,
+                endpoint_id=endpoint_id,
+                url=url,
+                status=status,
+                reason=reason,
+                next_try_at=next_try_at,
+                tries=tries[delivery_no],
+            )
+        )
     return found
 
 

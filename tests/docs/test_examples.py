@@ -29,7 +29,8 @@ pytestmark = pytest.mark.skipif(
 
 def demo_of(platform: LivePlatform) -> dict[str, str]:
     """What ``run.py`` writes into ``.run/demo.json``, for a merchant and a payer of this test's own."""
-    merchant, payer_no = platform.merchant(), platform.payer()
+    merchant = platform.merchant(return_origin=platform.base_url)
+    payer_no = platform.payer()
     return {
         "base_url": platform.base_url,
         "admin_url": f"{platform.base_url}/admin/",

@@ -78,14 +78,15 @@ class SignedRequest:
     """A request as its sender named it: ``origin`` is where the platform is published, never what a Host header says.
 
     ``path`` is percent-encoded, ``query`` is without its question mark, ``read_field`` returns a header by its
-    lower-case name, or None.
+    lower-case name, or None. ``read_body`` is not called before the signature is proved.
     """
 
     method: str
     origin: str
     path: str
     query: str
-    body: bytes
+    has_body: bool
+    read_body: Callable[[], bytes]
     read_field: Callable[[str], str | None]
 
 
@@ -156,12 +157,12 @@ def verify_request(
     ``now_s`` is our clock in seconds since 1970. What it cannot know is whether the nonce was used before.
     """
     check_times(signature, now_s=now_s)
-    check_coverage(signature, has_body=bool(request.body))
+    check_coverage(signature, has_body=request.has_body)
     if signature.algorithm not in {None, key.algorithm.value}:
         raise SignatureRefused("alg is not the key's")
     key.verify(signature.value, build_signature_base(request, signature))
     if "content-digest" in signature.components:
-        verify_digest(request.read_field("content-digest") or "", request.body)
+        verify_digest(request.read_field("content-digest") or "", request.read_body())
 
 
 def check_times(signature: MessageSignature, *, now_s: int) -> None:

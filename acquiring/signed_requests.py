@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from acquiring.request_signing import SignedRequest
+from paymentplatform.kernel.strictjson import read_body
 
 _PATH_SAFE: Final = "/-._~!$&'()*+,;=:@"
 _META_NAMES: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -21,7 +22,7 @@ def is_signed(request: HttpRequest) -> bool:
 
 
 def read_signed_request(request: HttpRequest) -> SignedRequest:
-    """Return what a signature of this request must be about. Reads the body, which has been measured before.
+    """Return what a signature of this request must be about.
 
     The origin is BASE_URL's, whatever Host the request names: a request signed for another place proves nothing here.
     Servers hand over the path decoded, so it is encoded again, in the one form that our own addresses have.
@@ -39,7 +40,8 @@ def read_signed_request(request: HttpRequest) -> SignedRequest:
         origin=origin,
         path=quote(path.encode("utf-8", "replace"), safe=_PATH_SAFE),
         query=meta.get("QUERY_STRING", ""),
-        body=request.body,
+        has_body=meta.get("CONTENT_LENGTH") not in {None, "", "0"},
+        read_body=partial(read_body, request),
         read_field=read_field,
     )
 

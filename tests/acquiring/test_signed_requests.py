@@ -333,6 +333,21 @@ def test_a_signature_alone_decides(merchant: dict[str, str], signer: Signer):
     assert send(API, request, HTTP_AUTHORIZATION="Bearer rubbish").status == 201
 
 
+def test_an_idempotency_key_answers_a_request_that_is_signed_again(
+    merchant: dict[str, str], signer: Signer
+):
+    covered = ("@method", "@target-uri", "idempotency-key")
+    body, header = order_body(), {"Idempotency-Key": "once"}
+    first, again = (
+        send(API, create(signer, body=body, headers=header, covered=covered)) for _ in range(2)
+    )
+    assert (first.status, again.status, again.body) == (201, 201, first.body)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    changed = create(signer, body=body, headers=header, covered=covered)
+    assert_refused(send(API, changed, HTTP_IDEMPOTENCY_KEY="another"))
+    assert orders_of(merchant) == 1
+
+
 def test_half_a_signature_is_none(merchant: dict[str, str]):
     for name in ("HTTP_SIGNATURE", "HTTP_SIGNATURE_INPUT"):
         half = {name: "x", "HTTP_AUTHORIZATION": f"Bearer {merchant['secret_key']}"}

@@ -48,11 +48,15 @@ class CuttingProxy:
             threading.Thread(target=_pump, args=(client, server), daemon=True).start()
             reply = b""
             while not _is_whole(reply):
-                reply += server.recv(65_536)
+                data = server.recv(65_536)
+                if not data:
+                    return
+                reply += data
             self.replies.append(reply)
-            if not self._cutting.is_set():
+            if self._cutting.is_set():
+                self._cutting.clear()
+            else:
                 client.sendall(reply)
-            self._cutting.clear()
             client.shutdown(socket.SHUT_RDWR)
 
 

@@ -1,6 +1,7 @@
 """One owner's accounts over one business day: balances, every fact that moved them, and the day's totals.
 
-A movement between two accounts of the same owner (pending to available, say) is none: he has neither more nor less.
+A movement between two accounts of the same owner (pending to available, say) adds up to nothing: he has neither more
+nor less.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ WITH own AS MATERIALIZED (
       FROM move AS m
       JOIN ledger_journal AS j ON j.journal_no = m.journal_no AND j.accounting_date = %s
       JOIN ledger_account AS c ON c.id = m.counter_id
-     WHERE m.counter_id NOT IN (SELECT id FROM own)
      GROUP BY j.journal_no
 )
 """

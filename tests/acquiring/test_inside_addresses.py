@@ -157,6 +157,14 @@ def store_raw(
     return made
 
 
+def try_each(delivery_nos: list[str]) -> None:
+    """Run the sender until each has been tried: one run ends by its clock, however busy the machine is."""
+    for _run in range(20):
+        deliver_due_notifications()
+        if not Delivery.objects.filter(delivery_no__in=delivery_nos, tries=0).exists():
+            return
+
+
 def ends_of(delivery_nos: list[str]) -> set[tuple[str, str, int, str]]:
     found = Delivery.objects.filter(delivery_no__in=delivery_nos)
     return set(found.values_list("status", "reason", "tries", "last_error"))
@@ -210,7 +218,7 @@ class TestSending:
     ):
         urls = STORABLE[:: 5 if endpoint else 1]
         made = store_raw(owner_connection, shop["merchant_no"], urls, endpoint=endpoint)
-        deliver_due_notifications()
+        try_each(made)
         assert ends_of(made) == {("DEAD", "url_refused", 1, "url_refused")}
         assert (network.asked, network.connected) == ([], [])
 
@@ -224,7 +232,7 @@ class TestSending:
             network.names[f"b{number}.example.com"] = [["8.8.8.8", address, "1.1.1.1"]]
             urls += [f"https://a{number}.example.com/", f"https://b{number}.example.com/"]
         made = store_raw(owner_connection, shop["merchant_no"], urls)
-        deliver_due_notifications()
+        try_each(made)
         assert ends_of(made) == {("DUE", "", 1, "address_refused")}
         assert sorted(network.asked) == sorted(network.names)
         assert network.connected == []
@@ -286,7 +294,7 @@ class TestDemoSwitch:
             assert (status, problem["errors"][0]["field"]) == (400, "notify_url")
             assert call(shop, "POST", "/webhook-endpoints", {"url": url})[0] == 400
             made = store_raw(owner_connection, shop["merchant_no"], [url])
-            deliver_due_notifications()
+            try_each(made)
             assert ends_of(made) == {("DEAD", "url_refused", 1, "url_refused")}
             assert receiver.list_requests() == []
         assert not TradeOrder.objects.filter(merchant_no=shop["merchant_no"]).exists()

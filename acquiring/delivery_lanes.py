@@ -40,19 +40,19 @@ class Memory:
     slow: dict[str, float] = field(default_factory=dict)
     hanging: dict[str, float] = field(default_factory=dict)
 
-    def note(self, receiver: str, took_s: float) -> None:
-        """Remember how long an answer, or giving up, has taken."""
+    def note(self, receiver: str, took_s: float, *, timed_out: bool = False) -> None:
+        """Remember how long an answer, or giving up, has taken; no answer in time is hanging, however long it was."""
         now = time.monotonic()
         for kind in (self.quick, self.slow, self.hanging):
             kind.pop(receiver, None)
-        if took_s < LINGERS_AFTER_S:
+        if took_s < LINGERS_AFTER_S and not timed_out:
             self.quick[receiver] = now + REMEMBERED_S
             return
         for kind in (self.quick, self.slow, self.hanging):
             for name in [name for name, until in kind.items() if until <= now]:
                 kind.pop(name, None)
         self.slow[receiver] = now + REMEMBERED_S
-        if took_s >= HANGS_AFTER_S:
+        if timed_out or took_s >= HANGS_AFTER_S:
             self.hanging[receiver] = now + REMEMBERED_S
 
     def clear(self) -> None:
@@ -131,8 +131,8 @@ class Lanes:
         under_way = sum(send.queue == queue for send in self._sends.values())
         return under_way < PER_DOUBTFUL_QUEUE
 
-    def end(self, *, delivery_no: str, took_s: float) -> None:
+    def end(self, *, delivery_no: str, took_s: float, timed_out: bool = False) -> None:
         """Give the sender back and remember how quick the receiver was; no effect on a send never started."""
         send = self._sends.pop(delivery_no, None)
         if send is not None:
-            self.memory.note(send.receiver, took_s)
+            self.memory.note(send.receiver, took_s, timed_out=timed_out)

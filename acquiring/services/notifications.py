@@ -28,7 +28,7 @@ from acquiring.webhook_signing import sign_webhook
 from paymentplatform.kernel import context, metrics, transactions
 from paymentplatform.kernel.encryption import decrypt_text
 from paymentplatform.kernel.failpoints import failpoint
-from paymentplatform.kernel.http import SendFailed, SendPolicy, send_request
+from paymentplatform.kernel.http import Failure, SendFailed, SendPolicy, send_request
 
 LEASE_S: Final = 30
 CONNECT_TIMEOUT_S = 5.0
@@ -328,7 +328,9 @@ class _Run:
         for result in results:
             self._open -= 1
             self._lanes.end(
-                delivery_no=result.delivery.delivery_no, took_s=result.duration_ms / 1000
+                delivery_no=result.delivery.delivery_no,
+                took_s=result.duration_ms / 1000,
+                timed_out=result.error == Failure.TIMEOUT,
             )
         if any(result.counts for result in results):
             failpoint("delivery_sent")

@@ -468,7 +468,8 @@ def test_many_slow_merchants_delay_nobody(
     receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twelve dead merchants would fill all 32 fast senders at once; they move over to the slow lane."""
-    shorten(monkeypatch, 9.0)
+    shorten(monkeypatch, 5.0)
+    monkeypatch.setattr(delivery_lanes, "LINGERS_AFTER_S", 0.5)
     receiver.script("/slow", Answer(never=True))
     for slow in [make_shop() for _ in range(12)]:
         for _ in range(8):
@@ -476,11 +477,11 @@ def test_many_slow_merchants_delay_nobody(
     quick = make_shop()
     for _ in range(8):
         record_event(quick, receiver.url("/quick"))
-    monkeypatch.setattr(notifications, "RUN_S", 8.0)
+    monkeypatch.setattr(notifications, "RUN_S", 4.0)
     started = time.time()
     assert deliver_due_notifications()["DELIVERED"] == 8
     last = max(request.at for request in receiver.list_requests("/quick"))
-    assert last - started < 8.0
+    assert last - started < 5.0
 
 
 def test_row_that_finds_the_slow_lane_full_waits_untried(

@@ -248,6 +248,8 @@ def test_receiver_that_hangs_gets_one_sender_until_it_is_quick_again(ticking: li
     learn(lanes, "wep_b", delivery_lanes.LINGERS_AFTER_S)
     assert not start(lanes, 3, queue="wep_b")
     assert not start(lanes, 4, queue="wep_b")
+    lanes.end(delivery_no="3", took_s=0.5, timed_out=True)
+    assert start(lanes, 40, queue="wep_b") == delivery_lanes.REST_S
     lanes.end(delivery_no="1", took_s=0.1)
     for number in range(5, 13):
         assert not start(lanes, number, queue="wep_a", slow=True), "it is known to be quick by now"

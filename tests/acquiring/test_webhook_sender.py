@@ -215,7 +215,6 @@ def test_hanging_endpoint_delays_neither_its_neighbour_nor_a_later_run(
 ) -> None:
     """One worker. While it waits for A, after it stopped claiming slow ones, B is told within the second."""
     monkeypatch.setattr(notifications, "TOTAL_TIMEOUT_S", 5.0)
-    monkeypatch.setattr(delivery_lanes, "HANGS_AFTER_S", 3.0)
     monkeypatch.setattr(notifications, "RUN_S", 0.5)
     shop.open("/a", Answer(never=True))
     shop.open("/b")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import os
 import platform as host
@@ -103,7 +103,7 @@ def describe_machine(settings: dict[str, str]) -> dict[str, Any]:
         "system": f"{host.system()} {host.release()}",
         "python": host.python_version(),
         "postgres": settings,
-        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -168,6 +168,15 @@ def run(job: Job) -> Load:
     clients = [_Client(job, steps) for _ in range(job.connections)]
     for client in clients:
         waiting.register(client.socket, selectors.EVENT_READ, client)
+    try:
+        return _drive(job, clients, waiting)
+    finally:
+        waiting.close()
+        for client in clients:
+            client.socket.close()
+
+
+def _drive(job: Job, clients: list[_Client], waiting: selectors.BaseSelector) -> Load:
     number, last = job.first, job.first + job.count
     latencies: list[float] = []
     began = time.perf_counter()

@@ -12,7 +12,7 @@ from bench.cpu import Usage, read_usage
 from bench.generator import Job, Load, generate
 from bench.paths import PATHS, Path, calls_of, steps_of
 from bench.reference import Pgbench, Script, Sent, capture_path, write_script
-from bench.seed import Shop, make_orders
+from bench.seed import PAYERS, Shop, make_orders
 from bench.servers import Platform
 
 CONNECTIONS: Final = 16
@@ -106,7 +106,7 @@ class Bench:
         sequence = self._reserve(path, 2)
         for number in (sequence, sequence + 1):  # the first call may also look up who asks
             sent = capture_path(self._shop, calls_of(path, sequence=number))
-        return sent, write_script(sent, payer=(sequence + 1) % _payers())
+        return sent, write_script(sent, payer=(sequence + 1) % PAYERS)
 
     def _count_for_reference(self, path: Path) -> int:
         if not path.has_reference:
@@ -114,21 +114,12 @@ class Bench:
         return round(min(path.most_tps * 3, _REFERENCE_TPS) * self._plan.reference_s)
 
     def _reserve(self, path: Path, count: int) -> int:
-        """Take so many numbers; where the path needs unpaid orders, make them. Queries ask for orders there are."""
-        if path.name in {"order_query", "cashier_status", "consult"}:
-            return self._standing_orders(count)
+        """Take so many numbers, with an unpaid order behind each where the path needs one."""
         first, self._next = self._next, self._next + count
         if path.uses_orders:
             with psycopg.connect(self._platform.environment["DATABASE_URL"]) as connection:
                 connection.execute("SET statement_timeout = 0")
                 make_orders(connection, self._shop, first=first, count=count)
-        return first
-
-    def _standing_orders(self, count: int) -> int:
-        first, self._next = self._next, self._next + count
-        with psycopg.connect(self._platform.environment["DATABASE_URL"]) as connection:
-            connection.execute("SET statement_timeout = 0")
-            make_orders(connection, self._shop, first=first, count=count)
         return first
 
     def _settle(self) -> None:
@@ -151,12 +142,6 @@ class Bench:
             script, seconds=self._plan.reference_s, first=first, count=count
         )
         return speed, self._read().since(before).postgres * 1000 / done
-
-
-def _payers() -> int:
-    from bench.seed import PAYERS
-
-    return PAYERS
 
 
 def _row(path: Path, cells: list[_Cell], references: list[tuple[float, float]]) -> Row:

@@ -28,10 +28,10 @@ PATHS: Final = (
     Path("create_order", 6_000),
     Path("balance_payment", 3_000, uses_orders=True),
     Path("whole_life", 2_000, has_reference=False),
-    Path("order_query", 40_000),
+    Path("order_query", 8_000, uses_orders=True),
     Path("order_list", 5_000, has_reference=False, in_quick=False),
-    Path("cashier_status", 5_000, has_reference=False, in_quick=False),
-    Path("consult", 5_000, has_reference=False, in_quick=False),
+    Path("cashier_status", 5_000, uses_orders=True, has_reference=False, in_quick=False),
+    Path("consult", 5_000, uses_orders=True, has_reference=False, in_quick=False),
 )
 
 

@@ -53,6 +53,19 @@ INSERT INTO checkout_payer_wallet (payer_no, display_name, password_hash, wrong_
 SELECT 'pyr_' || lpad(n::text, 22, '0'), 'Payer', 'nobody pays by password here', 0
 FROM generate_series(0, %(count)s - 1) n;
 
+WITH asked AS (
+    INSERT INTO checkout_agreement_request (
+        agreement_no, merchant_no, currency, max_per_payment, max_per_day, expires_at)
+    SELECT 'agr_' || lpad(n::text, 22, '0'), %(merchant_no)s, 'CNY', %(limit)s, %(limit)s, platform_now()
+    FROM generate_series(0, %(count)s - 1) n RETURNING agreement_no
+)
+INSERT INTO checkout_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+SELECT 'agreement_request', agreement_no, 'PENDING', 'ACTIVE', 'operator', 'system', '' FROM asked;
+
+UPDATE checkout_agreement_request
+SET status = 'ACTIVE', payer_no = replace(agreement_no, 'agr_', 'pyr_'), consented_at = platform_now()
+WHERE merchant_no = %(merchant_no)s;
+
 INSERT INTO checkout_payer_agreement (
     agreement_no, payer_id, merchant_no, token_hash, currency, max_per_payment, max_per_day)
 SELECT 'agr_' || lpad(n::text, 22, '0'), 'pyr_' || lpad(n::text, 22, '0'), %(merchant_no)s,

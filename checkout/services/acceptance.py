@@ -244,15 +244,14 @@ def _pay_from_balance(
     agreement_no: str | None,
     digest: str,
 ) -> PayResult:
-    payment_no = numbers.new_number(numbers.PAYMENT)
+    made = numbers.new_numbers(
+        numbers.PAYMENT, numbers.DETAIL, numbers.JOURNAL, numbers.EVENT, numbers.DELIVERY
+    )
+    payment_no = made[0]
     parameters = [
         order.order_no,
         order.merchant_no,
-        payment_no,
-        numbers.new_number(numbers.DETAIL),
-        numbers.new_number(numbers.JOURNAL),
-        numbers.new_number(numbers.EVENT),
-        numbers.new_number(numbers.DELIVERY),
+        *made,
         plan.payer_no,
         agreement_no,
         order.amount,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -142,8 +143,11 @@ def test_every_failed_authentication_gets_the_same_answer(api: Call, header: str
     environ = {} if header is None else {"HTTP_AUTHORIZATION": header}
     answer = api("GET", f"/api/v1/things/{numbers.new_number('ord')}", **environ)
     problem = assert_problem(answer, 401, "unauthenticated")
-    assert problem["detail"] == problem["title"]
+    assert re.fullmatch(
+        rf"{problem['title']}\. The server's time is \S+Z \(\d+\)\.", problem["detail"]
+    )
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.headers["Date"].endswith(" GMT")
 
 
 @pytest.mark.parametrize(
@@ -189,6 +193,28 @@ def test_a_connection_that_the_server_ended_costs_no_request(
     second = api("GET", "/api/v1/whoami")
     assert second.status == 200
     assert second.json["pid"] != first
+
+
+def test_addresses_that_differ_in_their_numbers_only_reach_their_own_thing(api: Call) -> None:
+    key = {"HTTP_AUTHORIZATION": "Bearer sk_right"}
+    for number in (numbers.new_number(numbers.ORDER) for _ in range(3)):
+        assert api("GET", f"/api/v1/things/{number}", **key).json == {"number": number}
+        of_a_payment = numbers.new_number(numbers.PAYMENT)
+        assert api("GET", f"/api/v1/things/{of_a_payment}", **key).status == 404
+    for absent in ("/api/v1/nothing/{}", "/api/v1/things/{}/more", "/api/v1/things/x{}x/"):
+        assert api("GET", absent.format(numbers.new_number(numbers.ORDER)), **key).status == 404
+
+
+def test_a_secret_in_an_address_is_not_logged(
+    api: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    answer = api("GET", "/api/v1/things/sk_abcdefghijklmnop")
+    (line,) = [
+        json.loads(line) for line in capsys.readouterr().err.splitlines() if "things" in line
+    ]
+    assert "abcdefghijklmnop" not in str(line)
+    assert line["request_id"] == answer.headers["X-Request-Id"]
 
 
 def end_backend(pid: int) -> None:

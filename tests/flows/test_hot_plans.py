@@ -1,0 +1,70 @@
+"""No statement of a hot path reads a whole table, also inside its functions: the server's own counters say so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from tests.makers import make_merchant, make_payer, make_payer_token, order_body
+
+_SCANS = "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE schemaname = 'public' AND relname <> 'test_clock'"
+
+
+@pytest.fixture
+def without_scans_of_tables():
+    """A fresh session whose plans scan a table only where no index could serve; test tables are tiny."""
+    connection.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+    yield
+    connection.close()
+
+
+def count_scans() -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(_SCANS)
+        return dict(cursor.fetchall())
+
+
+def call(merchant: dict[str, str], path: str, body: dict[str, Any] | None = None) -> Any:
+    client = Client(headers={"Authorization": f"Bearer {merchant['secret_key']}"})
+    if body is None:
+        answer = client.get(f"/api/v1/{path}")
+    else:
+        answer = client.post(f"/api/v1/{path}", json.dumps(body), content_type="application/json")
+    assert answer.status_code in {200, 201}, answer.content
+    return answer.json()
+
+
+def pay_once(merchant: dict[str, str], token: str) -> None:
+    """Create, pay and query one order: everything that the hot paths send."""
+    order = call(merchant, "orders", order_body())
+    pay = {"method": "BALANCE", "options": {"payer_token": token}}
+    assert call(merchant, f"orders/{order['order_no']}/pay", pay)["status"] == "PAID"
+    assert call(merchant, f"orders/{order['order_no']}")["status"] == "SUCCESS"
+
+
+@pytest.mark.usefixtures("without_scans_of_tables")
+def test_no_hot_statement_scans_a_table():
+    merchant = make_merchant()
+    token = make_payer_token(payer_no=make_payer(), merchant_no=merchant["merchant_no"])
+    pay_once(merchant, token)  # also opens the accounts
+    before = count_scans()
+    for _ in range(3):
+        pay_once(merchant, token)
+    after = count_scans()
+    assert {name: n - before[name] for name, n in after.items() if n != before[name]} == {}
+
+
+@pytest.mark.usefixtures("without_scans_of_tables")
+def test_the_counters_would_show_a_scan():
+    before = count_scans()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM acquiring_trade_order WHERE subject = 'nobody'")
+    assert count_scans()["acquiring_trade_order"] == before["acquiring_trade_order"] + 1

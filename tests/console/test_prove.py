@@ -386,6 +386,31 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
     ),
     ("engine 10", "{detail}", "last event says DONE", [detail("status = 'FAILED'", of="charged")]),
     (
+        "checkout 10",
+        "{agreement}",
+        "left REVOKED",
+        [history("checkout", "agreement_request", "{agreement}", "REVOKED", "ACTIVE")],
+    ),
+    (
+        "checkout 10",
+        "{agreement}",
+        "last event says ACTIVE",
+        [
+            (
+                "UPDATE checkout_agreement_request SET status = 'REVOKED', ended_at = now()"
+                " WHERE agreement_no = '{agreement}'"
+            )
+        ],
+    ),
+    (
+        "checkout 10",
+        "{agreement}",
+        "does not pay",
+        [
+            "UPDATE checkout_payer_agreement SET revoked_at = now() WHERE agreement_no = '{agreement}'"
+        ],
+    ),
+    (
         "console 10",
         "{approved}",
         "left APPROVED",

@@ -18,7 +18,9 @@ import schemathesis
 from hypothesis import strategies as st
 
 KNOWN: dict[str, Any] = json.loads(Path(os.environ["CONTRACT_FILE"]).read_text())
-"""``options`` of payments by method, ``path``: numbers that exist by the parameter's name."""
+"""``path``: numbers that exist, by the parameter's name; ``own``: those that one operation has for itself, because it
+uses them up; ``options`` of payments by method; ``paid`` orders.
+"""
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _BMP = 0xFFFF
@@ -65,11 +67,12 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     turn = next(_count)
-    if case.meta.phase.name.value != "stateful" and turn % _EVERY:
-        for name in set(case.path_parameters or {}) & set(KNOWN["path"]):
-            numbers = KNOWN["path"][name]
-            case.path_parameters[name] = numbers[turn % len(numbers)]
     name = case.operation.definition.raw.get("operationId")
+    if case.meta.phase.name.value != "stateful" and turn % _EVERY:
+        known = KNOWN["path"] | KNOWN["own"].get(name, {})
+        for parameter in set(case.path_parameters or {}) & set(known):
+            numbers = known[parameter]
+            case.path_parameters[parameter] = numbers[turn % len(numbers)]
     if name == "get_statement" and turn % _EVERY:
         case.path_parameters["date"] = "2026-01-31"
     if case.query and {"created_from", "created_to"} <= case.query.keys():

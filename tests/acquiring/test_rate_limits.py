@@ -126,6 +126,23 @@ class TestSharing:
         assert 5 < float(level) <= 7
         assert 0 < client.pttl(f"paymentplatform:rate:{merchant_no}") <= 2_000
 
+    def test_what_comes_while_redis_answers_counts_too(
+        self, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    ):
+        merchant_no, limits = fresh(), MerchantLimits(never_connect, clock=Time())
+        assert admitted(limits, merchant_no, 10, tries=4) == 4
+        pipeline = client.pipeline(transaction=False)
+        answer = pipeline.execute
+
+        def slow_answer() -> list[bytes]:
+            assert admitted(limits, merchant_no, 10, tries=5) == 5
+            return answer()
+
+        monkeypatch.setattr(pipeline, "execute", slow_answer)
+        monkeypatch.setattr(client, "pipeline", lambda transaction: pipeline)
+        limits.share(client)
+        assert admitted(limits, merchant_no, 10, tries=9) == 1
+
     def test_without_redis_nobody_waits_and_each_process_holds_the_limit(self):
         def unreachable() -> redis.Redis:
             return redis.Redis(host="127.0.0.1", port=1, socket_timeout=1)
@@ -150,6 +167,7 @@ class TestMerchants:
     def test_a_flood_is_429_before_anything_is_asked_and_hurts_nobody_else(self):
         flood, quiet = make_merchant(), make_merchant()
         limit(flood, 5)
+        limit(quiet, 30)
         before = refusals("merchant")
         client = Client(headers={"Authorization": f"Bearer {flood['secret_key']}"})
         answers = [client.get("/api/v1/refunds") for _ in range(30)]

@@ -22,7 +22,7 @@ _SECRET_TEXT: Final = re.compile(
     r"(?P<key>\b(?:sk|hk|whsec|tok|pt|ptk|pat)_[A-Za-z0-9+/=_\-]{6,})"
     r"|(?P<scheme>\b(?:Bearer|Basic)\s+)[^\s\"',;]+"
     r"|(?P<url>://[^:/@\s]*:)[^@/\s]+(?=@)"
-    r"|(?P<path>/cashier/)[^/\s?\"']+"
+    r"|(?P<path>/(?:cashier|agreements)/)[^/\s?\"']+"
     r"|(?P<card>(?<![\w.\-])\d(?:[ \-]?\d){12,18}(?![\w.\-]))",
     re.IGNORECASE,
 )

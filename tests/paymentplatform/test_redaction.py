@@ -28,6 +28,7 @@ from paymentplatform.kernel.redaction import REDACTED, redact_text, redact_value
         ("card 4111 1111 1111 1111 declined", "1111"),
         ("card 4111-1111-1111-1111 declined", "1111"),
         ("GET /cashier/Zm9vYmFyYmF6/pay", "Zm9vYmFyYmF6"),
+        ("POST /agreements/Zm9vYmFyYmF6/answer", "Zm9vYmFyYmF6"),
     ],
 )
 def test_secrets_are_taken_out(text: str, secret: str) -> None:

@@ -106,7 +106,7 @@ def shape_cursors(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
         listed = _own_schema(result, operation["responses"].get("200", {}))
         item = listed.get("properties", {}).get("data", {}).get("items", {})
         numbered = schemas.get(str(item.get("$ref", "")).removeprefix(_REFERENCE), {})
-        number = next(iter(numbered.get("properties", {}).values()), {})
+        number: dict[str, Any] = next(iter(numbered.get("properties", {}).values()), {})
         if "next_cursor" in listed.get("properties", {}) and "pattern" in number:
             cursor = {"type": "string", "pattern": number["pattern"]}
             listed["properties"]["next_cursor"]["anyOf"] = [cursor, {"type": "null"}]

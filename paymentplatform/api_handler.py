@@ -131,9 +131,12 @@ class ApiHandler(WSGIHandler):
         earlier match is taken, with these numbers.
         """
         path = request.path_info
+        numbers_in_it = _NUMBER.findall(path)
         shape = _NUMBER.sub("*", path)
-        if (known := self._shapes.get(shape)) is not None:
-            values = dict(zip(known.kwargs, _NUMBER.findall(path), strict=True))
+        known = self._shapes.get(shape)
+        # They are fewer where somebody wrote our mark himself.
+        if known is not None and len(numbers_in_it) == len(known.kwargs):
+            values = dict(zip(known.kwargs, numbers_in_it, strict=True))
             return ResolverMatch(known.func, (), values, known.url_name, route=known.route)
         try:
             match = self._resolver.resolve(path)
@@ -141,7 +144,7 @@ class ApiHandler(WSGIHandler):
             if path.startswith(MERCHANT_PREFIX):
                 prove_if_signed(request)
             raise
-        if not match.args and list(match.kwargs.values()) == _NUMBER.findall(path):
+        if not match.args and list(match.kwargs.values()) == numbers_in_it:
             # Nothing but numbers varies, so there are no more shapes than addresses.
             self._shapes[shape] = match
         return match

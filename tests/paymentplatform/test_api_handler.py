@@ -203,6 +203,8 @@ def test_addresses_that_differ_in_their_numbers_only_reach_their_own_thing(api: 
         assert api("GET", f"/api/v1/things/{of_a_payment}", **key).status == 404
     for absent in ("/api/v1/nothing/{}", "/api/v1/things/{}/more", "/api/v1/things/x{}x/"):
         assert api("GET", absent.format(numbers.new_number(numbers.ORDER)), **key).status == 404
+    # What the handler itself writes in a number's place is no number.
+    assert_problem(api("GET", "/api/v1/things/*", **key), 404, "not_found")
 
 
 def test_a_secret_in_an_address_is_not_logged(

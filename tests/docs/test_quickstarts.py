@@ -80,7 +80,9 @@ def test_the_page_says_how_to_start_one(platform: LivePlatform, tmp_path: Path):
     (tmp_path / ".venv").symlink_to(sys.prefix)
     for name in ("sdk", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    block = re.search(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    block = re.search(
+        r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     assert block
     done = subprocess.run(
         ["bash", "-euc", block[1]],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from engine.contracts import Reference
 from ledger import api as ledger
 from ledger.contracts import AccountKind, OwnerMovement
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import RateLimited
 from paymentplatform.kernel.times import format_time
 
 _KINDS: Final = (
@@ -32,6 +34,11 @@ _KINDS: Final = (
 )
 _READY_AFTER: Final = timedelta(minutes=10)
 """A fact is dated when it is posted; whatever began before midnight has committed by then."""
+
+STATEMENTS_AT_ONCE: Final = 1
+"""In one process: writing one takes a thread for as long as it is large, and a process has few of them."""
+_RETRY_AFTER_S: Final = 2
+_turns: Final = threading.BoundedSemaphore(STATEMENTS_AT_ONCE)
 
 _TYPES: Final = {
     "payment_paid": ("PAYMENT", "FEE"),
@@ -64,10 +71,40 @@ def list_merchant_balances(*, merchant_no: str) -> list[BalanceOfCurrency]:
 def write_statement(*, merchant_no: str, day: date, with_lines: bool) -> Iterator[bytes]:
     """Return the statement of a business day that is over, piece by piece; bounded memory, one snapshot.
 
-    Raises StatementNotReady, before the first piece, for a day that may still get facts.
+    Raises, before the first piece, StatementNotReady for a day that may still get facts, and RateLimited while this
+    process writes another statement.
     """
     check_day_is_over(day)
-    return _write_detail(merchant_no, day) if with_lines else _write_summary(merchant_no, day)
+    if not _turns.acquire(blocking=False):
+        raise RateLimited("Another statement is being written.", retry_after_s=_RETRY_AFTER_S)
+    write = _write_detail if with_lines else _write_summary
+    return _Turn(write(merchant_no, day))
+
+
+class _Turn(Iterator[bytes]):
+    """The pieces of a statement, and the turn to write it: over with the last piece, or when nobody reads on."""
+
+    def __init__(self, pieces: Generator[bytes]) -> None:
+        self._pieces = pieces
+        self._is_over = False
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the turn back; again changes nothing."""
+        if not self._is_over:
+            self._is_over = True
+            try:
+                self._pieces.close()
+            finally:
+                _turns.release()
+
+    __del__ = close
 
 
 def check_day_is_over(day: date) -> None:
@@ -85,7 +122,7 @@ def check_day_is_over(day: date) -> None:
         )
 
 
-def _write_detail(merchant_no: str, day: date) -> Iterator[bytes]:
+def _write_detail(merchant_no: str, day: date) -> Generator[bytes]:
     totals = Totals()
     yield write_header()
     for movements in ledger.list_owner_movements(
@@ -98,7 +135,7 @@ def _write_detail(merchant_no: str, day: date) -> Iterator[bytes]:
     yield write_end(totals)
 
 
-def _write_summary(merchant_no: str, day: date) -> Iterator[bytes]:
+def _write_summary(merchant_no: str, day: date) -> Generator[bytes]:
     """The same totals, added up by the database."""
     totals = Totals()
     for row in ledger.total_owner_movements(owner=merchant_no, kinds=_KINDS, accounting_date=day):

@@ -22,6 +22,7 @@ from ledger import api as ledger
 from ledger import owner_books
 from ledger.contracts import AccountKind, JournalDraft, PostingDraft
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.errors import RateLimited
 from tests.clock import VirtualClock
 from tests.console import trades
 from tests.makers import make_merchant, make_payer, make_payer_token
@@ -234,6 +235,23 @@ class TestStatement:
         assert [line.count(b",") for line in rest.splitlines()] == [len(COLUMNS) - 1] * 6
         assert b"ALL" in rest
         assert rest.endswith(b"END,,,,,,,,,,,,,5\r\n")
+
+    def test_one_is_written_at_a_time_and_payments_find_a_thread(self):
+        shop, day = Shop(), date(2020, 1, 31)
+        begun = write_statement(merchant_no=shop.number, day=day, with_lines=True)
+        next(begun)
+        refused = shop.api.get(f"/api/v1/statements/{day}")
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert int(refused["Retry-After"]) >= 1
+        assert shop.api.head(f"/api/v1/statements/{day}").status_code == 200
+        begun.close()
+        begun.close()
+        never_read = write_statement(merchant_no=shop.number, day=day, with_lines=False)
+        with pytest.raises(RateLimited):
+            write_statement(merchant_no=shop.number, day=day, with_lines=False)
+        del never_read
+        for _ in range(3):
+            assert shop.statement(day)[1][-1]["record"] == "END"
 
     @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
     def test_no_text_becomes_a_formula(self, start):

@@ -10,7 +10,6 @@ import django
 import psycopg
 
 PAYERS: Final = 2_000
-MERCHANTS: Final = 1_000
 CASHIER_SECRET: Final = "benchbenchbenchbenchbenc"
 AMOUNT: Final = 1_00
 """Minor units of every order."""

@@ -19,7 +19,6 @@ from acquiring.contracts import CashierOrder, CloseReason, Method, OrderStatus, 
 from checkout.contracts import MethodOffer, PayAction
 from paymentplatform.kernel.money import format_amount
 
-FINAL_STATUSES: Final = frozenset({OrderStatus.SUCCESS, OrderStatus.FAILED, OrderStatus.CLOSED})
 POLL_STEPS_MS: Final = ((15, 2_000), (45, 5_000))
 """(polls so far, delay): 30 s at 2 s, then 2.5 minutes at 5 s, then every POLL_SLOW_MS."""
 POLL_SLOW_MS: Final = 10_000

@@ -18,9 +18,6 @@ from engine.channels import registry
 from engine.channels.base import Capability, Channel
 from engine.contracts import Exposure
 
-AGES: Final = ("under_1m", "under_10m", "under_1h", "under_1d", "over_1d")
-"""The age bands of the gauge, youngest first."""
-
 READ_EVERY_S: Final = 0.9
 """Routing looks at figures of this age at most."""
 

@@ -39,7 +39,7 @@ _REDIRECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """How one case ended. ``came`` is what was answered, ``duration_ms`` the slowest answer; ``mend`` is for failures."""
+    """How one case ended. ``came`` is what was answered, ``duration_ms`` the slowest one; ``mend`` is for failures."""
 
     name: str
     passed: bool

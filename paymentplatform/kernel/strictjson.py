@@ -13,6 +13,7 @@ import typing
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -113,7 +114,7 @@ def convert_object(value: Any, into: type[T]) -> T:
     try:
         return msgspec.convert(value, into, strict=True)
     except msgspec.ValidationError as error:
-        found = tuple(find_field_errors(value, into))[:MAX_FIELD_ERRORS]
+        found = tuple(islice(find_field_errors(value, into), MAX_FIELD_ERRORS))
         errors = found or (build_field_error("", error),)
         raise InvalidRequest(_summary(errors), errors=errors) from None
 
@@ -150,12 +151,13 @@ def decode_query(request: HttpRequest, into: type[T]) -> T:
 
 
 def find_field_errors(value: Any, kind: Any, path: str = "") -> Iterator[FieldError]:
-    """Yield what is wrong with each field, going into nested structs."""
+    """Yield what is wrong with each field, going into nested structs; of a mapping's at most MAX_FIELD_ERRORS."""
     struct = _struct_in(kind)
     if struct is None and isinstance(value, dict) and (inner := _value_kind_in(kind)) is not None:
-        named = [
+        faults = (
             e for k in value for e in find_field_errors(value[k], inner, join_path(path, k[:64]))
-        ]
+        )
+        named = tuple(islice(faults, MAX_FIELD_ERRORS))
         if named:
             yield from named
             return

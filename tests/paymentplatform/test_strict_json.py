@@ -19,7 +19,13 @@ from paymentplatform.kernel.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
-from paymentplatform.kernel.strictjson import MAX_BODY_BYTES, decode_body, decode_query
+from paymentplatform.kernel.strictjson import (
+    MAX_BODY_BYTES,
+    MAX_FIELD_ERRORS,
+    convert_object,
+    decode_body,
+    decode_query,
+)
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -288,6 +294,21 @@ def test_a_value_outside_a_list_is_told_the_list(body: bytes, field: str, allowe
 def test_a_parameter_outside_a_list_is_told_the_list():
     with pytest.raises(InvalidRequest, match="colour: Must be one of RED, GREEN"):
         decode_query(RequestFactory().get("/?colour=BLUE"), Choices)
+
+
+def test_of_very_many_faults_only_those_that_are_told_are_looked_for() -> None:
+    class Watched(dict[str, int]):
+        reads = 0
+
+        def __getitem__(self, name: str) -> int:
+            self.reads += 1
+            return super().__getitem__(name)
+
+    metadata = Watched({f"k{number}": number for number in range(1000)})
+    with pytest.raises(InvalidRequest) as caught:
+        convert_object({"amount": 1, "subject": "s", "metadata": metadata}, Body)
+    assert len(caught.value.errors) == MAX_FIELD_ERRORS
+    assert metadata.reads <= MAX_FIELD_ERRORS + 1
 
 
 def test_a_wrong_value_in_a_mapping_is_named_by_its_key():

@@ -16,6 +16,7 @@ from acquiring.contracts import MerchantIdentity
 from acquiring.idempotent_requests import answer_once, has_key
 from acquiring.services.callers import (
     ProvedSignature,
+    UnknownSigner,
     authenticate_bearer,
     knows_bearer,
     recognise_bearer,
@@ -31,17 +32,28 @@ from paymentplatform.kernel.rest import ApiView, bearer_secret
 
 
 def prove_if_signed(request: HttpRequest) -> None:
-    """Raise Unauthenticated when the request carries a signature that does not prove it."""
+    """Raise Unauthenticated, or RateLimited, when the request carries a signature that does not prove it."""
     if is_signed(request):
         _recognise_signer(request)
 
 
 def _recognise_signer(request: HttpRequest) -> ProvedSignature:
-    return recognise_signature(
-        read_signed_request(request),
-        signature_input=request.META.get("HTTP_SIGNATURE_INPUT", ""),
-        signature=request.META.get("HTTP_SIGNATURE", ""),
-    )
+    """Return whose signature this is; who names keys that do not exist has to wait, as with other wrong keys."""
+    address = _find_address(request)
+    wait_s = find_guess_wait(address=address)
+    try:
+        return recognise_signature(
+            read_signed_request(request),
+            signature_input=request.META.get("HTTP_SIGNATURE_INPUT", ""),
+            signature=request.META.get("HTTP_SIGNATURE", ""),
+            only_known=wait_s > 0,
+        )
+    except UnknownSigner:
+        if wait_s:
+            RATE_LIMITED.labels("address").inc()
+            raise RateLimited(retry_after_s=wait_s) from None
+        note_wrong_key(address=address)
+        raise
 
 
 class MerchantView(ApiView):

@@ -76,6 +76,10 @@ def knows_bearer(*, secret: str) -> bool:
     return _identities.holds(hash_secret(secret))
 
 
+class UnknownSigner(Unauthenticated):
+    """No usable key has the number that the signature names. Who calls hears what every refusal says."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProvedSignature:
     """A signature that holds; whether it was used before, or its key ended meanwhile, only use_signature tells."""
@@ -86,11 +90,16 @@ class ProvedSignature:
 
 
 def recognise_signature(
-    request: SignedRequest, *, signature_input: str, signature: str
+    request: SignedRequest, *, signature_input: str, signature: str, only_known: bool = False
 ) -> ProvedSignature:
-    """Return whose signature this is, by keys up to five seconds old. Raises Unauthenticated, for every cause alike."""
+    """Return whose signature this is, by keys up to five seconds old. Raises Unauthenticated, for every cause alike.
+
+    UnknownSigner among them; with ``only_known`` also for a key that this process has not lately seen, asking nobody.
+    """
     try:
         signed = parse_signature(signature_input, signature)
+        if only_known and not _signing_keys.holds(signed.key_id):
+            raise UnknownSigner
         key, merchant = _find_signing_key(signed)
         verify_request(request, signed, key, now_s=int(time.time()))
     except SignatureRefused as refusal:
@@ -154,7 +163,7 @@ def _load_identity(secret_hash: str) -> MerchantIdentity:
 def _load_signing_key(key_id: str) -> tuple[VerificationKey, MerchantIdentity]:
     credential = _find_credential(key_id=key_id)
     if credential is None or credential.algorithm == Credential.Algorithm.BEARER:
-        raise Unauthenticated
+        raise UnknownSigner
     algorithm = SigningAlgorithm(Credential.Algorithm(credential.algorithm).label)
     stored = credential.hmac_secret
     key = load_verification_key(

@@ -166,7 +166,7 @@ class TestSharing:
 class TestMerchants:
     def test_a_flood_is_429_before_anything_is_asked_and_hurts_nobody_else(self):
         flood, quiet = make_merchant(), make_merchant()
-        limit(flood, 5)
+        limit(flood, 1)  # the next call is let through a second later, not while this test looks
         limit(quiet, 30)
         before = refusals("merchant")
         client = Client(headers={"Authorization": f"Bearer {flood['secret_key']}"})
@@ -216,6 +216,17 @@ class TestGuessing:
         assert good.get("/api/v1/orders").status_code == 200
         assert guess(REMOTE_ADDR="192.0.2.9") == 401
 
+    def test_whoever_signs_by_keys_that_do_not_exist_must_wait_as_well(self, settings, monkeypatch):
+        settings.WRONG_KEYS_PER_MINUTE = 60
+        monkeypatch.setattr(rate_limits, "_guesses", GuessLimits())
+        before = refusals("address")
+        statuses = [guess_signer() for _ in range(30)]
+        assert statuses[:20] == [401] * 20
+        assert set(statuses[20:]) <= {401, 429}
+        assert statuses.count(429) >= 5
+        assert refusals("address") - before == statuses.count(429)
+        assert guess_signer(REMOTE_ADDR="192.0.2.9") == 401
+
     def test_addresses_are_few(self):
         guesses = GuessLimits()
         for number in range(MOST_ADDRESSES + 5):
@@ -239,6 +250,13 @@ class TestGuessing:
 
 def guess(**meta: str) -> int:
     wrong = Client(headers={"Authorization": f"Bearer sk_{numbers.new_number('x')}"})
+    return wrong.get("/api/v1/orders", **meta).status_code
+
+
+def guess_signer(**meta: str) -> int:
+    named = f'nonce="n";keyid="{numbers.new_number(numbers.KEY)}"'
+    parameters = f'("@method" "@target-uri");created={int(time.time())};{named}'
+    wrong = Client(headers={"Signature-Input": f"s={parameters}", "Signature": "s=:AAAA:"})
     return wrong.get("/api/v1/orders", **meta).status_code
 
 

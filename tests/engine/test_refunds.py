@@ -569,7 +569,6 @@ class TestRefusals:
         [
             ("amount", {"amount": 3_00}),
             ("reason", {"reason": "Another"}),
-            ("merchant_order_no", {"merchant_order_no": "other"}),
         ],
     )
     def test_a_number_used_for_something_else(self, field: str, change: dict[str, Any]):
@@ -581,6 +580,14 @@ class TestRefusals:
             trade.refund(number=number, **asked)
         assert refusal.value.code == "refund_conflict"
         assert [error.field for error in refusal.value.errors] == [field]
+        assert trade.footprint() == before
+
+    def test_two_order_numbers_that_do_not_belong_together(self):
+        trade, _ = paid_by_balance()
+        number = trade.refund(2_00)["merchant_refund_no"]
+        before = trade.footprint()
+        with pytest.raises(InvalidRequest):
+            trade.refund(2_00, number=number, merchant_order_no="other")
         assert trade.footprint() == before
 
     def test_a_number_used_for_another_order(self):

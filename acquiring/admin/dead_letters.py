@@ -24,7 +24,7 @@ from acquiring.services.redeliveries import (
     resend_chosen,
     resend_dead_letters,
 )
-from acquiring.webhook_schedule import Reason
+from acquiring.webhooks.schedule import Reason
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.admin import ReasonForm, confirmed_action
 from paymentplatform.kernel.admin_tables import build_page_table

@@ -9,9 +9,16 @@ from typing import Final
 
 from django.conf import settings
 
-from acquiring.certification import BURST, Case, Expected, SignedRequest, build_cases, judge_answer
 from acquiring.models import Merchant, WebhookEndpoint
-from acquiring.webhook_secrets import read_signing_secrets
+from acquiring.webhooks.certification_cases import (
+    BURST,
+    Case,
+    Expected,
+    SignedRequest,
+    build_cases,
+    judge_answer,
+)
+from acquiring.webhooks.endpoint_secrets import read_signing_secrets
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.destinations import check_url

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from acquiring.models import FeeContract, Merchant
 from acquiring.services.credentials import IssuedCredential, add_first_credential
-from acquiring.webhook_signing import make_webhook_secret
+from acquiring.webhooks.signing import make_webhook_secret
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import decrypt_text, encrypt_text

@@ -20,11 +20,11 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from acquiring import delivery_lanes
-from acquiring.delivery_lanes import Lanes
-from acquiring.webhook_schedule import Reason, Verdict, judge_try, parse_retry_after
-from acquiring.webhook_secrets import read_signing_secrets
-from acquiring.webhook_signing import sign_webhook
+from acquiring.webhooks import delivery_lanes
+from acquiring.webhooks.delivery_lanes import Lanes
+from acquiring.webhooks.endpoint_secrets import read_signing_secrets
+from acquiring.webhooks.schedule import Reason, Verdict, judge_try, parse_retry_after
+from acquiring.webhooks.signing import sign_webhook
 from paymentplatform.kernel import context, metrics, transactions
 from paymentplatform.kernel.encryption import decrypt_text
 from paymentplatform.kernel.failpoints import failpoint

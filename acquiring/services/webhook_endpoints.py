@@ -19,7 +19,7 @@ from acquiring.event_types import EventType
 from acquiring.models import Merchant, WebhookEndpoint
 from acquiring.services.idempotency import current_claim, new_or_claimed_number
 from acquiring.services.order_moves import DELIVERY_TASK
-from acquiring.webhook_secrets import read_newest, rotate_secrets, start_secrets
+from acquiring.webhooks.endpoint_secrets import read_newest, rotate_secrets, start_secrets
 from paymentplatform.kernel import context, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.destinations import check_url

@@ -14,8 +14,8 @@ from acquiring.services.notifications import (
     claim_due_deliveries,
     record_results,
 )
-from acquiring.webhook_schedule import Verdict
-from acquiring.webhook_signing import make_webhook_secret
+from acquiring.webhooks.schedule import Verdict
+from acquiring.webhooks.signing import make_webhook_secret
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.encryption import encrypt_text
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from acquiring.models import Delivery, DeliveryTry
 from acquiring.services import notifications
 from acquiring.services.notifications import deliver_due_notifications
-from acquiring.webhook_schedule import EARLIEST, MAX_RETRY_AFTER_S, judge_try, parse_retry_after
+from acquiring.webhooks.schedule import EARLIEST, MAX_RETRY_AFTER_S, judge_try, parse_retry_after
 from paymentplatform.settings.payments import WEBHOOK_LADDER_S
 from tests.acquiring.outbox import make_endpoint, record_event
 from tests.clock import VirtualClock

@@ -19,7 +19,6 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from acquiring import delivery_lanes
 from acquiring.models import Delivery, DeliveryTry, MerchantEvent, Transition
 from acquiring.services import notifications
 from acquiring.services.merchants import create_merchant, rotate_webhook_secret
@@ -29,7 +28,8 @@ from acquiring.services.notifications import (
     deliver_due_notifications,
     record_results,
 )
-from acquiring.webhook_schedule import Verdict
+from acquiring.webhooks import delivery_lanes
+from acquiring.webhooks.schedule import Verdict
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.http import SendPolicy
 from paymentplatform.kernel.transactions import TransactionMisuse

@@ -26,7 +26,7 @@ from acquiring.services.webhook_endpoints import (
     rotate_endpoint_secret,
     send_test_event,
 )
-from acquiring.webhook_secrets import read_signing_secrets
+from acquiring.webhooks.endpoint_secrets import read_signing_secrets
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
 from tests.acquiring.outbox import make_endpoint, record_event

@@ -9,10 +9,10 @@ from email.utils import format_datetime
 import pytest
 from standardwebhooks import Webhook
 
-from acquiring import delivery_lanes
-from acquiring.delivery_lanes import Lanes
-from acquiring.webhook_schedule import MAX_RETRY_AFTER_S, Verdict, judge_try, parse_retry_after
-from acquiring.webhook_signing import make_webhook_secret, sign_webhook
+from acquiring.webhooks import delivery_lanes
+from acquiring.webhooks.delivery_lanes import Lanes
+from acquiring.webhooks.schedule import MAX_RETRY_AFTER_S, Verdict, judge_try, parse_retry_after
+from acquiring.webhooks.signing import make_webhook_secret, sign_webhook
 
 LADDER = (0, 15, 30, 180, 600, 1200, 1800, 3600, 7200, 21600, 54000)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

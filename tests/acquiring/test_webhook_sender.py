@@ -17,7 +17,6 @@ import psycopg
 import pytest
 from django.db import connection
 
-from acquiring import delivery_lanes
 from acquiring.endpoint_contracts import ChangeWebhookEndpoint, CreateWebhookEndpoint
 from acquiring.event_types import EventType
 from acquiring.models import Delivery, DeliveryTry, MerchantEvent, WebhookEndpoint
@@ -38,7 +37,8 @@ from acquiring.services.webhook_endpoints import (
     rotate_endpoint_secret,
     send_test_event,
 )
-from acquiring.webhook_schedule import Verdict
+from acquiring.webhooks import delivery_lanes
+from acquiring.webhooks.schedule import Verdict
 from paymentplatform.figures import REGISTRY
 from tests.acquiring.outbox import record_event
 from tests.clock import VirtualClock

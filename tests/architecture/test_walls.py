@@ -22,7 +22,7 @@ from tests.architecture.sources import (
 )
 from tests.environment import ROOT
 
-_PURE = ("contracts.py", "states.py", "chart.py", "exchange.py", "webhook_signing.py")
+_PURE = ("contracts.py", "states.py", "chart.py", "exchange.py", "signing.py")
 _FRAMEWORKS = {
     "django",
     "rest_framework",

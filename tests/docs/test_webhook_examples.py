@@ -22,7 +22,7 @@ import pytest
 
 from acquiring.services.certification import certify_receiver
 from acquiring.services.notifications import deliver_due_notifications
-from acquiring.webhook_signing import make_webhook_secret
+from acquiring.webhooks.signing import make_webhook_secret
 from tests.acquiring.outbox import record_event
 from tests.environment import ROOT
 from tests.makers import make_merchant
@@ -227,7 +227,7 @@ def test_receiver_takes_a_real_delivery_and_passes_every_case(
 
 def test_shell_verifies_what_the_platform_signs_now(tmp_path: Path):
     needs("verify.sh")
-    from acquiring.webhook_signing import sign_webhook
+    from acquiring.webhooks.signing import sign_webhook
 
     secret, now = make_webhook_secret(), int(time.time())
     body = b"x" * 60_000

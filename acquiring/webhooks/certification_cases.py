@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
 
-from acquiring.webhook_signing import make_webhook_secret, sign_webhook
+from acquiring.webhooks.signing import make_webhook_secret, sign_webhook
 from paymentplatform.kernel import numbers
 
 SKEW_S: Final = 360

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from acquiring.webhook_signing import make_webhook_secret
+from acquiring.webhooks.signing import make_webhook_secret
 from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
 
 OVERLAP: Final = timedelta(hours=24)

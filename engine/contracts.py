@@ -20,7 +20,7 @@ from engine.late_money import (
     LateMoneyStatus,
     LateMoneyTotal,
 )
-from engine.reference import Reference
+from engine.reference_contracts import Reference
 from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
 from paymentplatform.kernel.history import Move
 

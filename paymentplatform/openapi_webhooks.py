@@ -66,7 +66,7 @@ _RESPONSES: Final[dict[str, Any]] = {
     "2XX": {"description": "You have it. Answer before you work: 15 seconds are all there is."},
     "410": {"description": "Send nothing here any more: the endpoint is switched off."},
     "default": {
-        "description": "It is sent again, for a day and a half: after 15 s, 30 s, 3 m, 10 m, 20 m, 30 m, 1 h, 2 h,"
+        "description": "It is sent again, for about a day: after 15 s, 30 s, 3 m, 10 m, 20 m, 30 m, 1 h, 2 h,"
         " 6 h, 15 h. `Retry-After` is honoured."
     },
 }

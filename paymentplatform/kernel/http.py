@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,7 +36,9 @@ __all__ = ["Answer", "Failure", "SendFailed", "SendPolicy", "check_url", "send_r
 
 _ADDRESSES_TRIED: Final = 4
 _CHUNK: Final = 16 * 1024
-_resolver_slots: Final = threading.BoundedSemaphore(64)
+NAMES_AT_ONCE: Final = 64
+"""How many names of either sort, known or not, the system's resolver looks for at a time."""
+_NAMES_KNOWN: Final = 10_000
 
 
 class Failure(StrEnum):
@@ -70,6 +73,35 @@ class Answer:
     def header(self, name: str) -> str | None:
         """Return the first header of this (lower-case) name."""
         return next((value for key, value in self.headers if key == name), None)
+
+
+class _NameSlots:
+    """Who may take up a thread of the resolver, which goes on after our time-out.
+
+    Names that were resolved in time have slots of their own: many that hang keep only each other waiting.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+        self._for_known = threading.BoundedSemaphore(NAMES_AT_ONCE)
+        self._for_strangers = threading.BoundedSemaphore(NAMES_AT_ONCE)
+
+    def find(self, host: str) -> threading.BoundedSemaphore:
+        """Return the slots for this name."""
+        return self._for_known if host in self._known else self._for_strangers
+
+    def note(self, host: str, *, in_time: bool) -> None:
+        """Remember a name that was resolved in time, forget one that was not."""
+        with self._lock:
+            self._known.pop(host, None)
+            if in_time:
+                self._known[host] = None
+                if len(self._known) > _NAMES_KNOWN:
+                    self._known.popitem(last=False)
+
+
+_names: Final = _NameSlots()
 
 
 def resolve_name(host: str, port: int) -> list[str]:
@@ -228,15 +260,18 @@ def _resolve_in_time(
         except Exception as error:  # noqa: BLE001 - reported by the thread that waits
             errors.append(error)
         finally:
-            _resolver_slots.release()
+            slots.release()
 
-    if not _resolver_slots.acquire(timeout=deadline.left()):
+    slots = _names.find(destination.host)
+    if not slots.acquire(timeout=deadline.left()):
         raise SendFailed(Failure.TIMEOUT, "the resolver is busy")
     resolving = threading.Thread(target=resolve, name="resolve", daemon=True)
     resolving.start()
     resolving.join(deadline.left())
     if resolving.is_alive():
+        _names.note(destination.host, in_time=False)
         raise SendFailed(Failure.TIMEOUT, "the name was not resolved in time")
+    _names.note(destination.host, in_time=not errors)
     if errors:
         raise SendFailed(Failure.NAME_NOT_RESOLVED, type(errors[0]).__name__)
     return list(answers)

@@ -19,8 +19,14 @@ from paymentplatform.kernel.destinations import (
     is_public_address,
     parse_destination,
 )
+from paymentplatform.kernel.http import (
+    NAMES_AT_ONCE,
+    Failure,
+    SendFailed,
+    SendPolicy,
+    send_request,
+)
 from paymentplatform.kernel.http import Answer as HttpAnswer
-from paymentplatform.kernel.http import Failure, SendFailed, SendPolicy, send_request
 from paymentplatform.kernel.transactions import TransactionMisuse
 from tests.certificates import Authority
 from tests.inside_addresses import (
@@ -286,6 +292,35 @@ def test_slow_resolver_ends_with_the_connect_time(receiver: WebhookReceiver) -> 
     assert failure_of("https://shop.example.com/", policy=policy) == Failure.TIMEOUT
     assert 0.4 < time.monotonic() - started < 0.9
     released.set()
+
+
+def test_many_names_that_hang_keep_no_known_name_waiting() -> None:
+    released, asked = threading.Event(), threading.Semaphore(0)
+
+    def hang(host: str, port: int) -> list[str]:
+        asked.release()
+        released.wait(20)
+        raise socket.gaierror
+
+    def refuse(address: str, port: int, timeout_s: float) -> socket.socket:
+        raise ConnectionRefusedError
+
+    def occupy(number: int) -> None:
+        url, policy = f"https://slow{number}.example.com/", SendPolicy(resolve=hang)
+        assert failure_of(url, policy=policy, connect_timeout_s=3, total_timeout_s=3)
+
+    shop = SendPolicy(resolve=lambda *_: ["1.1.1.1"], connect=refuse)
+    assert failure_of("https://known.example.com/", policy=shop) == Failure.CONNECT_FAILED
+    strangers = [threading.Thread(target=occupy, args=(n,)) for n in range(NAMES_AT_ONCE + 5)]
+    for stranger in strangers:
+        stranger.start()
+    try:
+        assert all(asked.acquire(timeout=5) for _ in range(NAMES_AT_ONCE))
+        assert failure_of("https://known.example.com/", policy=shop) == Failure.CONNECT_FAILED
+    finally:
+        released.set()
+        for stranger in strangers:
+            stranger.join()
 
 
 def test_connect_time_is_shared_by_the_addresses() -> None:

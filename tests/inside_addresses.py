@@ -1,4 +1,4 @@
-"""The corpus of places that a webhook must never reach, in every spelling (reliability: H01, H04)."""
+"""The corpus of places that a webhook must never reach, in every spelling."""
 
 from __future__ import annotations
 

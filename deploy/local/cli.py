@@ -19,6 +19,8 @@ python3 run.py reset      end it and remove all demo data
 python3 run.py prove      prove that the books agree
 python3 run.py test [--long] [pytest arguments]
                           all checks and tests, or only the tests that you name
+python3 run.py test-env [stop]
+                          servers for tests that stay until told otherwise (tests/README.md)
 python3 run.py bench [--quick] [--json FILE]
                           measure
 

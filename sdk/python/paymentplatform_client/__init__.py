@@ -15,7 +15,10 @@ from paymentplatform_client.errors import (
     Unauthenticated,
 )
 from paymentplatform_client.objects import (
+    Balance,
     CloseReason,
+    Delivery,
+    DeliveryStatus,
     Event,
     Method,
     MethodOffer,
@@ -30,6 +33,7 @@ from paymentplatform_client.objects import (
     PayResult,
     Refund,
     RefundStatus,
+    Terminal,
 )
 from paymentplatform_client.retrying import RetryPolicy
 from paymentplatform_client.webhooks import WebhookRefused, verify_webhook
@@ -37,9 +41,12 @@ from paymentplatform_client.webhooks import WebhookRefused, verify_webhook
 __all__ = [
     "Action",
     "ApiError",
+    "Balance",
     "Client",
     "CloseReason",
     "Conflict",
+    "Delivery",
+    "DeliveryStatus",
     "ErrorCode",
     "Event",
     "FieldFault",
@@ -62,6 +69,7 @@ __all__ = [
     "RefundStatus",
     "ResultUnknown",
     "RetryPolicy",
+    "Terminal",
     "Unauthenticated",
     "WebhookRefused",
     "verify_webhook",

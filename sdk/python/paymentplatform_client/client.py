@@ -11,6 +11,8 @@ import httpx
 
 from paymentplatform_client.errors import ResultUnknown
 from paymentplatform_client.objects import (
+    Balance,
+    DeliveryStatus,
     Event,
     Method,
     MethodOffer,
@@ -20,6 +22,7 @@ from paymentplatform_client.objects import (
     PayResult,
     Refund,
     RefundStatus,
+    Terminal,
     parse,
     parse_page,
 )
@@ -151,6 +154,7 @@ class Client:
         options: Mapping[str, str] | None = None,
         use_balance: bool = False,
         balance_amount: int | None = None,
+        terminal: Terminal | None = None,
     ) -> PayResult:
         """Start a payment, or get the one that is under way with the same method and options.
 
@@ -162,6 +166,7 @@ class Client:
             "options": dict(options) if options else None,
             "use_balance": use_balance or None,
             "balance_amount": balance_amount,
+            "terminal": terminal,
         }
 
         def ask() -> dict[str, Any] | None:
@@ -184,7 +189,9 @@ class Client:
 
         def ask() -> dict[str, Any] | None:
             order = self._ask(order_no)
-            return order if order["closing"] or order["status"] == OrderStatus.CLOSED else None
+            return (
+                dict(order) if order["closing"] or order["status"] == OrderStatus.CLOSED else None
+            )
 
         path = f"/orders/{_in_path(order_no)}/close"
         return parse(Order, self._call("POST", path, ask=ask))
@@ -219,32 +226,64 @@ class Client:
         order_no: str | None = None,
         merchant_order_no: str | None = None,
         status: RefundStatus | None = None,
+        created_from: str | None = None,
+        created_to: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Page[Refund]:
-        """List refunds, newest first."""
+        """List refunds, newest first. Times are RFC 3339 with an offset."""
         query = {
             "merchant_refund_no": merchant_refund_no,
             "order_no": order_no,
             "merchant_order_no": merchant_order_no,
             "status": status,
+            "created_from": created_from,
+            "created_to": created_to,
             "limit": limit,
             "cursor": cursor,
         }
         return parse_page(Refund, self._call("GET", "/refunds", query=query))
 
     def list_events(
-        self, *, event_type: str | None = None, limit: int | None = None, cursor: str | None = None
+        self,
+        *,
+        event_type: str | None = None,
+        object_no: str | None = None,
+        delivery_status: DeliveryStatus | None = None,
+        created_from: str | None = None,
+        created_to: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> Page[Event]:
-        """List what happened, newest first: to catch up with webhooks that you have missed."""
-        query = {"type": event_type, "limit": limit, "cursor": cursor}
+        """List what happened, newest first: to catch up with webhooks that you have missed.
+
+        With ``delivery_status`` DEAD those that did not reach you; ``object_no`` is of an order, a refund, ….
+        """
+        query = {
+            "type": event_type,
+            "object_no": object_no,
+            "delivery_status": delivery_status,
+            "created_from": created_from,
+            "created_to": created_to,
+            "limit": limit,
+            "cursor": cursor,
+        }
         return parse_page(Event, self._call("GET", "/events", query=query))
 
     def get_event(self, event_id: str) -> Event:
         """Get one event."""
         return parse(Event, self._call("GET", f"/events/{_in_path(event_id)}"))
 
-    def _ask(self, order_no: str) -> dict[str, Any]:
+    def redeliver_event(self, event_id: str) -> Event:
+        """Have an event sent again, under the same id, to every address that it has now."""
+        path = f"/events/{_in_path(event_id)}/redeliver"
+        return parse(Event, self._call("POST", path, body={}))
+
+    def get_balance(self) -> tuple[Balance, ...]:
+        """Ask what the platform owes you now, one entry for each currency you have had."""
+        return tuple(parse(Balance, item) for item in self._call("GET", "/balance"))
+
+    def _ask(self, order_no: str) -> Any:
         return self._transport.send("GET", f"/orders/{_in_path(order_no)}")
 
     def _call(
@@ -255,10 +294,10 @@ class Client:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         ask: Any = None,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Send with the policy; a call that has an ``ask`` is one that may take long."""
 
-        def attempt() -> dict[str, Any]:
+        def attempt() -> Any:
             return self._transport.send(
                 method, path, body=body, query=query, timeout_s=LONG_CALL_S if ask else None
             )

@@ -19,16 +19,30 @@ class Action(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """The codes that this client's calls may meet. New ones may come: ``ApiError.code`` is a plain text."""
+    """Every code of docs/errors.md that the API may answer. New ones may come: ``ApiError.code`` is a plain text."""
 
+    ADDRESS_TOO_LONG = "address_too_long"
+    AGREEMENT_ENDED = "agreement_ended"
     CARD_TOKEN_INVALID = "card_token_invalid"  # noqa: S105 - a code, not a password
+    CASE_NOT_OPEN = "case_not_open"
+    CASE_STILL_NEEDED = "case_still_needed"
+    CONFLICT = "conflict"
     FORBIDDEN = "forbidden"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    IDEMPOTENCY_KEY_IN_USE = "idempotency_key_in_use"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     INSUFFICIENT_MERCHANT_BALANCE = "insufficient_merchant_balance"
     INTERNAL_ERROR = "internal_error"
     INVALID_REQUEST = "invalid_request"
+    LATE_MONEY_NOT_ASKED = "late_money_not_asked"
+    LATE_MONEY_NOT_HELD = "late_money_not_held"
+    LATE_MONEY_NOT_OPEN = "late_money_not_open"
+    LATE_MONEY_NOT_REFUNDABLE = "late_money_not_refundable"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
     METHOD_UNAVAILABLE = "method_unavailable"
-    NOT_FOUND = "not_found"
+    NO_CHANNEL = "no_channel"
     NO_DELIVERY_TARGET = "no_delivery_target"
+    NOT_FOUND = "not_found"
     ORDER_ALREADY_PAID = "order_already_paid"
     ORDER_CLOSED = "order_closed"
     ORDER_CLOSING = "order_closing"
@@ -38,15 +52,20 @@ class ErrorCode(StrEnum):
     PAYER_TOKEN_INVALID = "payer_token_invalid"  # noqa: S105 - a code, not a password
     PAYLOAD_TOO_LARGE = "payload_too_large"
     PAYMENT_IN_PROGRESS = "payment_in_progress"
+    PAYMENT_PASSWORD_LOCKED = "payment_password_locked"  # noqa: S105 - a code, not a password
     RATE_LIMITED = "rate_limited"
     REFUND_CONFLICT = "refund_conflict"
     REFUND_EXCEEDS_PAID = "refund_exceeds_paid"
     REFUND_LIMIT_REACHED = "refund_limit_reached"
     REFUND_NOT_SUPPORTED = "refund_not_supported"
     REFUND_WINDOW_OVER = "refund_window_over"
+    STATEMENT_NOT_READY = "statement_not_ready"
     UNAUTHENTICATED = "unauthenticated"
     UNAVAILABLE = "unavailable"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint_disabled"
+    WEBHOOK_ENDPOINT_LIMIT_REACHED = "webhook_endpoint_limit_reached"
+    WRONG_PAYMENT_PASSWORD = "wrong_payment_password"  # noqa: S105 - a code, not a password
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,16 @@ class RefundStatus(_OpenEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class DeliveryStatus(_OpenEnum):
+    """DUE waits for its next try; DEAD was given up: have it sent again."""
+
+    DUE = "DUE"
+    DELIVERED = "DELIVERED"
+    DEAD = "DEAD"
+    SKIPPED = "SKIPPED"
+    UNKNOWN = "UNKNOWN"
+
+
 class CloseReason(_OpenEnum):
     """Who closed an order."""
 
@@ -61,6 +71,14 @@ class CloseReason(_OpenEnum):
     EXPIRED = "EXPIRED"
     OPERATOR = "OPERATOR"
     UNKNOWN = "UNKNOWN"
+
+
+class Terminal(StrEnum):
+    """What the payer holds: a browser, a phone's browser, an app."""
+
+    WEB = "WEB"
+    WAP = "WAP"
+    APP = "APP"
 
 
 class Method(_OpenEnum):
@@ -134,6 +152,7 @@ class Refund:
     refund_no: str
     merchant_refund_no: str
     order_no: str
+    merchant_order_no: str
     status: RefundStatus
     amount: int
     currency: str
@@ -186,13 +205,39 @@ class MethodOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What the platform owes you in one currency."""
+
+    currency: str
+    pending: int
+    available: int
+    in_transit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event on its way to one address of yours; ``endpoint_id`` is None for the order's ``notify_url``."""
+
+    delivery_no: str
+    endpoint_id: str | None
+    url: str | None
+    status: DeliveryStatus
+    reason: str | None
+    next_try_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened; ``data`` is the object as it was then. Its ``id`` comes again when it is repeated."""
+    """Something that happened; ``data`` is the object as it was then. Its ``id`` comes again when it is repeated.
+
+    A webhook does not say its ``deliveries``; asked for, an event does.
+    """
 
     id: str
     type: str
     timestamp: datetime
     data: Mapping[str, Any]
+    deliveries: tuple[Delivery, ...] = ()
 
     @property
     def order(self) -> Order:

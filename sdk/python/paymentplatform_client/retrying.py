@@ -59,8 +59,8 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
-    ) -> dict[str, Any]:
-        """Send once. Raises ApiError, or Unclear when there is no answer or none that can be read."""
+    ) -> Any:
+        """Send once; returns the answer's JSON. Raises ApiError, or Unclear when there is none that can be read."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
         try:
             answer = self._http.request(
@@ -74,7 +74,7 @@ class Transport:
             document = answer.json() if answer.content else {}
         except (httpx.TransportError, ValueError) as error:
             raise Unclear(f"{method} {path}: {error!r}") from error
-        if answer.is_success and isinstance(document, dict):
+        if answer.is_success and isinstance(document, dict | list):
             return document
         problem = document if isinstance(document, dict) else {}
         refusal = build_error(
@@ -86,11 +86,11 @@ class Transport:
 
 
 def repeat(
-    attempt: Callable[[], dict[str, Any]],
+    attempt: Callable[[], Any],
     *,
     policy: RetryPolicy,
     ask: Callable[[], dict[str, Any] | None] | None = None,
-) -> dict[str, Any]:
+) -> Any:
     """Make the attempt until it is answered.
 
     ``ask`` finds out what became of an unclear one: its answer ends the matter, None means that it never arrived.

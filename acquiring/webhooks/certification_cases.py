@@ -24,6 +24,9 @@ BURST: Final = 8
 """As many events as the platform sends to one merchant at once."""
 
 LONG_TEXT: Final = 24 * 1024
+MALFORMED: Final = ("x", "v1", "v1,x")
+"""Values of webhook-signature that are no signatures, not even wrong ones."""
+
 MARK: Final = {"certify_merchant": "test"}
 
 
@@ -162,12 +165,6 @@ def _build_forgeries(order: _Order) -> list[Case]:
     signed = order.sign(event_id, body)
     forged: list[tuple[str, str, dict[str, str], bytes]] = [
         (
-            "bad_signature",
-            "Compare the signature (in constant time) and answer 401 when none fits.",
-            signed | {"webhook-signature": f"v1,{garbage}"},
-            body,
-        ),
-        (
             "foreign_secret",
             "Verify with the secret of this very target; somebody else's signature is a forgery: answer 401.",
             foreign.sign(event_id, body),
@@ -198,9 +195,22 @@ def _build_forgeries(order: _Order) -> list[Case]:
             body,
         ),
     ]
+    bad_signatures = tuple(
+        SignedRequest(signed | {"webhook-signature": signature}, body)
+        for signature in (f"v1,{garbage}", *MALFORMED)
+    )
     return [
-        Case(name, Expected.REFUSED, mend, (SignedRequest(headers, content),))
-        for name, mend, headers, content in forged
+        Case(
+            "bad_signature",
+            Expected.REFUSED,
+            "Compare the signature (in constant time) and answer 401 when none fits, also when it has no form at all: "
+            '"x", "v1" and "v1,x" must not become an exception.',
+            bad_signatures,
+        ),
+        *(
+            Case(name, Expected.REFUSED, mend, (SignedRequest(headers, content),))
+            for name, mend, headers, content in forged
+        ),
     ]
 
 

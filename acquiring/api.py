@@ -8,6 +8,7 @@ from acquiring.selectors import (
     get_merchant_name,
     get_order,
     get_order_by_cashier_token,
+    is_active_merchant,
 )
 from acquiring.services.callers import authenticate_bearer
 from acquiring.services.closing import close_order, expire_due_orders
@@ -48,6 +49,7 @@ __all__ = [
     "get_merchant_name",
     "get_order",
     "get_order_by_cashier_token",
+    "is_active_merchant",
     "issue_credential",
     "list_webhook_secrets",
     "new_or_claimed_number",

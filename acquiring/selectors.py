@@ -264,6 +264,11 @@ def lock_order(*, order_no: str) -> TradeOrder:
     return order
 
 
+def is_active_merchant(*, merchant_no: str) -> bool:
+    """Tell whether the merchant may take new orders, payments and consents."""
+    return Merchant.objects.filter(pk=merchant_no, status=Merchant.Status.ACTIVE).exists()
+
+
 def get_merchant_name(*, merchant_no: str) -> str:
     """Return what the merchant is called on pages for payers. Raises NotFound."""
     name = Merchant.objects.values_list("name", flat=True).filter(pk=merchant_no).first()

@@ -45,7 +45,7 @@ from engine.services.late_money_settling import (
 )
 from engine.services.refund_submission import repeat_due_refunds, submit_refund
 from engine.services.refunds import accept_refund
-from engine.services.saved_cards import list_saved_cards, remove_saved_card
+from engine.services.saved_cards import list_saved_cards, refuse_unroutable, remove_saved_card
 from engine.services.submission import submit_payment
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "plan_exchange",
     "preview_held_late_money",
     "propose_case",
+    "refuse_unroutable",
     "remove_saved_card",
     "reopen_case",
     "repeat_due_refunds",

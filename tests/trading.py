@@ -14,7 +14,8 @@ from acquiring.services.callers import authenticate_bearer
 from acquiring.services.orders import create_order
 from acquiring.services.refunds import create_refund
 from checkout.contracts import PayOptions, PayResult
-from checkout.services.acceptance import PayCommand, pay_order
+from checkout.services.acceptance import pay_order
+from checkout.services.wishes import PayCommand
 from tests.makers import make_merchant
 
 

@@ -109,8 +109,9 @@ def change_merchant(
     """Change what operators may change of a merchant (start). Raises NotFound, InvalidRequest.
 
     ``rate_limit_per_s`` None means the platform's default. New limits of refunds hold for orders that are paid already,
-    and 0 lets none be refunded. A DISABLED merchant's keys are refused at once; payments
-    under way end as they would have. ``signed_only`` refuses its Bearer keys at once.
+    and 0 lets none be refunded. A DISABLED merchant's keys are refused at once and payers
+    can neither pay it nor agree with it; payments under way end as they would have. ``signed_only`` refuses its
+    Bearer keys at once.
     """
     merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
     if merchant is None:

@@ -7,7 +7,6 @@ are written ahead, with the payer's balance held for its part if there is one, t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,13 +22,21 @@ from acquiring.contracts import (
 from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResult
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
-from checkout.services.consult import find_refusal, list_candidates, refuse_odd_options
+from checkout.services.consult import list_candidates
 from checkout.services.payable import Agreement, read_payable, refuse_unpayable
 from checkout.services.spending import release_failed_spending
 from checkout.services.wallets import verify_payment_password
+from checkout.services.wishes import (
+    PayCommand,
+    name_payer,
+    refuse_hopeless,
+    refuse_odd_wish,
+    refuse_over_limit,
+    refuse_unoffered,
+)
 from engine import api as engine
 from paymentplatform.kernel import context, metrics, numbers, transactions
-from paymentplatform.kernel.errors import FieldError, InvalidRequest, PermissionRefused
+from paymentplatform.kernel.errors import InvalidRequest, PermissionRefused
 from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.hotsql import HotStatement
 
@@ -46,31 +53,6 @@ _PAY: Final = HotStatement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PayCommand:
-    """A wish to pay. Exactly one of ``key_id`` (the merchant API) and ``merchant_no`` (our own pages) is set.
-
-    ``payer_no`` names a payer who has proved himself on our pages. ``use_balance`` takes what the payer's balance may
-    give and the rest by ``method``; ``balance_amount`` takes exactly so many minor units from it.
-    """
-
-    order_no: str
-    method: Method
-    options: PayOptions
-    cause: str
-    key_id: str | None = None
-    merchant_no: str | None = None
-    payer_no: str | None = None
-    use_balance: bool = False
-    balance_amount: int | None = None
-    terminal: str = "WEB"
-
-    @property
-    def takes_balance(self) -> bool:
-        """Whether the payer's balance is to give something."""
-        return self.method == Method.BALANCE or self.use_balance or self.balance_amount is not None
-
-
 @transactions.forbid
 def pay_order(command: PayCommand) -> PayResult:
     """Accept and carry out one payment as far as it goes now (forbid: may call a channel).
@@ -80,7 +62,7 @@ def pay_order(command: PayCommand) -> PayResult:
     """
     for rounds_left in reversed(range(_ROUNDS)):
         order, agreement = _read(command)
-        _refuse_odd_wish(command, order)
+        refuse_odd_wish(command, order)
         refuse_unpayable(order)
         digest = _digest_options(command)
         if order.status == "PAYING" and order.payment_no is not None:
@@ -88,9 +70,12 @@ def pay_order(command: PayCommand) -> PayResult:
             if standing.is_live and standing.options_digest == digest:
                 return build_pay_result(standing)
             if standing.is_live:
+                refuse_hopeless(
+                    command, order, agreement=agreement, live_payment_no=order.payment_no
+                )
                 _clear_the_way(order.payment_no)
             continue
-        _refuse_unoffered(command, order)
+        refuse_unoffered(command, order)
         try:
             if not command.takes_balance:
                 return _pay_through_channel(command, order, digest)
@@ -121,6 +106,8 @@ def pay_from_cashier(
     WrongPaymentPassword and PaymentPasswordLocked.
     """
     opened = acquiring.get_order_by_cashier_token(token=token)
+    if not acquiring.is_active_merchant(merchant_no=opened.merchant_no):
+        raise MethodUnavailable("The shop takes no payments at present.")
     try:
         command = PayCommand(
             order_no=opened.order.order_no,
@@ -154,36 +141,6 @@ def _read(command: PayCommand) -> tuple[PayableOrder, Agreement | None]:
     )
 
 
-def _refuse_odd_wish(command: PayCommand, order: PayableOrder) -> None:
-    """Say what is wrong with ``balance_amount``, if anything is."""
-    wanted = command.balance_amount
-    if wanted is None:
-        return
-    if command.use_balance:
-        code, detail = "conflict", "Give use_balance or balance_amount, not both."
-    elif not 1 <= wanted <= order.amount:
-        code, detail = "range", f"1 to {order.amount} minor units, the amount of the order"
-    elif command.method == Method.BALANCE and wanted != order.amount:
-        code, detail = "range", f"{order.amount}: BALANCE alone pays the whole order"
-    else:
-        return
-    raise InvalidRequest(detail, errors=(FieldError("balance_amount", code, detail),))
-
-
-def _refuse_unoffered(command: PayCommand, order: PayableOrder) -> None:
-    methods = {command.method: None} | ({Method.BALANCE: None} if command.takes_balance else {})
-    for method in methods:
-        refusal = find_refusal(method=method, order=None, allowed_methods=order.allowed_methods)
-        if refusal is not None:
-            raise MethodUnavailable(f"{method} is not offered for this order: {refusal}.")
-    refuse_odd_options(
-        method=command.method,
-        bank_code=command.options.bank_code,
-        wallet_code=command.options.wallet_code,
-        card_token=command.options.card_token,
-    )
-
-
 def _clear_the_way(payment_no: str) -> None:
     """Another method was chosen: the live payment is inquired and closed first, or stays in the way."""
     ended = acquiring.close_live_payment(payment_no=payment_no)
@@ -202,19 +159,9 @@ def _pay_with_balance(
     may_plan_again: bool,
 ) -> PayResult:
     """Plan which of the payer's assets pay: the balance alone, it and the method, or the method alone."""
-    if command.payer_no is not None:
-        agreement, payer_no = None, command.payer_no
-    elif command.options.payer_token is None:
-        detail = "Taking from a balance by a merchant needs the payer's token."
-        raise InvalidRequest(
-            detail, errors=(FieldError("options.payer_token", "required", detail),)
-        )
-    elif agreement is None:
-        raise PayerTokenInvalid
-    else:
-        payer_no = agreement.payer_no
-    is_exact = command.balance_amount is not None or command.method == Method.BALANCE
-    spendable = order.amount if command.balance_amount is None else command.balance_amount
+    agreement, payer_no = name_payer(command, agreement)
+    is_exact = command.is_exact
+    spendable = command.find_wanted(order)
     if not is_exact:
         spendable = find_spendable(
             payer_no=payer_no,
@@ -223,8 +170,8 @@ def _pay_with_balance(
             agreement_no=agreement.agreement_no if agreement else None,
             max_per_payment=agreement.max_per_payment if agreement else None,
         )
-    elif agreement is not None and spendable > agreement.max_per_payment:
-        raise PayerTokenInvalid("The amount is over the agreement's limit per payment.")
+    else:
+        refuse_over_limit(agreement, spendable)
     plan = engine.plan_exchange(
         amount=order.amount,
         assets=(engine.InternalAsset(payer_no, spendable),),

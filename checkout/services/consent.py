@@ -56,7 +56,10 @@ def give_consent(*, token: str, payer_no: str, payment_password: str) -> None:
     The password is tried only while there is something to agree to. Raises NotFound, AgreementEnded, and what
     ``verify_payment_password`` raises; then nothing has changed but the count of wrong tries.
     """
-    if _status_at(_find(token), database_now()) not in _ANSWERABLE:
+    asked = _find(token)
+    if _status_at(asked, database_now()) not in _ANSWERABLE:
+        raise AgreementEnded
+    if not acquiring.is_active_merchant(merchant_no=asked.merchant_no):
         raise AgreementEnded
     verify_payment_password(payer_no=payer_no, password=payment_password)
     with context.acting(as_actor=f"payer:{payer_no}"):

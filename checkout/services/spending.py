@@ -7,11 +7,14 @@ failure is noticed here, when somebody needs the room.
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from django.conf import settings
 
 from checkout.models import AgreementUse
 from engine import api as engine
 from paymentplatform.kernel import transactions
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.sqlcalls import call_function
 
 
@@ -44,6 +47,16 @@ def release_failed_spending(*, agreement_no: str) -> bool:
 def get_room_today(*, agreement_no: str) -> int:
     """Return what today's limit still leaves, in minor units; 0 for a revoked agreement."""
     return int(call_function("checkout_room_today", agreement_no, settings.BUSINESS_TIME_ZONE))
+
+
+def find_room_beside(*, agreement_no: str, payment_no: str) -> int:
+    """Return what today's limit would leave without this live payment, in minor units."""
+    use = AgreementUse.objects.filter(
+        payment_no=payment_no, agreement=agreement_no, released_at__isnull=True
+    ).first()
+    room = get_room_today(agreement_no=agreement_no)
+    today = database_now().astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date()
+    return room + use.amount if use is not None and use.spent_date == today else room
 
 
 def _release_failed(*, agreement_no: str) -> int:

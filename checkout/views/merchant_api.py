@@ -18,8 +18,9 @@ from acquiring.contracts import (
     PaymentInProgress,
 )
 from checkout.contracts import MethodOffer, MethodUnavailable, PayOptions, PayResult
-from checkout.services.acceptance import PayCommand, pay_order
+from checkout.services.acceptance import pay_order
 from checkout.services.consult import list_methods
+from checkout.services.wishes import PayCommand
 from engine.contracts import CardTokenInvalid
 from paymentplatform.kernel.fields import amount_of, shown
 from paymentplatform.kernel.numbers import ORDER

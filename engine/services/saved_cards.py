@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from engine.channels.base import Capability, SavedCardData
 from engine.channels.registry import list_channels
-from engine.contracts import CardTokenInvalid, SavedCardView
+from engine.contracts import CardTokenInvalid, NoChannel, SavedCardView
 from engine.models import PaymentOrder, SavedCard
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
@@ -58,6 +58,17 @@ def route_card_token(
     if card is None or payer_ref is None or card.channel_code not in candidates:
         raise CardTokenInvalid
     return (card.channel_code,)
+
+
+def refuse_unroutable(
+    *, card_token: str | None, merchant_no: str, payer_ref: str | None, candidates: Sequence[str]
+) -> None:
+    """Raise NoChannel without a candidate, CardTokenInvalid for a card that leads to none; changes nothing."""
+    if not candidates:
+        raise NoChannel
+    route_card_token(
+        card_token=card_token, merchant_no=merchant_no, payer_ref=payer_ref, candidates=candidates
+    )
 
 
 def is_saved_card(card_token: str) -> bool:

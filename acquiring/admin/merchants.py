@@ -148,11 +148,16 @@ class SuccessorForm(KeyForm):
         return {"algorithm": obj.algorithm}
 
 
-def _show_once(issued: IssuedCredential, message: str) -> ShownOnce:
+def _show_once(issued: IssuedCredential, message: str, aftermath: str = "") -> ShownOnce:
     shown = {"key_id": issued.key_id, "algorithm": Credential.Algorithm(issued.algorithm).label}
     if issued.secret:
-        shown["secret_key"] = issued.secret
-    return ShownOnce(message, shown)
+        return ShownOnce(message, shown | {"secret_key": issued.secret}, aftermath=aftermath)
+    advice = say("Tell the merchant the new key id: it signs under it. There is no secret to copy.")
+    return ShownOnce(message, shown, advice=advice, aftermath=aftermath)
+
+
+def _is_not_revoked(credential: Credential) -> bool:
+    return credential.revoked_at is None
 
 
 @admin.register(Merchant)
@@ -220,6 +225,7 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
         url_path="issue-key",
         icon="key",
         form=KeyForm,
+        foretell=lambda _merchant: say("The merchant's other keys go on working."),
     )
     def issue_credential(
         self, *, object_no: str, algorithm: str, public_key: str, **_answers: Any
@@ -288,6 +294,8 @@ class CredentialAdmin(ReadOnlyAdmin):
         url_path="rotate",
         icon="autorenew",
         form=SuccessorForm,
+        offered=_is_not_revoked,
+        foretell=lambda _key: say("The old key stops working at once, in the moment you confirm."),
     )
     def rotate_credential(
         self, *, object_no: str, algorithm: str, public_key: str, **_answers: Any
@@ -296,13 +304,19 @@ class CredentialAdmin(ReadOnlyAdmin):
         issued = transactions.join(replace_credential)(
             key_id=object_no, algorithm=algorithm or None, public_key=public_key or None
         )
-        return _show_once(issued, say("A new key in the place of %s") % object_no)
+        return _show_once(
+            issued,
+            say("A new key in the place of %s") % object_no,
+            say("%s has stopped working.") % object_no,
+        )
 
     @confirmed_action(
         description=_("Revoke"),
         permission="acquiring.change_credential",
         url_path="revoke",
         icon="block",
+        offered=_is_not_revoked,
+        foretell=lambda _key: say("Requests with this key are refused at once, and for ever."),
     )
     def revoke_credential(self, *, object_no: str, **_answers: Any) -> str:
         """Make the key useless at once."""

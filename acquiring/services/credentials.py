@@ -16,7 +16,7 @@ from acquiring.services.callers import SECRET_PREFIX, hash_secret
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import encrypt_text
-from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound
 
 HMAC_PREFIX: Final = "hk_"
 """Never taken for a Bearer secret; the whole text, as ASCII, is the HMAC key."""
@@ -53,7 +53,8 @@ def issue_credential(
 ) -> IssuedCredential:
     """Add a key beside the existing ones, so that both work while the merchant changes over (start).
 
-    ``public_key`` is PEM or base64, for the algorithms that have one and for no other. Raises NotFound, InvalidRequest.
+    ``public_key`` is PEM or base64, for the algorithms that have one and for no other, and never one that was a key of
+    this merchant before. Raises NotFound, InvalidRequest.
     """
     material = _make_material(algorithm, public_key)
     merchant = _find_merchant(merchant_no)
@@ -79,15 +80,19 @@ def rotate_credential(
     """Add a key and, when told to, revoke one of this merchant's in the same moment (start).
 
     Without ``revoke_key_id`` the old keys go on working while the merchant changes over. Raises InvalidRequest for a
-    public key that is no good, NotFound for an unknown merchant, and for a key that is not this merchant's; then
-    nothing was added. ``dry_run`` raises the same, writes nothing and returns None.
+    public key that is no good or was a key of this merchant before, and when the key to revoke is revoked already;
+    NotFound for an unknown merchant, and for a key that is not this merchant's; then nothing was added.
+    ``dry_run`` raises the same, writes nothing and returns None.
     """
     material = _make_material(algorithm, public_key)
     merchant = _find_merchant(merchant_no)
     own = Credential.objects.filter(merchant=merchant)
+    if revoke_key_id is not None:
+        _check_replaceable(
+            own.select_for_update().filter(key_id=revoke_key_id).first(), revoke_key_id
+        )
     if dry_run:
-        if revoke_key_id is not None and not own.filter(key_id=revoke_key_id).exists():
-            raise NotFound(f"There is no such key {revoke_key_id}.")
+        _refuse_known_key(merchant, material)
         return None
     if revoke_key_id is not None:
         _revoke(own, revoke_key_id)
@@ -100,11 +105,12 @@ def replace_credential(
 ) -> IssuedCredential:
     """Add a key of the same merchant, and kind unless told otherwise, and revoke this one in the same moment (start).
 
-    Raises NotFound, and InvalidRequest for a public key that is no good; then nothing has changed.
+    Raises NotFound, and InvalidRequest when it is revoked already and for a public key that is no good or was a key of
+    this merchant before; then nothing has changed.
     """
-    replaced = Credential.objects.select_related("merchant").filter(key_id=key_id).first()
-    if replaced is None:
-        raise NotFound(f"There is no such key {key_id}.")
+    replaced = _check_replaceable(
+        Credential.objects.select_for_update().filter(key_id=key_id).first(), key_id
+    )
     material = _make_material(algorithm or replaced.algorithm, public_key)
     _revoke(Credential.objects.all(), key_id)
     return _add_credential(replaced.merchant, material)
@@ -126,7 +132,7 @@ class _Material:
 def _make_material(algorithm: str, public_key: str | None) -> _Material:
     if algorithm in {Algorithm.BEARER, Algorithm.HMAC_SHA256}:
         if public_key:
-            raise InvalidRequest(
+            raise _refuse_key(
                 f"{Algorithm(algorithm).label} has no public key; we make its secret."
             )
         return _make_secret(algorithm)
@@ -134,13 +140,46 @@ def _make_material(algorithm: str, public_key: str | None) -> _Material:
         raise InvalidRequest("There is no such algorithm.")
     name = SigningAlgorithm(Algorithm(algorithm).label)
     if not public_key or not public_key.strip():
-        raise InvalidRequest(f"{name} needs the merchant's public key.")
+        raise _refuse_key(f"{name} needs the merchant's public key.")
     try:
         parsed = parse_public_key(public_key, algorithm=name)
     except KeyRefused as refusal:
-        raise InvalidRequest(str(refusal)) from refusal
+        raise _refuse_key(str(refusal)) from refusal
     columns = {"public_key": parsed.pem, "hint": parsed.fingerprint[:_HINT_CHARACTERS]}
     return _Material({"algorithm": algorithm} | columns, "")
+
+
+def _refuse_key(detail: str) -> InvalidRequest:
+    return InvalidRequest(detail, errors=(FieldError("public_key", "refused", detail),))
+
+
+def _check_replaceable(credential: Credential | None, key_id: str) -> Credential:
+    if credential is None:
+        raise NotFound(f"There is no such key {key_id}.")
+    if credential.revoked_at is not None:
+        raise InvalidRequest(
+            f"{key_id} is revoked already; add a key beside it instead of in its place."
+        )
+    return credential
+
+
+def _refuse_known_key(merchant: Merchant, material: _Material) -> None:
+    """Refuse a public key that ever was one of this merchant, which may have leaked; one addition at a time.
+
+    The kept PEM is the one form of a key, so equal texts are equal fingerprints.
+    """
+    pem = material.columns.get("public_key")
+    if pem is None:
+        return
+    Merchant.objects.select_for_update(no_key=True).get(pk=merchant.pk)
+    known = Credential.objects.filter(merchant=merchant, public_key=pem).order_by("-key_id").first()
+    if known is None:
+        return
+    state = "in use" if known.revoked_at is None else f"revoked {known.revoked_at:%Y-%m-%d}"
+    raise _refuse_key(
+        f"This is a key of this merchant already: {known.key_id}, {state}."
+        " A public key is taken once; let the merchant make a new pair."
+    )
 
 
 def _make_secret(algorithm: str) -> _Material:
@@ -163,6 +202,7 @@ def _find_merchant(merchant_no: str) -> Merchant:
 def _add_credential(
     merchant: Merchant, material: _Material, *, expires_at: Any = None
 ) -> IssuedCredential:
+    _refuse_known_key(merchant, material)
     credential = Credential.objects.create(
         key_id=numbers.new_number(numbers.KEY),
         merchant=merchant,

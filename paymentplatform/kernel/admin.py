@@ -18,6 +18,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
@@ -31,7 +32,7 @@ from paymentplatform.kernel.admin_tables import (
     show_status,
 )
 from paymentplatform.kernel.audit import audit_trail
-from paymentplatform.kernel.errors import DomainError
+from paymentplatform.kernel.errors import DomainError, InvalidRequest
 from paymentplatform.kernel.problems import name_error
 
 COUNTED_ROWS: Final = 10_000
@@ -77,6 +78,14 @@ class ReadOnlyAdmin(ModelAdmin):
     def build_confirmation_tables(self, _obj: Any) -> list[PageTable]:
         """Return what an operator should see once more before confirming an act on this object."""
         return []
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer only acts that would change something."""
+        offered = super().get_actions_detail(request, object_id)
+        if not any(_rule_of(act) for act in offered):
+            return list(offered)
+        obj = self.get_object(request, unquote(str(object_id)))
+        return [act for act in offered if obj is None or _is_offered(_rule_of(act), obj)]
 
     def changeform_view(
         self,
@@ -145,13 +154,31 @@ class ReasonForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class ShownOnce:
-    """What an act made and nobody can read again: shown in the answer to the POST and kept nowhere."""
+    """What an act made and nobody can read again: shown in the answer to the POST and kept nowhere.
+
+    ``advice`` says what to do with it where that is not to copy a secret; ``aftermath`` what else is so now.
+    """
 
     message: str
     secrets: dict[str, str]
+    advice: str = ""
+    aftermath: str = ""
 
 
 Perform = Callable[..., str | ShownOnce]
+Rule = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """One confirmed act: what it does, and what is asked and said around it."""
+
+    perform: Perform
+    form: type[ReasonForm]
+    title: Any
+    audit: bool
+    foretell: Callable[[Any], str] | None
+    offered: Rule | None
 
 
 def confirmed_action(
@@ -162,6 +189,8 @@ def confirmed_action(
     icon: str | None = None,
     form: type[ReasonForm] = ReasonForm,
     service_audits: bool = False,
+    foretell: Callable[[Any], str] | None = None,
+    offered: Rule | None = None,
 ) -> Callable[[Perform], Callable[..., HttpResponse]]:
     """Make an admin method a button that asks first: GET only shows a form, POST acts.
 
@@ -169,89 +198,123 @@ def confirmed_action(
     transaction with keyword arguments ``object_no`` (the primary key) and what else ``form`` asks for, makes ONE
     service call (``transactions.join``) and returns what to say. The audit line, with what has changed of the object,
     is written in the same transaction, unless ``service_audits`` says that the service does so itself. A DomainError
-    becomes a message. ``permission`` is ``app.codename``. List the method's name in ``actions_detail``.
+    becomes a message, or stands at the field that it names. ``permission`` is ``app.codename``. List the method's name
+    in ``actions_detail``.
+
+    ``foretell`` says of the object, above the button, what will happen. ``offered`` tells whether there is anything to
+    do: if not, the button is not there, and whoever presses it all the same changes nothing and writes no audit line.
     """
 
     def decorate(perform: Perform) -> Callable[..., HttpResponse]:
+        act = _Act(perform, form, description, not service_audits, foretell, offered)
+
         @wraps(perform)
         def ask_then_act(self: ReadOnlyAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
             obj = get_object_or_404(self.get_queryset(request), pk=unquote(object_id))
-            asked = form(
-                request.POST if request.method == "POST" else None, initial=form.read_initial(obj)
-            )
-            opts = self.model._meta  # noqa: SLF001 - Django's documented way to a model's names
-            back = reverse(
-                f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change", args=[obj.pk]
-            )
-            shown = {
-                **self.admin_site.each_context(request),
-                "title": description,
-                "object": obj,
-                "opts": opts,
-                "form": asked,
-                "back": back,
-                "page_tables": self.build_confirmation_tables(obj),
-            }
-            if request.method != "POST" or not asked.is_valid():
-                return render(request, "console/confirm_action.html", shown)
-            done = _act(self, request, perform, obj, asked.cleaned_data, audit=not service_audits)
-            if isinstance(done, ShownOnce):
-                page = render(request, "console/shown_once.html", shown | {"done": done})
-                page["Cache-Control"] = "no-store"
-                return page
-            return HttpResponseRedirect(back)
+            return _ask_then_act(self, request, act, obj)
 
-        button: Callable[..., HttpResponse] = action(
+        button: Any = action(
             description=description, permissions=[permission], url_path=url_path, icon=icon
         )(ask_then_act)
-        return button
+        button.offered = offered
+        return button  # type: ignore[no-any-return]
 
     return decorate
 
 
+def _ask_then_act(
+    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model
+) -> HttpResponse:
+    opts = obj._meta  # noqa: SLF001 - Django's documented way to a model's names
+    site = model_admin.admin_site
+    back = reverse(f"{site.name}:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
+    posted = request.POST if request.method == "POST" else None
+    asked = act.form(posted, initial=act.form.read_initial(obj))
+    done: str | ShownOnce | DomainError | None = None
+    if not _is_offered(act.offered, obj):
+        done = _nothing_to_do()
+    elif posted is not None and asked.is_valid():
+        done = _act(model_admin, request, act, obj, asked.cleaned_data)
+    if done is None or (isinstance(done, InvalidRequest) and _put_at_fields(asked, done)):
+        shown = _build_page(model_admin, request, act, obj) | {"form": asked, "back": back}
+        return render(request, "console/confirm_action.html", shown)
+    if isinstance(done, ShownOnce):
+        shown = _build_page(model_admin, request, act, obj) | {"done": done, "back": back}
+        page = render(request, "console/shown_once.html", shown)
+        page["Cache-Control"] = "no-store"
+        return page
+    if isinstance(done, DomainError):
+        messages.error(request, f"{done.detail} ({done.code})")
+    else:
+        messages.success(request, done)
+    return HttpResponseRedirect(back)
+
+
+def _build_page(
+    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model
+) -> dict[str, Any]:
+    return {
+        **model_admin.admin_site.each_context(request),
+        "title": act.title,
+        "object": obj,
+        "opts": obj._meta,  # noqa: SLF001 - Django's documented way to a model's names
+        "foretold": act.foretell(obj) if act.foretell is not None else "",
+        "page_tables": model_admin.build_confirmation_tables(obj),
+    }
+
+
+def _put_at_fields(asked: ReasonForm, error: DomainError) -> bool:
+    """Tell of the error beside what was typed; False where the form asks for nothing but the reason."""
+    if len(asked.fields) == 1:
+        return False
+    named = [item for item in error.errors if item.field in asked.fields]
+    for item in named:
+        asked.add_error(item.field, item.detail)
+    if not named:
+        asked.add_error(None, f"{error.detail} ({error.code})")
+    return True
+
+
+def _rule_of(act: Any) -> Rule | None:
+    return getattr(act.method, "offered", None)
+
+
+def _is_offered(rule: Rule | None, obj: Model) -> bool:
+    return rule is None or rule(obj)
+
+
+def _nothing_to_do() -> str:
+    return say("There is nothing to do; nothing was changed.")
+
+
 def _act(
-    model_admin: ModelAdmin,
-    request: HttpRequest,
-    perform: Perform,
-    obj: Model,
-    answers: dict[str, Any],
-    *,
-    audit: bool,
-) -> str | ShownOnce | None:
-    """Act and tell: secrets go back to the caller, all else becomes a message of the next page."""
+    model_admin: ModelAdmin, request: HttpRequest, act: _Act, obj: Model, answers: dict[str, Any]
+) -> str | ShownOnce | DomainError:
+    """Act; whatever goes wrong is returned as a named error."""
     try:
         with context.acting(as_actor=f"operator:{request.user.get_username()}"):
-            done = _act_and_record(model_admin, perform, obj, request.user, answers, audit=audit)
+            return _act_and_record(model_admin, act, obj, request.user, answers)
     except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
-        named: DomainError = name_error(error)
-        messages.error(request, f"{named.detail} ({named.code})")
-        return None
-    if isinstance(done, str):
-        messages.success(request, done)
-    return done
+        return name_error(error)
 
 
 @transactions.start
 def _act_and_record(
-    model_admin: ModelAdmin,
-    perform: Perform,
-    obj: Model,
-    operator: Any,
-    answers: dict[str, Any],
-    *,
-    audit: bool,
+    model_admin: ModelAdmin, act: _Act, obj: Model, operator: Any, answers: dict[str, Any]
 ) -> str | ShownOnce:
     """No act without its audit line, no line without its act (start)."""
     rows = type(obj)._default_manager.filter(pk=obj.pk)  # noqa: SLF001 - public, despite its name
+    if act.offered is not None and not act.offered(rows.select_for_update(no_key=True).get()):
+        return _nothing_to_do()
     before = rows.values().get()
-    done = perform(model_admin, object_no=str(obj.pk), operator=operator, **answers)
-    if not audit:
+    done = act.perform(model_admin, object_no=str(obj.pk), operator=operator, **answers)
+    if not act.audit:
         return done
     after = rows.values().get()
     changed = [name for name in after if after[name] != before[name]]
     audit_trail()(
         operator=operator,
-        action=perform.__name__,
+        action=act.perform.__name__,
         object_no=str(obj.pk),
         reason=answers["reason"],
         before={name: before[name] for name in changed},

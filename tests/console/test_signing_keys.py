@@ -24,10 +24,11 @@ from django.test import Client
 from acquiring.admin.merchants import MerchantForm
 from acquiring.models import Credential, Merchant
 from acquiring.services.callers import authenticate_bearer
+from acquiring.services.credentials import replace_credential, revoke_credential
 from paymentplatform.api_handler import ApiHandler
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.errors import Unauthenticated
+from paymentplatform.kernel.errors import InvalidRequest, Unauthenticated
 from tests.console.test_admin import act_page, log_in, operator_with, page
 from tests.console.test_commands import run
 from tests.makers import make_merchant
@@ -147,6 +148,31 @@ class TestCommand:
         assert words in answer["error"]["detail"]
         assert keys_of(merchant) == before
 
+    @pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+    def test_a_key_that_was_once_this_merchants_is_refused(self, tmp_path: Path, dry_run: Any):
+        merchant, key = make_merchant(), Ed25519PrivateKey.generate()
+        (tmp_path / "key.pem").write_text(pem(key))
+        arguments = ("--algorithm=ed25519", "--public-key", tmp_path / "key.pem")
+        _code, leaked = self.rotate(merchant, *arguments)
+        revoke_credential(key_id=leaked["key_id"])
+        before = keys_of(merchant)
+        code, answer = self.rotate(merchant, *arguments, *dry_run)
+        assert (code, answer["error"]["code"]) == (2, "invalid_request")
+        assert f"key of this merchant already: {leaked['key_id']}" in answer["error"]["detail"]
+        assert keys_of(merchant) == before
+        assert self.rotate(make_merchant(), *arguments)[0] == 0
+
+    def test_a_revoked_key_is_not_put_out_of_use_by_a_new_one_again(self):
+        merchant = make_merchant()
+        revoke_credential(key_id=merchant["key_id"])
+        before = keys_of(merchant)
+        for extra in ((), ("--dry-run",)):
+            code, answer = self.rotate(
+                merchant, "--algorithm=bearer", "--revoke", merchant["key_id"], *extra
+            )
+            assert (code, "revoked already" in answer["error"]["detail"]) == (2, True)
+        assert keys_of(merchant) == before
+
     def test_a_file_that_is_not_there(self):
         merchant = make_merchant()
         code, answer = self.rotate(merchant, "--algorithm=ed25519", "--public-key=/nowhere/key")
@@ -156,7 +182,9 @@ class TestCommand:
 class TestPages:
     @pytest.fixture
     def client(self) -> Client:
-        return log_in(User.objects.create_superuser(username=numbers.new_number("op")))
+        client = log_in(User.objects.create_superuser(username=numbers.new_number("op")))
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+        return client
 
     def test_a_key_that_signs_is_added_with_a_reason(self, client: Client):
         merchant, key = make_merchant(), Ed25519PrivateKey.generate()
@@ -202,16 +230,66 @@ class TestPages:
         line = AuditLog.objects.get(action="rotate_credential", object_no=old.key_id)
         assert set(line.after) == {"revoked_at"}
 
-    def test_a_weak_key_is_refused_with_words(self, client: Client):
+    def test_a_weak_key_is_refused_at_its_field_and_what_was_typed_stays(self, client: Client):
         merchant = make_merchant()
         before = keys_of(merchant)
         address = act_page(Merchant, merchant["merchant_no"], "issue-key")
-        form = {"algorithm": "RSA_V1_5_SHA256", "reason": "because"}
-        shown = client.post(
-            address, form | {"public_key": pem(make_rsa_key(65537, 1024))}, follow=True
-        )
-        assert "this one has 1024" in shown.content.decode()
+        weak = pem(make_rsa_key(65537, 1024))
+        form = {"algorithm": "RSA_V1_5_SHA256", "reason": "because of it", "public_key": weak}
+        shown = client.post(address, form)
+        assert shown.status_code == 200
+        (said,) = shown.context["form"].errors["public_key"]
+        assert "this one has 1024" in said
+        text = shown.content.decode()
+        assert "this one has 1024" in text
+        assert weak.splitlines()[1] in text
+        assert "because of it" in text
+        assert '<option value="RSA_V1_5_SHA256" selected>' in text
         assert keys_of(merchant) == before
+
+    def test_a_leaked_key_does_not_come_back(self, client: Client):
+        merchant = make_merchant()
+        leaked = make_signer(merchant["merchant_no"])
+        before = keys_of(merchant)
+        form = {"algorithm": "ED25519", "public_key": pem(leaked.private_key), "reason": "because"}
+        for address in (
+            act_page(Credential, leaked.key_id, "rotate"),
+            act_page(Merchant, merchant["merchant_no"], "issue-key"),
+        ):
+            shown = client.post(address, form)
+            (said,) = shown.context["form"].errors["public_key"]
+            assert f"key of this merchant already: {leaked.key_id}" in said
+        assert keys_of(merchant) == before
+        assert not AuditLog.objects.filter(object_no=leaked.key_id).exists()
+
+    def test_a_revoked_key_is_neither_rotated_nor_revoked_again(self, client: Client):
+        merchant = make_merchant()
+        revoke_credential(key_id=merchant["key_id"])
+        before = keys_of(merchant)
+        for act in ("rotate", "revoke"):
+            address = act_page(Credential, merchant["key_id"], act)
+            shown = client.post(address, {"algorithm": "BEARER", "reason": "x"}, follow=True)
+            assert "There is nothing to do" in shown.content.decode()
+            assert address not in shown.content.decode()
+            assert client.get(address).status_code == 302
+        assert keys_of(merchant) == before
+        assert not AuditLog.objects.filter(object_no=merchant["key_id"]).exists()
+        with pytest.raises(InvalidRequest, match="revoked already"):
+            replace_credential(key_id=merchant["key_id"])
+
+    def test_what_is_said_fits_the_kind_of_key(self, client: Client):
+        merchant = make_merchant()
+        rotate = act_page(Credential, merchant["key_id"], "rotate")
+        at_once = "The old key stops working at once"
+        assert at_once in client.get(rotate).content.decode()
+        made = client.post(rotate, {"algorithm": "BEARER", "reason": "because"}).content.decode()
+        assert "Copy it now" in made
+        assert f"{merchant['key_id']} has stopped working" in made
+        form = {"algorithm": "ED25519", "public_key": pem(Ed25519PrivateKey.generate())}
+        issue = act_page(Merchant, merchant["merchant_no"], "issue-key")
+        told = client.post(issue, form | {"reason": "because"}).content.decode()
+        assert "Copy it now" not in told
+        assert "Tell the merchant the new key id" in told
 
     def test_signed_only_is_a_field_and_works_at_once(self, client: Client):
         merchant = make_merchant()

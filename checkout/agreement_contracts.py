@@ -89,8 +89,22 @@ class AgreementEnded(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
+class LiveAgreement:
+    """Another agreement in force of the same payer with the same merchant; limits in minor units."""
+
+    agreement_no: str
+    currency: str
+    max_per_payment: int
+    max_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentPage:
-    """What the consent page may know; limits in minor units. ``return_url`` is the merchant's registered address."""
+    """What the consent page may know; limits in minor units. ``return_url`` is the merchant's registered address.
+
+    ``payer_no`` is who agreed, None before. ``beside`` are agreements that come in addition, told while this one is
+    in force.
+    """
 
     page_token: str
     agreement_no: str
@@ -103,3 +117,5 @@ class ConsentPage:
     return_url: str | None
     expires_at: datetime
     expires_in_s: int
+    payer_no: str | None = None
+    beside: tuple[LiveAgreement, ...] = ()

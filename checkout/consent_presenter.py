@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, pgettext
 
-from checkout.agreement_contracts import AgreementStatus, ConsentPage
+from checkout.agreement_contracts import AgreementStatus, ConsentPage, LiveAgreement
 from checkout.presenters import format_time_left, is_web_address
 from paymentplatform.kernel.money import format_amount
 
@@ -24,7 +24,7 @@ _ENDS: Final = {
     AgreementStatus.DECLINED: (
         "closed",
         gettext_noop("You declined"),
-        gettext_noop("Nothing has changed: the shop cannot take anything from your balance."),
+        gettext_noop("Nothing has changed: the shop cannot take anything under this agreement."),
     ),
     AgreementStatus.EXPIRED: (
         "expired",
@@ -34,10 +34,16 @@ _ENDS: Final = {
     AgreementStatus.REVOKED: (
         "closed",
         gettext_noop("The agreement has ended"),
-        gettext_noop("The shop cannot take anything from your balance any more."),
+        gettext_noop("The shop cannot take anything under this agreement any more."),
     ),
 }
 """Ended as: mark, title, words."""
+
+_WITHDRAWN: Final = (
+    "closed",
+    gettext_noop("Request withdrawn"),
+    gettext_noop("The shop has withdrawn its request. Nothing was agreed."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class ConsentLinks:
 def present_consent(page: ConsentPage) -> dict[str, Any]:
     """Return who asks for what, up to how much, until when it can be answered."""
     return {
+        "has_limits": page.status in {AgreementStatus.PENDING, AgreementStatus.ACTIVE},
         "merchant_name": page.merchant_name,
         "merchant_initial": page.merchant_name.strip()[:1].upper() or "·",
         "subject": page.subject or "",
@@ -72,15 +79,34 @@ def present_consent(page: ConsentPage) -> dict[str, Any]:
 
 def present_consent_end(page: ConsentPage) -> dict[str, Any]:
     """Return the words and the mark of an answered, ended or outdated request, and the way back."""
-    mark, title, text = _ENDS[page.status]
+    was_withdrawn = page.status == AgreementStatus.REVOKED and page.payer_no is None
+    mark, title, text = _WITHDRAWN if was_withdrawn else _ENDS[page.status]
+    is_active = page.status == AgreementStatus.ACTIVE
     return_url = page.return_url if is_web_address(page.return_url) else None
     return {
         "mark": mark,
         "title": _(title),
         "text": _(text),
+        "is_active": is_active,
+        "payer": hide_middle(page.payer_no) if page.payer_no else "",
+        "beside": [_present_beside(other) for other in page.beside],
         "return_url": return_url,
         "return_label": pgettext("button", "Return to %(merchant)s")
         % {"merchant": page.merchant_name},
+    }
+
+
+def hide_middle(payer_no: str) -> str:
+    """Return a payer number as its owner knows it again and nobody else learns it: the shop has this link too."""
+    return f"{payer_no.partition('_')[0]}_…{payer_no[-4:]}"
+
+
+def _present_beside(other: LiveAgreement) -> dict[str, str]:
+    return {
+        "agreement_no": other.agreement_no,
+        "currency": other.currency,
+        "max_per_payment": format_amount(other.max_per_payment, other.currency),
+        "max_per_day": format_amount(other.max_per_day, other.currency),
     }
 
 

@@ -16,7 +16,7 @@ from engine.contracts import (
     RefundStatus,
     SavedCardView,
 )
-from engine.dossier import find_order_no, get_trade_file
+from engine.dossier import find_order_no, get_trade_file, list_moves
 from engine.exchange import ExchangePlan, InternalAsset, PlanOutdated, plan_exchange
 from engine.exposure import list_channels, list_exposure
 from engine.invariants import INVARIANTS
@@ -86,6 +86,7 @@ __all__ = [
     "list_exposure",
     "list_failed_payments",
     "list_late_money",
+    "list_moves",
     "list_payment_options",
     "list_references",
     "list_refund_numbers",

@@ -207,7 +207,7 @@ def _pay_from_balance(
         digest,
         settings.BUSINESS_TIME_ZONE,
         settings.BASE_URL,
-        command.cause,
+        agreement_no or command.cause,  # so that operators find what was taken under an agreement
         context.actor.get(),
         context.request_id.get(),
     ]
@@ -268,7 +268,7 @@ def _pay_through_channel(
             payee=order.payee,
             payer_ref=order.payer_ref,
         ),
-        cause=command.cause,
+        cause=agreement_no or command.cause,
         agreement_no=agreement_no,
     )
     failpoint("payment_accepted", order.order_no)

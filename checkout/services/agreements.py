@@ -11,7 +11,12 @@ from django.conf import settings
 
 from acquiring import api as acquiring
 from acquiring.contracts import MerchantIdentity
-from checkout.agreement_contracts import AgreementStatus, AgreementView, CreateAgreement
+from checkout.agreement_contracts import (
+    AgreementEnded,
+    AgreementStatus,
+    AgreementView,
+    CreateAgreement,
+)
 from checkout.models import AgreementRequest, PayerWallet
 from checkout.services.agreement_moves import (
     apply_move,
@@ -21,6 +26,7 @@ from checkout.services.agreement_moves import (
     render_agreement,
 )
 from checkout.services.wallets import TOKEN_PREFIX
+from checkout.states import AGREEMENT_REQUEST
 from paymentplatform.kernel import metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound
@@ -122,8 +128,11 @@ def revoke_own_agreement(*, agreement_no: str, merchant_no: str) -> AgreementVie
 
 @transactions.start
 def revoke_agreement(*, agreement_no: str) -> None:
-    """End a consent at once, as an operator; repeating changes nothing (start). Raises NotFound."""
-    end_agreement(row=_lock(agreement_no), cause="operator", now=database_now())
+    """End a consent at once, as an operator (start). Raises NotFound, AgreementEnded when there is nothing to end."""
+    row = _lock(agreement_no)
+    if row.status in AGREEMENT_REQUEST.terminal:
+        raise AgreementEnded("The agreement has ended already.")
+    end_agreement(row=row, cause="operator", now=database_now())
 
 
 @transactions.start

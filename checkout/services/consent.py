@@ -7,8 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from acquiring import api as acquiring
-from checkout.agreement_contracts import AgreementEnded, AgreementStatus, ConsentPage
-from checkout.models import AgreementRequest
+from checkout.agreement_contracts import (
+    AgreementEnded,
+    AgreementStatus,
+    ConsentPage,
+    LiveAgreement,
+)
+from checkout.models import AgreementRequest, PayerAgreement
 from checkout.services.agreement_moves import (
     ACTIVE_EVENT,
     announce_agreement,
@@ -25,6 +30,7 @@ from paymentplatform.kernel.numbers import AGREEMENT, is_number
 
 TOKEN_READABLE_FOR: Final = timedelta(minutes=10)
 _NUMBER_LENGTH: Final = 22
+_SHOWN_BESIDE: Final = 20
 
 
 def get_consent_page(*, token: str) -> ConsentPage:
@@ -46,6 +52,19 @@ def get_consent_page(*, token: str) -> ConsentPage:
         return_url=row.return_url,
         expires_at=row.expires_at,
         expires_in_s=max(0, int((row.expires_at - now).total_seconds())),
+        payer_no=row.payer_no,
+        beside=_list_beside(row) if row.status == AgreementStatus.ACTIVE else (),
+    )
+
+
+def _list_beside(row: AgreementRequest) -> tuple[LiveAgreement, ...]:
+    """Each agreement has limits of its own, so what this payer let the merchant take before is not in these."""
+    found = PayerAgreement.objects.filter(
+        payer_id=row.payer_no, merchant_no=row.merchant_no, revoked_at__isnull=True
+    ).exclude(agreement_no=row.agreement_no)
+    return tuple(
+        LiveAgreement(other.agreement_no, other.currency, other.max_per_payment, other.max_per_day)
+        for other in found.order_by("-agreement_no")[:_SHOWN_BESIDE]
     )
 
 

@@ -16,6 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from checkout.presenters import CashierLinks
+from checkout.support import present_support
 from paymentplatform.kernel.errors import DomainError, NotFound, RateLimited
 
 LANGUAGES: Final = {"en": "en", "zh-Hans": "zh-hans"}
@@ -132,6 +133,7 @@ def frame_context() -> dict[str, Any]:
     return {
         "html_language": "zh-Hans" if (translation.get_language() or "").startswith("zh") else "en",
         "test_mode": settings.PLATFORM_ENV != "production",
+        "support": present_support(settings.SUPPORT_CONTACT),
     }
 
 

@@ -100,6 +100,7 @@ UNFOLD = {
                     _link(_("Keys"), "key", "acquiring.credential"),
                     _link(_("Payers"), "wallet", "checkout.payerwallet"),
                     _link(_("Agreements"), "handshake", "checkout.payeragreement"),
+                    _link(_("Agreement requests"), "contract_edit", "checkout.agreementrequest"),
                     _link(_("Saved cards"), "credit_card", "engine.savedcard"),
                 ],
             },

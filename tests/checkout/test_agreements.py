@@ -395,6 +395,60 @@ class TestPage:
         assert token not in end
         assert payer not in end
 
+    def test_the_end_tells_who_agreed_what_else_lives_and_how_to_end_it(self, settings):
+        settings.SUPPORT_CONTACT = "mailto:help@pay.example"
+        first, payer = Asking(max_per_payment=11_00), make_payer()
+        first.agree(payer)
+        second, stranger = Asking(first.merchant), Asking(first.merchant)
+        asked = page_of(second)
+        assert "all payments of one day together at most CNY 80.00" in asked
+        assert "Under this agreement" in asked
+        assert first.number not in asked
+        assert 'href="mailto:help@pay.example"' in asked
+        second.agree(payer)
+        stranger.agree(make_payer())
+        end = page_of(second)
+        assert f"another agreement with this shop, {first.number}" in end
+        assert "each payment at most CNY 11.00, each day at most CNY 80.00" in end
+        assert stranger.number not in end
+        assert f"pyr_…{payer[-4:]}" in end
+        assert payer not in end
+        assert 'href="mailto:help@pay.example"' in end
+        first.delete()
+        settings.SUPPORT_CONTACT = ""
+        alone = page_of(second)
+        assert "another agreement" not in alone
+        assert "support" not in alone
+
+    def test_a_refused_password_names_the_support(self, settings):
+        settings.SUPPORT_CONTACT = "+86 10 1234 <5678>"
+        asking, browser = Asking(), Client()
+        form = {"answer": "agree", "payer_no": make_payer(), "payment_password": "wrong-one"}
+        browser.post(f"/{asking.page}/answer", form)
+        text = browser.get(f"/{asking.page}?lang=en").content.decode()
+        assert text.count("+86 10 1234 &lt;5678&gt;") == 2
+        assert "<5678>" not in text
+
+    @pytest.mark.parametrize("end", ["decline", "withdraw", "revoke"])
+    def test_what_is_over_shows_no_limits_and_speaks_of_this_agreement_alone(self, end):
+        asking = Asking()
+        if end == "revoke":
+            asking.agree(make_payer())
+        if end == "decline":
+            decline_consent(token=asking.token)
+        else:
+            asking.delete()
+        text = page_of(asking)
+        said = {
+            "decline": "cannot take anything under this agreement.",
+            "withdraw": "The shop has withdrawn its request. Nothing was agreed.",
+            "revoke": "cannot take anything under this agreement any more.",
+        }
+        assert [name for name, words in said.items() if words in text] == [end]
+        assert "50.00" not in text
+        assert "80.00" not in text
+        assert asking.number in text
+
     def test_without_the_forms_token_nothing_is_taken(self):
         asking = Asking()
         before = asking.footprint()
@@ -444,6 +498,10 @@ def test_prove_sees_a_consent_without_its_agreement(planted: Any):
     ) as connection:
         found = [row[0] for sql in checks for row in connection.execute(sql).fetchall()]
     assert asking.number in found
+
+
+def page_of(asking: Asking) -> str:
+    return Client().get(f"/{asking.page}?lang=en").content.decode()
 
 
 def trade_of(asking: Asking) -> Any:

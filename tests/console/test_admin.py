@@ -22,7 +22,7 @@ from acquiring.models import (
     WebhookEndpoint,
 )
 from acquiring.services.callers import authenticate_bearer
-from checkout.models import PayerAgreement, PayerWallet
+from checkout.models import AgreementRequest, PayerAgreement, PayerWallet
 from checkout.services.wallets import verify_payment_password
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.channels.registry import get_channel
@@ -100,6 +100,7 @@ def book(unit_database: str) -> dict[Any, Any]:
         Case: Case.objects.get(object_no=late_money.pk).pk,
         PayerWallet: paid.payer,
         PayerAgreement: PayerAgreement.objects.get(payer=paid.payer).pk,
+        AgreementRequest: AgreementRequest.objects.get(payer_no=paid.payer).pk,
         Account: account.pk,
         Journal: journal.journal_no,
         Hold: hold,

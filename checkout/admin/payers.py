@@ -1,4 +1,4 @@
-"""Payers for operators: wallets and agreements. Their money is in the ledger; nothing here moves it."""
+"""Payers for operators: wallets and statements. Their money is in the ledger; nothing here moves it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminDateWidget
 
-from checkout.models import PayerAgreement, PayerWallet
-from checkout.services.agreements import revoke_agreement
+from checkout.models import PayerWallet
 from checkout.services.wallets import unlock_wallet
 from checkout.statements import AccountStatement, get_payer_statement
 from ledger import api as ledger
@@ -162,72 +161,3 @@ def _show_account(account: AccountStatement) -> PageTable:
         (say("Time"), say("Business fact"), say("Reference"), say("Amount"), say("Balance")),
         (opening, *rows, closing),
     )
-
-
-@admin.register(PayerAgreement)
-class PayerAgreementAdmin(ReadOnlyAdmin):
-    """What payers allow merchants to take."""
-
-    number_prefix = numbers.AGREEMENT
-    list_display = (
-        "agreement_no",
-        "wallet",
-        "merchant",
-        "per_payment",
-        "per_day",
-        "revoked_at",
-    )
-    list_filter = ("currency", ("revoked_at", admin.EmptyFieldListFilter))
-    search_fields = ("agreement_no",)
-    search_help_text = _("A whole agreement, payer or merchant number")
-    searched = {
-        numbers.AGREEMENT: "agreement_no",
-        numbers.PAYER: "payer_id",
-        numbers.MERCHANT: "merchant_no",
-    }
-    ordering = ("-agreement_no",)
-    fields = (
-        "agreement_no",
-        ("wallet", "merchant"),
-        ("per_payment", "per_day"),
-        ("spent", "spent_date"),
-        ("created_at", "revoked_at"),
-    )
-    readonly_fields = ("wallet", "merchant", "per_payment", "per_day", "spent")
-    actions_detail = ("revoke_agreement",)
-
-    @confirmed_action(
-        description=_("Revoke"),
-        permission="checkout.change_payeragreement",
-        url_path="revoke",
-        icon="block",
-    )
-    def revoke_agreement(self, *, object_no: str, **_answers: Any) -> str:
-        """End the consent at once."""
-        transactions.join(revoke_agreement)(agreement_no=object_no)
-        return say("The agreement is revoked.")
-
-    @admin.display(description=_("Payer"))
-    def wallet(self, agreement: PayerAgreement) -> str:
-        """Link the payer."""
-        return link_number(agreement.payer_id)
-
-    @admin.display(description=_("Merchant"))
-    def merchant(self, agreement: PayerAgreement) -> str:
-        """Link the merchant."""
-        return link_number(agreement.merchant_no)
-
-    @admin.display(description=_("Per payment"), ordering="max_per_payment")
-    def per_payment(self, agreement: PayerAgreement) -> str:
-        """Return the limit for people."""
-        return show_money(agreement.max_per_payment, agreement.currency)
-
-    @admin.display(description=_("Per day"), ordering="max_per_day")
-    def per_day(self, agreement: PayerAgreement) -> str:
-        """Return the limit for people."""
-        return show_money(agreement.max_per_day, agreement.currency)
-
-    @admin.display(description=_("Spent on that day"))
-    def spent(self, agreement: PayerAgreement) -> str:
-        """Return what was taken on ``spent_date``."""
-        return show_money(agreement.spent_amount, agreement.currency)

@@ -25,7 +25,9 @@ POLL_SLOW_MS: Final = 10_000
 POLL_STOP: Final = 0
 """``next_poll_ms`` of an order whose page will not change any more."""
 
-_HIDDEN_REASONS: Final = frozenset({"not_allowed_by_merchant", "order_not_payable"})
+_HIDDEN_REASONS: Final = frozenset(
+    {"not_allowed_by_merchant", "order_not_payable", "order_closing"}
+)
 
 _METHOD_NAMES: Final = {
     Method.BALANCE: gettext_noop("Wallet balance"),
@@ -157,6 +159,16 @@ def present_order(cashier: CashierOrder, *, time_zone: str) -> dict[str, Any]:
         "method": method_name(order.payment.method) if order.payment else "",
         "payment_no": order.payment.payment_no if order.payment else "",
         "parts": present_parts(order),
+        **present_way_back(cashier),
+    }
+
+
+def present_way_back(cashier: CashierOrder) -> dict[str, Any]:
+    """Return the link to the shop: the address that the merchant gave, nothing of ours added; None if it is no link."""
+    return {
+        "return_url": cashier.return_url if is_web_address(cashier.return_url) else None,
+        "return_label": pgettext("button", "Return to %(merchant)s")
+        % {"merchant": cashier.merchant_name},
     }
 
 
@@ -303,15 +315,12 @@ def present_result(cashier: CashierOrder) -> dict[str, Any]:
         Stage.CLOSED: _("The merchant has closed this order. It can no longer be paid."),
         Stage.EXPIRED: _("The time to pay this order has run out. Please order again at the shop."),
     }
-    return_url = cashier.return_url if is_web_address(cashier.return_url) else None
     return {
         "stage": str(stage),
         "title": titles[stage],
         "text": texts[stage],
         "late_money": _late_money_text(cashier),
-        "return_url": return_url,
-        "return_label": pgettext("button", "Return to %(merchant)s")
-        % {"merchant": cashier.merchant_name},
+        **present_way_back(cashier),
     }
 
 

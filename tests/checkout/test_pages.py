@@ -324,6 +324,17 @@ def test_choice_without_any_method_has_no_form(
     assert "<form" not in page
 
 
+def test_before_paying_there_is_a_plain_way_back_to_the_shop(
+    standin: Standin, browser: Client
+) -> None:
+    page = text_of(browser.get(HERE))
+    (link,) = re.findall(r'<a class="link" href="(https://shop[^"]*)"[^>]*>([^<]+)</a>', page)
+    assert link == ("https://shop.example/done?x=1", "Return to Lantern")
+    for address in ("", "javascript:alert(1)"):
+        standin.found = make_order(return_url=address)
+        assert "Return to Lantern" not in text_of(browser.get(HERE))
+
+
 def test_text_of_merchants_is_only_text(standin: Standin, browser: Client) -> None:
     evil = "<script>alert(1)</script>"
     standin.found = make_order(subject=evil, merchant_name=evil, return_url="javascript:alert(1)")

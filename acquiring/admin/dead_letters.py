@@ -20,9 +20,13 @@ from django.utils.translation import gettext_lazy as _
 
 from acquiring.models import Delivery
 from acquiring.services.redeliveries import (
+    SKIPPED_DAYS,
+    PassedOver,
     ResendReport,
+    list_letters,
+    list_unresent,
     resend_chosen,
-    resend_dead_letters,
+    resend_letters,
 )
 from acquiring.webhooks.schedule import Reason
 from paymentplatform.kernel import context, transactions
@@ -33,6 +37,8 @@ from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.problems import name_error
 
 MOST_COUNTED: Final = 1000
+RESENDABLE: Final = ("DEAD", "SKIPPED")
+DEAD_QUERY: Final = "status__exact=DEAD&resent=no"
 PERMISSION: Final = "acquiring.add_delivery"
 _DAY: Final = timedelta(days=1)
 _AGES: Final = {
@@ -94,6 +100,25 @@ class AgeFilter(admin.SimpleListFilter):
         return rows if most is None else rows.filter(created_at__gt=now - most)
 
 
+class ResentFilter(admin.SimpleListFilter):
+    """Whether a delivery was made again since, to the same target."""
+
+    title = _("Sent again since")
+    parameter_name = "resent"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer both."""
+        return [("no", _("No")), ("yes", _("Yes"))]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        """Narrow to the last ones to their targets, or to all others."""
+        if self.value() == "no":
+            return list_unresent(rows)
+        if self.value() == "yes":
+            return rows.exclude(pk__in=list_unresent(rows).values("pk"))
+        return rows
+
+
 class BatchForm(ReasonForm):
     """Asks for the reason and carries what was chosen from the list's form to the one that confirms."""
 
@@ -102,13 +127,13 @@ class BatchForm(ReasonForm):
 
 
 class DeadLetterBatch:
-    """For the page of deliveries: choose dead ones in the list, and have them delivered again."""
+    """For the page of deliveries: choose dead and skipped ones in the list, and have them delivered again."""
 
     @admin.action(description=_("Deliver again"), permissions=["redeliver"])
     def redeliver_chosen(
         self, request: HttpRequest, chosen: QuerySet[Delivery]
     ) -> HttpResponse | None:
-        """Ask for a reason, then make a new delivery for each chosen one that is dead and not yet resent."""
+        """Ask for a reason, then make a new delivery for each chosen one that is dead or skipped and not yet resent."""
         confirmed = request.POST.get("confirmed") == "yes"
         form = BatchForm(
             request.POST if confirmed else None, initial={"action": "redeliver_chosen"}
@@ -131,26 +156,91 @@ class DeadLettersOfMerchant:
         permission=PERMISSION,
         url_path="redeliver-dead-letters",
         icon="send",
+        foretell=lambda merchant: foretell_letters(merchant.pk),
+        offered=lambda merchant: bool(_list_deliverable(merchant.pk, most=1)),
     )
     def redeliver_dead_letters(self, *, object_no: str, **_answers: Any) -> str:
-        """Make new deliveries for up to 500 dead letters; press again for the next ones."""
-        report, left = transactions.join(resend_dead_letters)(merchant_no=object_no)
-        return say("%(made)d new deliveries are due, %(left)d dead letters are left.") % {
-            "made": len(report.resent),
-            "left": left,
-        }
+        """Make new deliveries for up to 500 dead letters and skipped ones; press again for the next ones."""
+        report, letters = transactions.join(resend_letters)(merchant_no=object_no)
+        left = len(_list_deliverable(object_no))
+        said = [say_due(len(report.resent))]
+        if left:
+            said.append(
+                say("1 is left: press again.")
+                if left == 1
+                else say("%s are left: press again.") % show_count(left)
+            )
+        return " ".join([*said, _say_stuck(letters.stuck)]).strip()
 
     @admin.display(description=_("Dead letters"))
     def dead_letters(self, merchant: Any) -> SafeString:
-        """Link the merchant's dead letters."""
-        dead = Delivery.objects.filter(merchant_no=merchant.pk, status="DEAD")
-        count = dead[: MOST_COUNTED + 1].count()
+        """Link the merchant's dead letters that were not sent again since."""
+        dead = list_unresent(Delivery.objects.filter(merchant_no=merchant.pk, status="DEAD"))
         return format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="{}?status__exact=DEAD&merchant={}">{}</a>',
+            '<a class="text-primary-600 dark:text-primary-500" href="{}?{}&merchant={}">{}</a>',
             reverse("admin:acquiring_delivery_changelist"),
+            DEAD_QUERY,
             merchant.pk,
-            f"{MOST_COUNTED}+" if count > MOST_COUNTED else count,
+            show_count(dead[: MOST_COUNTED + 1].count()),
         )
+
+
+def say_due(count: int) -> str:
+    """Say how many new deliveries are due."""
+    if count == 1:
+        return say("1 new delivery is due.")
+    return say("%d new deliveries are due.") % count
+
+
+def show_count(count: int) -> str:
+    """Write a count that stops a little over a thousand."""
+    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count)
+
+
+def foretell_letters(merchant_no: str) -> str:
+    """Say how many letters of a merchant would go out, and how many stay."""
+    letters = list_letters(merchant_no=merchant_no)
+    said = say(
+        "Sent again: %(dead)s dead and %(skipped)s skipped in the last %(days)d days, 500 with each press."
+    ) % {
+        "dead": show_count(letters.dead[: MOST_COUNTED + 1].count()),
+        "skipped": show_count(letters.skipped[: MOST_COUNTED + 1].count()),
+        "days": SKIPPED_DAYS,
+    }
+    return f"{said} {_say_stuck(letters.stuck)}".strip()
+
+
+def _list_deliverable(merchant_no: str, *, most: int = MOST_COUNTED + 1) -> list[str]:
+    letters = list_letters(merchant_no=merchant_no)
+    found: list[str] = []
+    for rows in (letters.dead, letters.skipped):
+        found.extend(rows.values_list("pk", flat=True)[: most - len(found)])
+    return found
+
+
+def _say_stuck(stuck: QuerySet[Delivery]) -> str:
+    count = stuck[: MOST_COUNTED + 1].count()
+    if not count:
+        return ""
+    if count == 1:
+        return say("1 stays: its endpoint is off.")
+    return say("%s stay: their endpoints are off.") % show_count(count)
+
+
+def _say_passed_over(report: ResendReport) -> str:
+    words = {
+        PassedOver.ENDPOINT_OFF: say("the endpoint is off"),
+        PassedOver.NO_TARGET: say("there is nowhere to send it"),
+        PassedOver.SENT_SINCE: say("sent again since"),
+        PassedOver.NOT_ENDED: say("neither dead nor skipped"),
+    }
+    if not report.passed_over:
+        return ""
+    reasons = ", ".join(f"{words[why]}: {count}" for why, count in report.passed_over.items())
+    return say("Passed over: %(count)d (%(reasons)s).") % {
+        "count": report.passed_over.total(),
+        "reasons": reasons,
+    }
 
 
 def _confirm(
@@ -171,10 +261,18 @@ def _confirm(
             "title": f"{say('Deliver again')} ({len(selected)})",
             "opts": model_admin.model._meta,  # noqa: SLF001 - Django's documented way to a model's names
             "form": form,
+            "foretold": _foretell_chosen(selected),
             "back": request.get_full_path(),
             "page_tables": [build_page_table(say("Deliveries"), chosen, columns=columns)],
         },
     )
+
+
+def _foretell_chosen(delivery_nos: Sequence[str]) -> str:
+    """Say what confirming would do; nothing is written."""
+    report = resend_chosen(delivery_nos=delivery_nos, statuses=RESENDABLE, dry_run=True)
+    said = say("New deliveries that will be made: %d.") % len(report.resent)
+    return f"{said} {_say_passed_over(report)}".strip()
 
 
 def _act(request: HttpRequest, chosen: QuerySet[Delivery], reason: str) -> None:
@@ -186,19 +284,14 @@ def _act(request: HttpRequest, chosen: QuerySet[Delivery], reason: str) -> None:
         named = name_error(error)
         messages.error(request, f"{named.detail} ({named.code})")
         return
-    passed_over = len(numbers) - len(report.resent)
-    messages.success(
-        request,
-        say("%(made)d new deliveries are due, %(passed)d were passed over.")
-        % {"made": len(report.resent), "passed": passed_over},
-    )
+    messages.success(request, f"{say_due(len(report.resent))} {_say_passed_over(report)}".strip())
 
 
 @transactions.start
 def _resend_and_record(operator: Any, delivery_nos: Sequence[str], reason: str) -> ResendReport:
     """Resend and write one audit line for each event that goes out again (start)."""
-    report = transactions.join(resend_chosen)(delivery_nos=delivery_nos, status="DEAD")
-    for event_id in report.resent:
+    report = transactions.join(resend_chosen)(delivery_nos=delivery_nos, statuses=RESENDABLE)
+    for event_id in sorted(set(report.resent)):
         audit_trail()(
             operator=operator, action="redeliver_chosen", object_no=event_id, reason=reason
         )

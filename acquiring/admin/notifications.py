@@ -8,10 +8,16 @@ from typing import Any
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
-from acquiring.admin.dead_letters import AgeFilter, DeadLetterBatch, MerchantFilter, ReasonFilter
+from acquiring.admin.dead_letters import (
+    AgeFilter,
+    DeadLetterBatch,
+    MerchantFilter,
+    ReasonFilter,
+    ResentFilter,
+    say_due,
+)
 from acquiring.dossier import list_deliveries, list_moves, list_tries
 from acquiring.models import Delivery, MerchantEvent
 from acquiring.services.redeliveries import redeliver_event
@@ -57,7 +63,7 @@ class MerchantEventAdmin(ReadOnlyAdmin):
     def redeliver_event(self, *, object_no: str, **_answers: Any) -> str:
         """Make a new delivery to every address the event ever had."""
         made = transactions.join(redeliver_event)(event_id=object_no)
-        return say("%d new deliveries are due.") % len(made)
+        return say_due(len(made))
 
     @admin.display(description=_("About"), ordering="object_no")
     def about(self, event: MerchantEvent) -> str:
@@ -92,18 +98,19 @@ class MerchantEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(DeadLetterBatch, ReadOnlyAdmin):
-    """Deliveries with each try; those in the state DEAD can be chosen and delivered again."""
+    """Deliveries with each try; those in the states DEAD and SKIPPED can be chosen and delivered again."""
 
     actions = ("redeliver_chosen",)
 
     number_prefix = numbers.DELIVERY
     list_display = ("delivery_no", "state", "tries", "reason", "last_error", "event_no", "url")
-    list_filter = ("status", "target", ReasonFilter, AgeFilter, MerchantFilter)
+    list_filter = ("status", "target", ReasonFilter, ResentFilter, AgeFilter, MerchantFilter)
     search_fields = ("delivery_no",)
-    search_help_text = _("A whole delivery, event or merchant number")
+    search_help_text = _("A whole delivery, event, endpoint or merchant number")
     searched = {
         numbers.DELIVERY: "delivery_no",
         numbers.EVENT: "event_id",
+        numbers.ENDPOINT: "endpoint_id",
         numbers.MERCHANT: "merchant_no",
     }
     ordering = ("-delivery_no",)

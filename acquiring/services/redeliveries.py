@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models import (
+    BooleanField,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+)
 from django.db.models.functions import Coalesce
 
 from acquiring.contracts import NoDeliveryTarget
+from acquiring.event_types import EventType
 from acquiring.models import Delivery, MerchantEvent, WebhookEndpoint
 from acquiring.services.idempotency import current_claim
 from acquiring.services.order_moves import DELIVERY_TASK
 from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.errors import DomainError, NotFound
 from paymentplatform.kernel.jobs import ring
@@ -22,15 +37,40 @@ from paymentplatform.kernel.jobs import ring
 BATCH: Final = 500
 """How many deliveries one transaction makes at most."""
 
+SKIPPED_DAYS: Final = 7
+"""Of a merchant's SKIPPED deliveries its bulk takes those whose events are no older; the command takes all."""
+
 _NO_TARGET: Final = str(NoDeliveryTarget.code)
+
+
+class PassedOver(StrEnum):
+    """Why a bulk did not deliver something again."""
+
+    ENDPOINT_OFF = "endpoint_off"
+    NO_TARGET = "no_target"
+    SENT_SINCE = "sent_since"
+    NOT_ENDED = "not_ended"
 
 
 @dataclass(frozen=True, slots=True)
 class ResendReport:
-    """Event ids, one for each delivery now due, and (event id, error code) of what could not be resent."""
+    """Event ids, one for each delivery now due, and (event id, error code) of what could not be resent.
+
+    ``passed_over`` counts, by reason, the deliveries that a bulk left as they are.
+    """
 
     resent: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    passed_over: Counter[PassedOver] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """What a merchant's bulk would find: dead and skipped with a target today, and those whose endpoint is off."""
+
+    dead: QuerySet[Delivery]
+    skipped: QuerySet[Delivery]
+    stuck: QuerySet[Delivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +88,8 @@ class _Target:
 @transactions.start
 def redeliver_event(*, event_id: str, merchant_no: str | None = None) -> list[str]:
     """Send an event again to every target it has now (start): its order's notify_url, each enabled endpoint that
-    wants its type. Returns the numbers of the deliveries that are due for it.
+    wants its type; a test goes only to the endpoint that was tested. Returns the numbers of the deliveries that are
+    due for it.
 
     A delivery that still waits for its next try is brought forward instead of doubled, and whoever presses while
     another press is under way gets that one's deliveries. Raises NotFound for an event that is not there, or is not
@@ -84,38 +125,63 @@ def resend_deliveries(
     Each batch commits by itself. Running it twice, also at once, resends once.
     """
     report, after = ResendReport(), ""
+    rows = Delivery.objects.filter(status=status)
+    if merchant_no is not None:
+        rows = rows.filter(merchant_no=merchant_no)
     while True:
-        ended = _list_last(status=status, merchant_no=merchant_no).filter(delivery_no__gt=after)
+        ended = list_unresent(rows).filter(delivery_no__gt=after)
         found = list(ended.order_by("delivery_no").values_list("delivery_no", flat=True)[:BATCH])
         if not found:
             return report
-        done = resend_chosen(delivery_nos=found, status=status, dry_run=dry_run)
+        done = resend_chosen(delivery_nos=found, statuses=[status], dry_run=dry_run)
         report.resent.extend(done.resent)
         report.failures.extend(done.failures)
+        report.passed_over.update(done.passed_over)
         after = found[-1]
 
 
 @transactions.start
-def resend_dead_letters(*, merchant_no: str) -> tuple[ResendReport, int]:
-    """Deliver one batch of a merchant's dead letters again, the oldest first (start).
+def resend_letters(*, merchant_no: str) -> tuple[ResendReport, Letters]:
+    """Deliver one batch of a merchant's dead letters, then of what was SKIPPED lately, again, the oldest first (start).
 
-    Letters to an endpoint that is off stay dead. Returns the report and how many are left for the next batch.
+    Letters to an endpoint that is off stay. Returns the report and what is there now.
     """
-    on = WebhookEndpoint.objects.filter(merchant_id=merchant_no, enabled=True)
-    dead = _list_last(status="DEAD", merchant_no=merchant_no).filter(
-        Q(endpoint_id__isnull=True) | Q(endpoint_id__in=on.values("endpoint_id"))
+    letters = list_letters(merchant_no=merchant_no)
+    batch: list[str] = []
+    for rows in (letters.dead, letters.skipped):
+        oldest = rows.order_by("delivery_no").values_list("delivery_no", flat=True)
+        batch.extend(oldest[: BATCH - len(batch)])
+    return _resend_chosen(batch, ("DEAD", "SKIPPED")), list_letters(merchant_no=merchant_no)
+
+
+def list_letters(*, merchant_no: str) -> Letters:
+    """Return the queries of a merchant's letters that were not resent since; count them only up to a limit."""
+    dead = list_unresent(Delivery.objects.filter(status="DEAD", merchant_no=merchant_no))
+    since = database_now() - timedelta(days=SKIPPED_DAYS)
+    skipped = list_unresent(
+        Delivery.objects.filter(
+            status="SKIPPED",
+            event__merchant_no=merchant_no,
+            event__event_id__gte=numbers.first_number(numbers.EVENT, since),
+        )
     )
-    batch = dead.order_by("delivery_no").values_list("delivery_no", flat=True)[:BATCH]
-    report = _resend_chosen(list(batch), "DEAD")
-    return report, dead.count()
+    is_stuck = Q(endpoint_id__isnull=False) & ~Exists(_enabled_endpoint())
+    return Letters(
+        dead=dead.filter(_has_target()),
+        skipped=skipped.filter(_has_target()),
+        stuck=Delivery.objects.filter(
+            Q(pk__in=dead.filter(is_stuck).values("pk"))
+            | Q(pk__in=skipped.filter(is_stuck).values("pk"))
+        ),
+    )
 
 
 @transactions.start
 def resend_chosen(
-    *, delivery_nos: Sequence[str], status: str, dry_run: bool = False
+    *, delivery_nos: Sequence[str], statuses: Sequence[str], dry_run: bool = False
 ) -> ResendReport:
-    """Deliver again those of these deliveries that are still the last of their target and in ``status`` (start)."""
-    return _resend_chosen(delivery_nos, status, dry_run=dry_run)
+    """Deliver again those of these deliveries that are still the last of their target and ended so (start)."""
+    return _resend_chosen(delivery_nos, statuses, dry_run=dry_run)
 
 
 def _redeliver(event_id: str, merchant_no: str | None) -> list[str]:
@@ -163,12 +229,15 @@ def _lock_events(event_ids: Iterable[str]) -> None:
 
 
 def _list_targets(event: MerchantEvent) -> list[_Target]:
-    """Where the event would go if it happened now."""
+    """Where the event would go if it happened now. A test is for the endpoint that was tested, whatever it wants."""
+    endpoints = WebhookEndpoint.objects.filter(merchant_id=event.merchant_no, enabled=True)
+    if event.type == EventType.WEBHOOK_ENDPOINT_TEST:
+        tested = endpoints.filter(endpoint_id=event.object_no)
+        return [_Target(endpoint.url, endpoint.endpoint_id) for endpoint in tested]
     own = Delivery.objects.filter(
         event=event, target=Delivery.Target.ORDER_NOTIFY, url__isnull=False
     ).first()
     targets = [_Target(str(own.url))] if own is not None else []
-    endpoints = WebhookEndpoint.objects.filter(merchant_id=event.merchant_no, enabled=True)
     targets += [
         _Target(endpoint.url, endpoint.endpoint_id)
         for endpoint in endpoints.order_by("endpoint_id")
@@ -220,8 +289,8 @@ def _claimed_number(target: _Target) -> str | None:
     return numbers.derive_number(numbers.DELIVERY, parent=parent, count=1)
 
 
-def _list_last(*, status: str, merchant_no: str | None = None) -> QuerySet[Delivery]:
-    """Deliveries with an address that ended so and are the last to their target."""
+def list_unresent(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Narrow deliveries to those that are the last to their target; one that had no target is always the last."""
     nothing = Value("", output_field=TextField())
     newer = (
         Delivery.objects.annotate(endpoint=Coalesce("endpoint_id", nothing))
@@ -235,32 +304,95 @@ def _list_last(*, status: str, merchant_no: str | None = None) -> QuerySet[Deliv
             | Q(created_at=OuterRef("created_at"), delivery_no__gt=OuterRef("delivery_no"))
         )
     )
-    ended = Delivery.objects.filter(~Exists(newer), status=status, url__isnull=False)
-    return ended if merchant_no is None else ended.filter(merchant_no=merchant_no)
+    return rows.filter(~Exists(newer))
+
+
+def _enabled_endpoint() -> QuerySet[WebhookEndpoint]:
+    return WebhookEndpoint.objects.filter(endpoint_id=OuterRef("endpoint_id"), enabled=True)
+
+
+def _has_target() -> Q:
+    """Whether a delivery could go out today: to its notify_url, to its endpoint, or, when it had no target, to an
+    endpoint that wants its event and never had it.
+    """
+    reached = Delivery.objects.filter(
+        event_id=OuterRef(OuterRef("event_id")), endpoint_id=OuterRef("endpoint_id")
+    )
+    wants = Func(
+        F("events"), OuterRef("event__type"), function="jsonb_exists", output_field=BooleanField()
+    )
+    wanting = (
+        WebhookEndpoint.objects.filter(merchant_id=OuterRef("merchant_no"), enabled=True)
+        .annotate(wants=wants)
+        .filter(Q(events=[]) | Q(wants=True))
+    )
+    return (
+        Q(endpoint_id__isnull=True, url__isnull=False)
+        | Q(Exists(_enabled_endpoint()))
+        | Q(Q(url__isnull=True), Exists(wanting.filter(~Exists(reached))))
+    )
 
 
 def _resend_chosen(
-    delivery_nos: Sequence[str], status: str, *, dry_run: bool = False
+    delivery_nos: Sequence[str], statuses: Sequence[str], *, dry_run: bool = False
 ) -> ResendReport:
     chosen = Delivery.objects.filter(delivery_no__in=delivery_nos)
     _lock_events(chosen.values_list("event_id", flat=True))
-    report, fresh = ResendReport(), []
-    last = _list_last(status=status).filter(delivery_no__in=delivery_nos).select_related("event")
-    addresses = dict(
-        WebhookEndpoint.objects.filter(
-            enabled=True, endpoint_id__in=chosen.values("endpoint_id")
-        ).values_list("endpoint_id", "url")
+    report = ResendReport()
+    fresh: list[Delivery] = []
+    ended = chosen.filter(status__in=statuses)
+    last = list(list_unresent(ended).select_related("event").order_by("delivery_no"))
+    ended_count = ended.count()
+    report.passed_over[PassedOver.NOT_ENDED] += chosen.count() - ended_count
+    report.passed_over[PassedOver.SENT_SINCE] += ended_count - len(last)
+    reached = _list_reached(last)
+    enabled = list(
+        WebhookEndpoint.objects.filter(enabled=True, merchant_id__in=chosen.values("merchant_no"))
     )
-    for delivery in last.order_by("delivery_no"):
-        target = _Target(str(delivery.url), delivery.endpoint_id)
-        if target.endpoint_id is not None:
-            if target.endpoint_id not in addresses:
-                report.failures.append((delivery.event_id, _NO_TARGET))
-                continue
-            target = _Target(addresses[target.endpoint_id], target.endpoint_id)
-        fresh.append(_new_delivery(delivery.event, target))
-        report.resent.append(delivery.event_id)
+    for delivery in last:
+        targets = _list_todays(delivery, enabled)
+        wanted = [
+            target
+            for target in targets
+            if delivery.url is not None or (delivery.event_id, target.endpoint_id) not in reached
+        ]
+        if not wanted:
+            _pass_over(report, delivery, had_target=bool(targets))
+        fresh.extend(_new_delivery(delivery.event, target) for target in wanted)
+        report.resent.extend(delivery.event_id for _target in wanted)
     if fresh and not dry_run:
         Delivery.objects.bulk_create(fresh)
         ring(DELIVERY_TASK)
-    return report
+    return ResendReport(report.resent, report.failures, +report.passed_over)
+
+
+def _list_todays(delivery: Delivery, enabled: Sequence[WebhookEndpoint]) -> list[_Target]:
+    """Where a delivery that has ended would go today; without a target then, to whoever wants its event now."""
+    if delivery.url is not None and delivery.endpoint_id is None:
+        return [_Target(delivery.url)]
+    return [
+        _Target(endpoint.url, endpoint.endpoint_id)
+        for endpoint in enabled
+        if endpoint.endpoint_id == delivery.endpoint_id
+        or (
+            delivery.url is None
+            and endpoint.merchant_id == delivery.merchant_no
+            and (not endpoint.events or delivery.event.type in endpoint.events)
+        )
+    ]
+
+
+def _list_reached(deliveries: Sequence[Delivery]) -> set[tuple[str, str | None]]:
+    """Which endpoints have had the events of those that had no target."""
+    had = Delivery.objects.filter(
+        event_id__in=[d.event_id for d in deliveries if d.url is None], endpoint_id__isnull=False
+    )
+    return set(had.values_list("event_id", "endpoint_id"))
+
+
+def _pass_over(report: ResendReport, delivery: Delivery, *, had_target: bool) -> None:
+    if delivery.endpoint_id is not None:
+        report.passed_over[PassedOver.ENDPOINT_OFF] += 1
+        report.failures.append((delivery.event_id, _NO_TARGET))
+    else:
+        report.passed_over[PassedOver.SENT_SINCE if had_target else PassedOver.NO_TARGET] += 1

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import time
+from datetime import datetime
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -63,6 +64,12 @@ def derive_number(prefix: str, *, parent: str, count: int) -> str:
     value = int.from_bytes(hashlib.sha256(f"{prefix}/{parent}/{count}".encode()).digest()[:8]) >> 4
     tail = "".join(_PAIRS[(value >> shift) & 1023] for shift in range(50, -1, -10))
     return f"{prefix}_{parent.partition('_')[2][:10]}{tail}"
+
+
+def first_number(prefix: str, at: datetime) -> str:
+    """Return what sorts before every number of this prefix made at ``at`` or later, and after all made earlier."""
+    value = int(at.timestamp() * 1000)
+    return f"{prefix}_{''.join(_PAIRS[(value >> shift) & 1023] for shift in range(40, -1, -10))}"
 
 
 def is_number(value: str, prefix: str) -> bool:

@@ -84,12 +84,13 @@ UNFOLD = {
                 "title": _("Told to merchants"),
                 "items": [
                     _link(_("Events"), "campaign", "acquiring.merchantevent"),
+                    _link(_("Webhook endpoints"), "webhook", "acquiring.webhookendpoint"),
                     _link(_("Deliveries"), "send", "acquiring.delivery"),
                     _link(
                         _("Dead letters"),
                         "unsubscribe",
                         "acquiring.delivery",
-                        query="?status__exact=DEAD",
+                        query="?status__exact=DEAD&resent=no",
                     ),
                 ],
             },

@@ -15,6 +15,7 @@ from acquiring.models import Delivery, WebhookEndpoint
 from acquiring.services.merchants import create_merchant
 from acquiring.services.notifications import deliver_due_notifications
 from acquiring.services.redeliveries import redeliver_event, resend_deliveries
+from acquiring.services.webhook_endpoints import disable_endpoint, enable_endpoint
 from paymentplatform.kernel.errors import NotFound
 from tests.acquiring.outbox import (
     DEAD,
@@ -123,6 +124,39 @@ def test_command_resends_what_died_and_only_once(merchant_no: str) -> None:
     assert resend(*arguments)["resent"] == []
 
 
+def test_command_resends_what_was_skipped_while_an_endpoint_was_off(merchant_no: str) -> None:
+    endpoint_id = make_endpoint(merchant_no, "https://x.example.com/", events=("order.success",))
+    other = make_endpoint(merchant_no, "https://y.example.com/", events=("refund.success",))
+    queued = record_event(merchant_no, None)
+    gone = record_event(merchant_no, None, kind="refund.success")
+    endpoints = WebhookEndpoint.objects.filter(merchant_id=merchant_no)
+    for endpoint in endpoints:
+        disable_endpoint(endpoint_id=endpoint.endpoint_id)
+    missed = record_event(merchant_no, None)
+    unwanted = record_event(merchant_no, None, kind="order.failed")
+    enable_endpoint(endpoint_id=endpoint_id)
+    arguments = ("--status", "SKIPPED", "--merchant", merchant_no)
+    for extra, statuses in ((("--dry-run",), ["SKIPPED"]), ((), ["SKIPPED", "DUE"])):
+        output = StringIO()
+        with pytest.raises(SystemExit):
+            call_command("resend_notifications", *arguments, *extra, "--json", stdout=output)
+        done = json.loads(output.getvalue())
+        assert sorted(done["resent"]) == sorted([queued, missed])
+        assert done["failures"] == [{"event_id": gone, "code": "no_delivery_target"}]
+        assert done["passed_over"] == {"endpoint_off": 1, "no_target": 3}
+        assert [list_statuses(event) for event in (queued, missed)] == [statuses] * 2
+    assert [list_statuses(event) for event in (gone, unwanted)] == [["SKIPPED"]] * 2
+    output = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("resend_notifications", *arguments, stdout=output, stderr=StringIO())
+    assert output.getvalue() == (
+        "0 new deliveries made.\nPassed over: 1 endpoint_off.\nPassed over: 3 no_target.\n"
+        "Passed over: 1 sent_since.\n"
+    )
+    enable_endpoint(endpoint_id=other)
+    assert resend(*arguments)["resent"] == [gone]
+
+
 def test_resending_at_once_resends_once(merchant_no: str) -> None:
     def resend_dead() -> int:
         return len(resend_deliveries(status="DEAD", merchant_no=merchant_no).resent)
@@ -147,6 +181,7 @@ def test_command_resends_chosen_events_and_reports_the_others(merchant_no: str) 
         "dry_run": False,
         "resent": [event_id],
         "failures": [{"event_id": "evt_x", "code": "not_found"}],
+        "passed_over": {},
     }
     assert list_statuses(event_id) == ["DUE"]
 
@@ -155,7 +190,7 @@ def test_command_speaks_to_people_too(merchant_no: str) -> None:
     event_id = record_event(merchant_no, "https://shop.example.com/")
     output, complaints = StringIO(), StringIO()
     call_command("resend_notifications", "--event", event_id, "--dry-run", stdout=output)
-    assert output.getvalue() == "1 new deliveries would be made.\n"
+    assert output.getvalue() == "1 new delivery would be made.\n"
     with pytest.raises(SystemExit):
         call_command("resend_notifications", "--event", "evt_x", stdout=output, stderr=complaints)
     assert "evt_x: not_found" in complaints.getvalue()

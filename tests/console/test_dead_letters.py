@@ -11,6 +11,8 @@ from django.urls import reverse
 
 from acquiring.models import Delivery, WebhookEndpoint
 from acquiring.services import redeliveries
+from acquiring.services.redeliveries import redeliver_event
+from acquiring.services.webhook_endpoints import disable_endpoint, enable_endpoint
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from tests.acquiring.outbox import (
@@ -87,13 +89,19 @@ def test_list_is_narrowed_by_merchant_reason_and_age(
 
 
 def test_merchant_and_sidebar_lead_there(client: Client, merchant_no: str):
-    dead_letters(merchant_no, 2)
+    again, _left = dead_letters(merchant_no, 2)
+    dead_letters(merchant_no)
+    redeliver_event(event_id=again)
     page = client.get(reverse("admin:acquiring_merchant_change", args=[merchant_no]))
     text = page.content.decode()
-    assert f'{LIST}?status__exact=DEAD&amp;merchant={merchant_no}">2</a>' in text or (
-        f'{LIST}?status__exact=DEAD&merchant={merchant_no}">2</a>' in text
-    )
-    assert f'href="{LIST}?status__exact=DEAD"' in text
+    dead = "status__exact=DEAD&resent=no"
+    assert f'{LIST}?{dead}&merchant={merchant_no}">2</a>' in text.replace("&amp;", "&")
+    assert f'href="{LIST}?{dead}"' in text.replace("&amp;", "&")
+    assert reverse("admin:acquiring_webhookendpoint_changelist") in text
+    assert len(shown(client, merchant_no)) == 3
+    assert delivery_of(again) not in shown(client, merchant_no, resent="no")
+    assert len(shown(client, merchant_no, resent="no")) == 2
+    assert len(shown(client, merchant_no, resent="yes")) == 1
 
 
 def test_chosen_ones_are_delivered_again_once_and_audited(
@@ -105,14 +113,15 @@ def test_chosen_ones_are_delivered_again_once_and_audited(
     asked = client.post(LIST, choose(chosen))
     assert asked.status_code == 200
     assert all(number in asked.content.decode() for number in chosen)
+    assert "New deliveries that will be made: 2." in asked.content.decode()
     assert client.post(LIST, choose(chosen, confirmed="yes", reason=" ")).status_code == 200
     assert [list_statuses(event) for event in (first, second)] == [["DEAD"]] * 2
 
     confirmed = choose(chosen, confirmed="yes", reason="because")
     done = client.post(LIST, confirmed, follow=True)
-    assert "2 new deliveries are due, 0 were passed over." in done.content.decode()
+    assert "2 new deliveries are due." in done.content.decode()
     again = client.post(LIST, confirmed, follow=True)
-    assert "0 new deliveries are due, 2 were passed over." in again.content.decode()
+    assert "Passed over: 2 (sent again since: 2)." in again.content.decode()
     assert [list_statuses(event) for event in (first, second)] == [["DEAD", "DUE"]] * 2
     assert list_statuses(left) == ["DEAD"]
     lines = AuditLog.objects.filter(action="redeliver_chosen", object_no__in=[first, second])
@@ -126,7 +135,8 @@ def test_only_dead_ones_are_sent(client: Client, merchant_no: str):
     end_deliveries(merchant_no, DELIVERED)
     waiting = record_event(merchant_no)
     chosen = [delivery_of(fine), delivery_of(waiting)]
-    client.post(LIST, choose(chosen, confirmed="yes", reason="because"))
+    done = client.post(LIST, choose(chosen, confirmed="yes", reason="because"), follow=True)
+    assert "Passed over: 2 (neither dead nor skipped: 2)." in done.content.decode()
     assert (list_statuses(fine), list_statuses(waiting)) == (["DELIVERED"], ["DUE"])
     assert not AuditLog.objects.filter(object_no__in=[fine, waiting]).exists()
 
@@ -161,14 +171,45 @@ def test_merchants_dead_letters_go_out_in_batches(
     events = dead_letters(merchant_no, 3)
 
     address = act_page_of(merchant_no)
+    asked = client.get(address).content.decode()
+    assert "Sent again: 3 dead and 0 skipped" in asked
+    assert "1 stays: its endpoint is off." in asked
     said = client.post(address, {"reason": "because"}, follow=True).content.decode()
-    assert "2 new deliveries are due, 1 dead letters are left." in said
+    assert "2 new deliveries are due. 1 is left: press again. 1 stays: its endpoint is off." in said
     said = client.post(address, {"reason": "because"}, follow=True).content.decode()
-    assert "1 new deliveries are due, 0 dead letters are left." in said
+    assert "1 new delivery is due. 1 stays: its endpoint is off." in said
     assert [list_statuses(event) for event in events] == [["DEAD", "DUE"]] * 3
     assert list_statuses(stuck) == ["DEAD"]
+    assert address not in said
+    said = client.post(address, {"reason": "because"}, follow=True).content.decode()
+    assert "There is nothing to do" in said
     lines = AuditLog.objects.filter(action="redeliver_dead_letters", object_no=merchant_no)
     assert lines.count() == 2
+
+
+def test_what_was_skipped_while_an_endpoint_was_off_goes_out(client: Client, merchant_no: str):
+    """Once to each endpoint that wants it, with the dead letters; chosen from the list as well."""
+    endpoint_id = make_endpoint(merchant_no, "https://off.example.com/", events=("order.success",))
+    queued = record_event(merchant_no, None)
+    disable_endpoint(endpoint_id=endpoint_id)
+    first, second = record_event(merchant_no, None), record_event(merchant_no, None)
+    unwanted = record_event(merchant_no, None, kind="order.failed")
+    every = [queued, first, second, unwanted]
+    assert [list_statuses(event) for event in every] == [["SKIPPED"]] * 4
+    enable_endpoint(endpoint_id=endpoint_id)
+
+    chosen = choose([delivery_of(first), delivery_of(unwanted)], confirmed="yes", reason="x")
+    said = client.post(LIST, chosen, follow=True).content.decode()
+    assert "1 new delivery is due. Passed over: 1 (there is nowhere to send it: 1)." in said
+    address = act_page_of(merchant_no)
+    assert "Sent again: 0 dead and 2 skipped" in client.get(address).content.decode()
+    said = client.post(address, {"reason": "because"}, follow=True).content.decode()
+    assert "2 new deliveries are due." in said
+    assert [list_statuses(event) for event in every] == [["SKIPPED", "DUE"]] * 3 + [["SKIPPED"]]
+    said = client.post(address, {"reason": "because"}, follow=True).content.decode()
+    assert "There is nothing to do" in said
+    due = Delivery.objects.filter(merchant_no=merchant_no, status="DUE")
+    assert set(due.values_list("endpoint_id", flat=True)) == {endpoint_id}
 
 
 def act_page_of(merchant_no: str) -> str:

@@ -23,7 +23,11 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--event", action="append", default=[], metavar="EVENT_ID")
         parser.add_argument("--merchant", metavar="MERCHANT_NO")
-        parser.add_argument("--status", choices=STATUSES, help="resend what ended so, e.g. DEAD")
+        parser.add_argument(
+            "--status",
+            choices=STATUSES,
+            help="resend what ended so and was not resent since, e.g. DEAD or SKIPPED",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would be resent")
         parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
@@ -50,10 +54,20 @@ class Command(BaseCommand):
     def _report(self, report: ResendReport, *, dry_run: bool, as_json: bool) -> None:
         if as_json:
             failures = [{"event_id": event_id, "code": code} for event_id, code in report.failures]
-            document = {"dry_run": dry_run, "resent": report.resent, "failures": failures}
+            document = {
+                "dry_run": dry_run,
+                "resent": report.resent,
+                "failures": failures,
+                "passed_over": report.passed_over,
+            }
             self.stdout.write(json.dumps(document))
             return
         verb = "would be made" if dry_run else "made"
-        self.stdout.write(f"{len(report.resent)} new deliveries {verb}.")
+        what = (
+            "1 new delivery" if len(report.resent) == 1 else f"{len(report.resent)} new deliveries"
+        )
+        self.stdout.write(f"{what} {verb}.")
+        for reason, count in sorted(report.passed_over.items()):
+            self.stdout.write(f"Passed over: {count} {reason}.")
         for event_id, code in report.failures:
             self.stderr.write(f"{event_id}: {code}")

@@ -196,9 +196,7 @@ class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: fields.Amount
     currency: fields.Currency
     subject: Annotated[str, fields.text_of("Shown to the payer.", least=1, most=128)]
-    description: (
-        Annotated[str, fields.text_of("Shown to you.", least=0, most=512, multiline=True)] | None
-    ) = None
+    description: Annotated[str, fields.text_of("Shown to you.", least=0, most=512)] | None = None
     expires_in: (
         Annotated[
             int,
@@ -239,7 +237,7 @@ class CreateOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[
             dict[
                 Annotated[str, shown("", minLength=1, maxLength=40, format="line")],
-                Annotated[str, shown("", maxLength=256)],
+                Annotated[str, shown("", maxLength=256, format="line")],
             ],
             shown("Comes back unchanged; keys up to 40 characters.", maxProperties=20),
         ]
@@ -307,7 +305,7 @@ class OrderClosing(Conflict):
 class PaymentInProgress(Conflict):
     """Another payment of the order is alive and could not be closed with certainty yet; no new one was started.
 
-    The close of the live one goes on: ask again, or query the order.
+    The one 409 after which something goes on: the close of the live payment. Ask again, or query the order.
     """
 
     code = "payment_in_progress"
@@ -354,7 +352,10 @@ class RefundWindowOver(Conflict):
 
 
 class NoDeliveryTarget(Conflict):
-    """The event never had an address to go to, so it cannot be delivered again."""
+    """There is no address to send it to now: neither a notify_url nor an enabled endpoint that wants its type.
+
+    Add one and ask again.
+    """
 
     code = "no_delivery_target"
     title = "The event has no address to be delivered to"

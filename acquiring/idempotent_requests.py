@@ -33,7 +33,9 @@ from paymentplatform.kernel.strictjson import parse_json, read_body
 
 HEADER: Final = "HTTP_IDEMPOTENCY_KEY"
 REPLAYED: Final = "Idempotent-Replayed"
-_KEY: Final = re.compile(r"[!-~]{1,255}\Z")
+_KEY: Final = re.compile(r"[!-+\--~]{1,255}\Z")
+"""Visible ASCII but the comma: a server joins two headers of one name with it, and they are no key."""
+
 
 _log = structlog.get_logger(__name__)
 
@@ -104,9 +106,9 @@ def _replay(kept: KeptAnswer) -> HttpResponse:
 def _read_scope(request: HttpRequest) -> Scope:
     key = request.META[HEADER]
     if not _KEY.match(key):
-        detail = "1 to 255 visible ASCII characters"
+        detail = "1 to 255 visible ASCII characters without a comma, given once"
         raise InvalidRequest(
-            f"Idempotency-Key must have {detail}.",
+            f"Idempotency-Key must be {detail}.",
             errors=(FieldError("Idempotency-Key", "format", detail),),
         )
     match = request.resolver_match

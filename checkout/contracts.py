@@ -13,6 +13,7 @@ from paymentplatform.kernel.fields import PaymentNo, choice_of, shown
 
 REFUSALS: Final = (
     "order_not_payable",
+    "order_closing",
     "not_allowed_by_merchant",
     "no_channel",
     "payer_token_invalid",
@@ -52,7 +53,13 @@ class PayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[str, shown("Of `BANK_CARD`: a saved card, or a token of the institution.")] | None
     ) = None
     payer_token: (
-        Annotated[str, shown("The payer's agreement with you; needed for the balance.")] | None
+        Annotated[
+            str,
+            shown(
+                "The payer's agreement with you: required with `BALANCE`, `use_balance` or `balance_amount`."
+            ),
+        ]
+        | None
     ) = None
 
 

@@ -37,8 +37,8 @@ _PARAMETERS: Final[dict[str, Any]] = {
         "in": "header",
         "required": False,
         "description": "Kept for 7 days: the same key at the same address with the same body gets the first answer"
-        " again.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        " again. No comma: two headers of this name are refused.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!-+\--~]+$"},
     },
 }
 

@@ -24,6 +24,8 @@ from paymentplatform.kernel.hotsql import HotStatement
 
 LEASE_S: Final = 60
 """How long whoever runs a request has it alone: longer than any request of ours lasts."""
+AGAIN_S: Final = 1
+"""When to ask again for an answer that is being made: most requests end within seconds, few need the lease."""
 KEPT_DAYS: Final = 7
 SWEEP_TASK: Final = "acquiring.sweep_idempotency_keys"
 
@@ -101,7 +103,7 @@ def claim_key(*, key_id: str, scope: Scope) -> Claim | KeptAnswer:
     Raises IdempotencyKeyReused for another request, IdempotencyKeyInUse while somebody runs it, Unauthenticated
     when the credential was revoked meanwhile.
     """
-    ((outcome, claim_no, fence, seconds, status, media_type, answer),) = _CLAIM.execute(
+    ((outcome, claim_no, fence, _seconds, status, media_type, answer),) = _CLAIM.execute(
         [
             key_id,
             numbers.new_number(numbers.CLAIM),
@@ -116,7 +118,7 @@ def claim_key(*, key_id: str, scope: Scope) -> Claim | KeptAnswer:
     if outcome == b"CLAIMED":
         return Claim((claim_no or b"").decode(), int(fence or 0))
     if outcome == b"RUNNING":
-        raise IdempotencyKeyInUse(retry_after_s=max(1, int(seconds or 0)))
+        raise IdempotencyKeyInUse(retry_after_s=AGAIN_S)
     if outcome == b"OTHER":
         raise IdempotencyKeyReused
     return KeptAnswer(
@@ -146,7 +148,7 @@ def _find_newer_answer(claim: Claim) -> KeptAnswer:
     if row is None:
         raise Unavailable
     if row.answer is None or row.answer_status is None or row.answer_type is None:
-        raise IdempotencyKeyInUse(retry_after_s=1)
+        raise IdempotencyKeyInUse(retry_after_s=AGAIN_S)
     return KeptAnswer(row.answer_status, row.answer_type, decrypt_text(row.answer))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,7 +28,7 @@ def check_new_order(body: CreateOrder, merchant: MerchantIdentity) -> None:
         *_check_number(body.merchant_order_no),
         *_check_money(body.amount, body.currency),
         *check_text("subject", body.subject, least=1, most=128),
-        *check_text("description", body.description, least=0, most=512, multiline=True),
+        *check_text("description", body.description, least=0, most=512),
         *check_text("payer_ref", body.payer_ref, least=1, most=64),
         *_check_expiry(body.expires_in),
         *_check_notify_url(body.notify_url),
@@ -47,9 +48,10 @@ def digest_order(body: CreateOrder) -> str:
 def find_differences(*, asked: CreateOrder, first: CreateOrder) -> list[FieldError]:
     """Name every field in which a request differs from the order that already has its number.
 
-    Figures are shown, texts are not: a subject or a payer_ref may be personal.
+    Figures are shown, texts are not: a subject or a payer_ref may be personal. The order of the allowed methods
+    means nothing.
     """
-    was, now = (msgspec.to_builtins(_normalise(body)) for body in (first, asked))
+    was, now = (_read_fields(body) for body in (first, asked))
     differing = [name for name in was if name != "metadata" and was[name] != now[name]]
     faults = [
         FieldError(
@@ -66,6 +68,13 @@ def find_differences(*, asked: CreateOrder, first: CreateOrder) -> list[FieldErr
         if before.get(key) != after.get(key)
     ]
     return faults
+
+
+def _read_fields(body: CreateOrder) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(_normalise(body))
+    return fields | {
+        "allowed_methods": fields["allowed_methods"] and sorted(fields["allowed_methods"])
+    }
 
 
 def _normalise(body: CreateOrder) -> CreateOrder:
@@ -92,18 +101,15 @@ def _check_money(amount: int, currency: str) -> list[FieldError]:
     return faults
 
 
-def check_text(
-    field: str, text: str | None, *, least: int, most: int, multiline: bool = False
-) -> list[FieldError]:
+def check_text(field: str, text: str | None, *, least: int, most: int) -> list[FieldError]:
     """Return what is wrong with a text of ``least`` to ``most`` characters; None is no text and no fault."""
     if text is None:
         return []
     if not least <= len(text) <= most or (least and not text.strip()):
         return [FieldError(field, "length", f"{least} to {most} characters, not blank")]
-    allowed = "\n\t" if multiline else ""
     if not text.isascii() or not text.isprintable():
         for character in text:
-            if unicodedata.category(character) in _INVISIBLE and character not in allowed:
+            if unicodedata.category(character) in _INVISIBLE:
                 return [FieldError(field, "characters", "no control or invisible characters")]
     return []
 
@@ -155,6 +161,6 @@ def _check_metadata(metadata: dict[str, str] | None) -> list[FieldError]:
     for key, value in metadata.items():
         if not 1 <= len(key) <= 40 or not key.isprintable():
             faults.append(FieldError("metadata", "format", "keys of 1 to 40 printable characters"))
-        elif len(value) > 256:
-            faults.append(FieldError(f"metadata.{key}", "length", "at most 256 characters"))
+        else:
+            faults += check_text(f"metadata.{key}", value, least=0, most=256)
     return faults[:20]

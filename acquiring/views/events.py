@@ -132,7 +132,7 @@ class EventRedelivery(MerchantView):
     )
     def post(self, request: HttpRequest, event_id: str) -> HttpResponse:
         """Send the event once more, under the same id: to its order's `notify_url` and every enabled endpoint that
-        wants it.
+        wants it; a `webhook_endpoint.test` to the endpoint that was tested.
 
         A delivery that still waits for its next try is tried now instead; pressing twice at once sends once.
         """

@@ -72,9 +72,11 @@ def list_methods(
 def find_refusal(
     *, method: Method, order: OrderView | None, allowed_methods: list[str] | None
 ) -> str | None:
-    """Return why a method is not offered, or None: ``not_allowed_by_merchant``, ``no_channel``."""
+    """Return why a method is not offered, or None. Without an order only its methods and channels are looked at."""
     if order is not None and order.status not in {"INIT", "PAYING"}:
         return "order_not_payable"
+    if order is not None and order.closing:
+        return "order_closing"
     if allowed_methods is not None and method not in allowed_methods:
         return "not_allowed_by_merchant"
     currency = order.currency if order is not None else None

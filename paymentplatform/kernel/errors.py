@@ -77,7 +77,10 @@ class InvalidRequest(DomainError):
 
 
 class Unauthenticated(DomainError):
-    """No credential, or one that is wrong, revoked or expired. The same answer for every cause."""
+    """No credential, or one that is wrong, revoked or expired, or your account is set to signed requests only.
+
+    The same answer for every cause.
+    """
 
     code = "unauthenticated"
     status = 401
@@ -122,7 +125,10 @@ class Conflict(DomainError):
 
 
 class IdempotencyKeyInUse(Conflict):
-    """A request under the same Idempotency-Key is being answered; ``retry_after_s`` is until it may be taken over."""
+    """A request under the same Idempotency-Key is being answered; repeat it after the header ``Retry-After``.
+
+    It is usually done within seconds. If whoever was to answer has died, a repetition takes over after 60 s.
+    """
 
     code = "idempotency_key_in_use"
     title = "A request with this Idempotency-Key is still running"
@@ -175,7 +181,7 @@ class UnsupportedMediaType(DomainError):
 
 
 class RateLimited(DomainError):
-    """Too many requests; ``retry_after_s`` seconds later there is room again."""
+    """Too many requests; there is room again after as many seconds as the header ``Retry-After`` says."""
 
     code = "rate_limited"
     status = 429

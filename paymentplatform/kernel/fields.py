@@ -41,9 +41,9 @@ def choice_of(description: str, values: Iterable[str]) -> Meta:
     return shown(description, enum=[str(value) for value in values])
 
 
-def text_of(description: str, *, least: int, most: int, multiline: bool = False) -> Meta:
+def text_of(description: str, *, least: int, most: int) -> Meta:
     """Describe a text for people: no control or invisible characters, and not blank where one is required."""
-    limits: dict[str, Any] = {"maxLength": most, "format": "text" if multiline else "line"}
+    limits: dict[str, Any] = {"maxLength": most, "format": "line"}
     if least:
         limits |= {"minLength": least, "pattern": "\\S"}
     return shown(f"{description} No control or invisible characters.", **limits)

@@ -167,7 +167,7 @@ class TestScope:
         assert client.get("/api/v1/orders", headers={"Idempotency-Key": "k"}).status_code == 200
         assert keys_of(merchant) == []
 
-    @pytest.mark.parametrize("key", ["", "k" * 256, "two words", "é", "k\x7f", "k\t"])
+    @pytest.mark.parametrize("key", ["", "k" * 256, "two words", "é", "k\x7f", "k\t", "a,b", ","])
     def test_must_be_visible_ascii(self, merchant: dict[str, str], key: str):
         refused = post(merchant, "orders", order_body(), key=key)
         assert refused.status_code == 400
@@ -175,7 +175,7 @@ class TestScope:
         assert (keys_of(merchant), orders_of(merchant)) == ([], 0)
 
     def test_may_have_255_characters(self, merchant: dict[str, str]):
-        assert post(merchant, "orders", order_body(), key="~" * 255).status_code == 201
+        assert post(merchant, "orders", order_body(), key="~+-!" + "~" * 251).status_code == 201
 
 
 class TestWhatDoesNotBurnAKey:
@@ -259,7 +259,7 @@ class TestClaims:
         running = hold(merchant, "orders", body, key)
         refused = post(merchant, "orders", body, key=key)
         assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_key_in_use")
-        assert 1 <= int(refused["Retry-After"]) <= LEASE_S
+        assert refused["Retry-After"] == "1"
         assert orders_of(merchant) == 0
         clock.advance(LEASE_S - 20)
         assert post(merchant, "orders", body, key=key).status_code == 409

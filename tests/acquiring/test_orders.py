@@ -120,6 +120,17 @@ class TestCreateOrder:
         found = {e.field.partition(".")[0] for e in find_differences(asked=asked, first=first)}
         assert found == {field.name for field in msgspec.structs.fields(CreateOrder)}
 
+    def test_the_order_of_allowed_methods_is_no_difference(self):
+        merchant, ways = make_identity(), [Method.QR_CODE, Method.BALANCE]
+        asked = body(allowed_methods=ways)
+        _, first = create_order(body=asked, merchant=merchant)
+        turned = msgspec.structs.replace(asked, allowed_methods=ways[::-1])
+        assert create_order(body=turned, merchant=merchant) == (False, first)
+        fewer = msgspec.structs.replace(asked, allowed_methods=ways[:1])
+        with pytest.raises(OrderConflict) as refusal:
+            create_order(body=fewer, merchant=merchant)
+        assert [e.field for e in refusal.value.errors] == ["allowed_methods"]
+
     def test_several_differences_are_named_at_once_and_no_text_is_told(self):
         merchant, first = make_identity(), body(payer_ref="secret person", metadata={"a": "x"})
         create_order(body=first, merchant=merchant)
@@ -198,6 +209,12 @@ class TestCreateOrder:
             ("metadata", {"metadata": {str(n): "" for n in range(21)}}),
             ("metadata", {"metadata": {"k" * 41: ""}}),
             ("metadata.k", {"metadata": {"k": "v" * 257}}),
+            ("metadata.k", {"metadata": {"k": "two\nlines"}}),
+            ("metadata.k", {"metadata": {"k": "a\tb"}}),
+            ("metadata.k", {"metadata": {"k": "a\u200bb"}}),
+            ("description", {"description": "two\nlines"}),
+            ("description", {"description": "two\r\nlines"}),
+            ("description", {"description": "a\tb"}),
         ],
     )
     def test_names_the_field_that_is_wrong_and_writes_nothing(

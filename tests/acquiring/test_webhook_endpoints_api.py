@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from acquiring.contracts import NoDeliveryTarget
 from acquiring.endpoint_contracts import (
     MOST_ENDPOINTS,
     CreateWebhookEndpoint,
@@ -21,6 +22,7 @@ from acquiring.event_types import EventType
 from acquiring.models import Delivery, MerchantEvent, WebhookEndpoint
 from acquiring.services.idempotency import Claim, running_under
 from acquiring.services.notifications import claim_due_deliveries
+from acquiring.services.redeliveries import redeliver_event
 from acquiring.services.webhook_endpoints import (
     create_endpoint,
     rotate_endpoint_secret,
@@ -29,7 +31,7 @@ from acquiring.services.webhook_endpoints import (
 from acquiring.webhooks.endpoint_secrets import read_signing_secrets
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
-from tests.acquiring.outbox import make_endpoint, record_event
+from tests.acquiring.outbox import DELIVERED, end_deliveries, make_endpoint, record_event
 from tests.barrier import run_times
 from tests.clock import VirtualClock
 from tests.makers import make_merchant
@@ -266,6 +268,22 @@ class TestTestEvent:
         assert body["data"] == {name: made[name] for name in made if name != "secret"}
         assert targets(event.pk) == {made["id"]: ("DUE", "")}
         assert other["id"] not in targets(event.pk)
+
+    def test_sent_again_it_goes_to_this_endpoint_alone_as_well(self, shop: dict[str, str]):
+        made, other = make(shop, events=["order.failed"]), make(shop)
+        event_id = call(shop, "POST", f"/{made['id']}/test", status=202)["event_id"]
+        end_deliveries(shop["merchant_no"], DELIVERED)
+        redeliver_event(event_id=event_id)
+        found = Delivery.objects.filter(event_id=event_id).order_by("created_at")
+        assert [(d.endpoint_id, d.status) for d in found] == [
+            (made["id"], "DELIVERED"),
+            (made["id"], "DUE"),
+        ]
+        call(shop, "PATCH", f"/{made['id']}", {"enabled": False}, status=200)
+        with pytest.raises(NoDeliveryTarget):
+            redeliver_event(event_id=event_id)
+        assert targets(event_id).keys() == {made["id"]}
+        assert other["id"] != made["id"]
 
     def test_endpoint_that_is_off_is_not_tried(self, shop: dict[str, str]):
         made = make(shop)

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from acquiring.api import authenticate_bearer
-from acquiring.contracts import Method
+from acquiring.contracts import Method, OrderClosing
+from acquiring.models import TradeOrder
 from checkout.models import PayerAgreement
 from checkout.services.agreements import revoke_agreement
 from checkout.services.wallets import hash_token
@@ -51,6 +52,19 @@ def test_a_good_token_offers_the_balance_and_leaves_the_rest_as_it_was():
     assert offers["BALANCE"]["available"]
     assert shop.trade.pay(Method.BALANCE, payer_token=shop.payer_token).status == "PAID"
     assert shop.balance() == (False, "order_not_payable")
+
+
+def test_an_order_that_is_being_closed_offers_nothing():
+    """The same word as the refusal of ``pay``."""
+    shop = Shop()
+    TradeOrder.objects.filter(order_no=shop.trade.order_no).update(closing=True)
+    offers = shop.consult(payer_token=shop.payer_token).values()
+    assert {(offer["available"], offer["reason_code"]) for offer in offers} == {
+        (False, "order_closing")
+    }
+    with pytest.raises(OrderClosing):
+        shop.trade.pay(Method.BALANCE, payer_token=shop.payer_token)
+    assert shop.trade.payments() == []
 
 
 @pytest.mark.parametrize(

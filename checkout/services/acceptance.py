@@ -268,7 +268,7 @@ def _pay_through_channel(
             payee=order.payee,
             payer_ref=order.payer_ref,
         ),
-        cause=agreement_no or command.cause,
+        cause=command.cause,
         agreement_no=agreement_no,
     )
     failpoint("payment_accepted", order.order_no)

@@ -51,7 +51,10 @@ class RefundSource(StrEnum):
 
 
 class Cause(StrEnum):
-    """Where a move came from; stored with every event row."""
+    """Where a move came from; stored with every event row.
+
+    A payment from the balance alone under an agreement has the agreement's number there instead of API.
+    """
 
     API = "api"
     CASHIER = "cashier"

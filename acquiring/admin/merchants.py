@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -34,7 +37,7 @@ from acquiring.services.merchants import (
 )
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
-from paymentplatform.kernel.admin_tables import PageTable, build_page_table, link_number
+from paymentplatform.kernel.admin_tables import PageTable, build_page_table, link_list, link_number
 
 
 class MerchantForm(ReasonForm):
@@ -172,14 +175,15 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
     searched = {numbers.MERCHANT: "merchant_no", "": "name__icontains"}
     ordering = ("-merchant_no",)
     fields = (
-        ("merchant_no", "state", "signed_only"),
-        ("name", "origins"),
+        ("merchant_no", "state"),
+        ("name", "signed_only"),
+        ("origins", "rate_limit"),
         ("late_money_policy", "late_money_ask_minutes"),
         ("max_refunds_per_order", "refund_window_days"),
         "max_tries",
         ("created_at", "dead_letters"),
     )
-    readonly_fields = ("state", "origins", "dead_letters")
+    readonly_fields = ("state", "origins", "rate_limit", "dead_letters")
     actions_detail = ("change_merchant", "issue_credential", "redeliver_dead_letters")
 
     @confirmed_action(
@@ -243,8 +247,19 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
         """Return the origins on one line."""
         return ", ".join(merchant.return_origins) or "–"
 
+    @admin.display(description=_("Requests a second"))
+    def rate_limit(self, merchant: Merchant) -> str:
+        """Return the merchant's limit and the platform's default, in figures."""
+        default = settings.MERCHANT_RATE_LIMIT_PER_S
+        if merchant.rate_limit_per_s is None:
+            return say("%d (the platform's default)") % default
+        return say("%(own)d (the platform's default is %(default)d)") % {
+            "own": merchant.rate_limit_per_s,
+            "default": default,
+        }
+
     def build_tables(self, obj: Merchant) -> list[PageTable]:
-        """Show keys, fee contracts and webhook endpoints."""
+        """Show keys, fee contracts and webhook endpoints, and the way to its agreements."""
         return [
             build_page_table(
                 _("Keys"),
@@ -257,6 +272,19 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
                 columns=("contract_no", "rate_ppm", "returned_on_refund", "valid_from"),
             ),
             build_endpoint_table(obj.merchant_no),
+            PageTable(
+                say("Agreements"),
+                (say("See also"),),
+                (
+                    (
+                        link_list(
+                            numbers.AGREEMENT,
+                            obj.merchant_no,
+                            say("All agreements of this merchant"),
+                        ),
+                    ),
+                ),
+            ),
         ]
 
 
@@ -276,17 +304,29 @@ class CredentialAdmin(ReadOnlyAdmin):
     )
     list_filter = ("algorithm", ("revoked_at", admin.EmptyFieldListFilter))
     search_fields = ("key_id",)
-    search_help_text = _("A whole key id or merchant number")
+    search_help_text = _(
+        "A whole key id or merchant number, a key's hint, a part of a merchant's name"
+    )
     searched = {numbers.KEY: "key_id", numbers.MERCHANT: "merchant_id"}
     ordering = ("-key_id",)
     fields = (
-        ("key_id", "algorithm", "hint"),
-        "merchant_no",
-        ("created_at", "expires_at", "revoked_at"),
+        ("key_id", "algorithm"),
+        ("hint", "merchant_no"),
+        ("created_at", "expires_at"),
+        "revoked_at",
         "public_key",
     )
     readonly_fields = ("hint", "merchant_no", "public_key")
     actions_detail = ("rotate_credential", "revoke_credential")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Credential], search_term: str
+    ) -> tuple[QuerySet[Credential], bool]:
+        """Find by a number, or else by the exact hint or a part of the merchant's name."""
+        term = clean_number(search_term)
+        if not term or term.partition("_")[0] in self.searched:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(Q(hint=term) | Q(merchant__name__icontains=term)), False
 
     @confirmed_action(
         description=_("Rotate"),

@@ -23,6 +23,7 @@ from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
     build_page_table,
+    link_list,
     link_number,
     show_money,
     show_time,
@@ -59,20 +60,14 @@ class LimitsShown(ReadOnlyAdmin):
     def see_also(self, row: Any) -> SafeString:
         """Link what operators did with it, its request, and the merchant's other agreements."""
         return format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="{}?q={}">{}</a> · '
-            '<a class="text-primary-600 dark:text-primary-500" href="{}?q={}">{}</a> · '
-            '<a class="text-primary-600 dark:text-primary-500" href="{}?q={}">{}</a>',
+            '<a class="text-primary-600 dark:text-primary-500" href="{}?q={}">{}</a> · {}',
             *(reverse("admin:console_auditlog_changelist"), row.pk, say("Audit log")),
             *(
                 reverse("admin:checkout_agreementrequest_changelist"),
                 row.pk,
                 say("Agreement requests"),
             ),
-            *(
-                reverse("admin:checkout_payeragreement_changelist"),
-                row.merchant_no,
-                say("All agreements of this merchant"),
-            ),
+            link_list(numbers.AGREEMENT, row.merchant_no, say("All agreements of this merchant")),
         )
 
 

@@ -190,6 +190,19 @@ def link_number(value: str) -> str | SafeString:
     )
 
 
+def link_list(prefix: str, term: str, words: str) -> str | SafeString:
+    """Link the list that shows numbers with this prefix, searched for ``term``; plain words when there is none."""
+    found = _pages().get(prefix)
+    if found is None:
+        return words
+    return format_html(
+        '<a class="text-primary-600 dark:text-primary-500" href="{}?q={}">{}</a>',
+        reverse(f"admin:{found}_changelist"),
+        term,
+        words,
+    )
+
+
 def _pages() -> dict[str, str]:
     """Map each number prefix to the admin page that shows such objects."""
     found = {}

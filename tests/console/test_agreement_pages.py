@@ -17,8 +17,11 @@ from checkout.services.acceptance import pay_from_cashier
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from tests.checkout.test_agreements import Asking
+from tests.checkout.test_combined import AMOUNT, channel, collect, setting
 from tests.makers import PASSWORD, make_payer, make_payer_token
 from tests.trading import make_trade, rows
+
+__all__ = ["channel"]
 
 
 @pytest.fixture
@@ -90,6 +93,19 @@ def test_the_page_tells_what_was_taken_under_it_and_what_not(client):
     assert under not in table(recorded, "Payments made under it")
 
 
+@pytest.mark.usefixtures("channel")
+def test_a_combined_payment_is_under_it_before_and_after_it_ends(client):
+    made = setting(balance=5_000)
+    number, address = made.agreement().pk, page("payeragreement_change", made.agreement().pk)
+    accepted = made.trade.pay_combined(payer_token=made.token, balance_amount=3_000)
+    for status in ("PAYING", "PAID"):
+        under = table(client.get(address).content.decode(), "Payments made under it")
+        assert accepted.payment_no in under
+        assert ("30.00 CNY" in under, f">{status}<" in under) == (True, True), number
+        if status == "PAYING":
+            collect(made.trade, AMOUNT - 3_000)
+
+
 def test_requests_are_listed_by_number_and_status_without_what_opens_them(client):
     asking, declined = Asking(payer_ref="anna"), Asking()
     declined.delete()
@@ -123,3 +139,8 @@ def test_ending_it_names_whose_it_is_and_is_written_once(client):
     assert "has ended already" in again
     assert asking.footprint() == before
     assert AuditLog.objects.filter(object_no=asking.number).count() == 1
+    log = client.get(reverse("admin:console_auditlog_changelist"), {"q": asking.number})
+    assert page("payeragreement_change", asking.number) in log.content.decode()
+    merchant_no = asking.merchant["merchant_no"]
+    shop = client.get(reverse("admin:acquiring_merchant_change", args=[merchant_no]))
+    assert f"{page('payeragreement_changelist')}?q={merchant_no}" in shop.content.decode()

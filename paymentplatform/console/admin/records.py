@@ -16,6 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.admin_tables import link_number
 
 NUMBER_PREFIXES = (
     *(numbers.AGREEMENT, numbers.ATTEMPT, numbers.CASE, numbers.EVENT, numbers.KEY),
@@ -32,12 +33,17 @@ admin.site.unregister(Group)
 class AuditLogAdmin(ReadOnlyAdmin):
     """The audit log 操作日志, newest first."""
 
-    list_display = ("at", "operator", "action", "object_no", "reason")
+    list_display = ("at", "operator", "action", "about", "reason")
     list_filter = ("action",)
     search_fields = ("object_no",)
     search_help_text = _("A whole number, or an operator's whole name")
     searched = {"": "operator"} | dict.fromkeys(NUMBER_PREFIXES, "object_no")
     ordering = ("-id",)
+
+    @admin.display(description=_("object"), ordering="object_no")
+    def about(self, line: AuditLog) -> str:
+        """Link what was acted on."""
+        return link_number(line.object_no)
 
 
 @admin.register(User)

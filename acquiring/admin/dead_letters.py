@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
+from acquiring.admin.reason_words import explain_delivery
 from acquiring.models import Delivery
 from acquiring.services.redeliveries import (
     SKIPPED_DAYS,
@@ -73,7 +74,7 @@ class ReasonFilter(admin.SimpleListFilter):
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
         """Offer every reason there is."""
-        return [(reason.value, reason.value) for reason in Reason]
+        return [(reason.value, explain_delivery(reason)) for reason in Reason]
 
     def queryset(self, _request: HttpRequest, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
         """Narrow to the reason."""

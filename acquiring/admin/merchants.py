@@ -37,7 +37,13 @@ from acquiring.services.merchants import (
 )
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
-from paymentplatform.kernel.admin_tables import PageTable, build_page_table, link_list, link_number
+from paymentplatform.kernel.admin_tables import (
+    PageTable,
+    build_page_table,
+    clean_number,
+    link_list,
+    link_number,
+)
 
 
 class MerchantForm(ReasonForm):

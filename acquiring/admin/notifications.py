@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from acquiring.admin.dead_letters import (
@@ -18,9 +19,10 @@ from acquiring.admin.dead_letters import (
     ResentFilter,
     say_due,
 )
+from acquiring.admin.reason_words import explain_delivery
 from acquiring.dossier import list_deliveries, list_moves, list_tries
 from acquiring.models import Delivery, MerchantEvent
-from acquiring.services.redeliveries import redeliver_event
+from acquiring.services.redeliveries import redeliver_event, resend_events
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
 from paymentplatform.kernel.admin_tables import (
@@ -33,6 +35,12 @@ from paymentplatform.kernel.admin_tables import (
 EVENT_COLUMNS = ("event_id", "type", "created_at")
 DELIVERY_COLUMNS = ("delivery_no", "event_id", "status", "tries", "due_at", "reason", "url")
 TRY_COLUMNS = ("delivery_id", "number", "status_code", "error", "duration_ms", "at")
+
+
+def foretell_redelivery(event_id: str) -> str:
+    """Say to how many addresses an event would go."""
+    report = resend_events(event_ids=[event_id], dry_run=True)
+    return say("It goes to every address it has today: %d.") % len(report.resent)
 
 
 @admin.register(MerchantEvent)
@@ -59,6 +67,7 @@ class MerchantEventAdmin(ReadOnlyAdmin):
         permission="acquiring.add_delivery",
         url_path="redeliver",
         icon="send",
+        foretell=lambda event: foretell_redelivery(event.pk),
     )
     def redeliver_event(self, *, object_no: str, **_answers: Any) -> str:
         """Make a new delivery to every address the event ever had."""
@@ -119,10 +128,15 @@ class DeliveryAdmin(DeadLetterBatch, ReadOnlyAdmin):
         ("event_no", "merchant"),
         ("target", "url"),
         ("tries", "last_status_code", "last_error"),
-        ("due_at", "reason"),
+        ("due_at", "why_ended"),
         ("created_at", "delivered_at"),
     )
-    readonly_fields = ("state", "event_no", "merchant")
+    readonly_fields = ("state", "event_no", "merchant", "why_ended")
+
+    @admin.display(description=_("Why it ended"))
+    def why_ended(self, delivery: Delivery) -> str:
+        """Return the reason with a sentence."""
+        return explain_delivery(delivery.reason)
 
     @admin.display(description=_("Event"))
     def event_no(self, delivery: Delivery) -> str:

@@ -22,6 +22,7 @@ from acquiring.models import (
     WebhookEndpoint,
 )
 from acquiring.services.callers import authenticate_bearer
+from acquiring.services.webhook_endpoints import disable_endpoint
 from checkout.models import AgreementRequest, PayerAgreement, PayerWallet
 from checkout.services.wallets import verify_payment_password
 from engine.channels.base import ChannelAnswer, Outcome
@@ -45,7 +46,7 @@ from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.encryption import encrypt_text
 from paymentplatform.kernel.errors import Unauthenticated
-from tests.acquiring.outbox import make_endpoint, record_event
+from tests.acquiring.outbox import DEAD, end_deliveries, make_endpoint, record_event
 from tests.architecture.sources import our_models
 from tests.console import proposals, trades
 from tests.makers import PASSWORD, make_merchant, make_payer_token
@@ -340,13 +341,28 @@ TOUCHED = (
 )
 
 
+def subject_of(book: dict[Any, Any], model: Any, path: str) -> Any:
+    """A row that has something to do for this act."""
+    merchant_no = make_merchant()["merchant_no"]
+    if path == "redeliver-dead-letters":
+        record_event(merchant_no)
+        end_deliveries(merchant_no, DEAD)
+        return merchant_no
+    if path == "enable":
+        endpoint_id = make_endpoint(merchant_no, ENDPOINT_URL)
+        disable_endpoint(endpoint_id=endpoint_id)
+        return endpoint_id
+    return book[model]
+
+
 class TestActs:
     @pytest.mark.parametrize(
         "act", ACTS, ids=[f"{model.__name__} {path}" for model, path, _ in ACTS]
     )
     def test_nothing_happens_without_post_permission_and_reason(self, client, book, act):
         model, path, permission = act
-        address = act_page(model, book[model], path)
+        subject = subject_of(book, model, path)
+        address = act_page(model, subject, path)
         opts = model._meta
         viewer = log_in(operator_with(f"{opts.app_label}.view_{opts.model_name}"))
         careful = Client(enforce_csrf_checks=True)
@@ -360,8 +376,8 @@ class TestActs:
         assert viewer.post(address, {"reason": "because"}).status_code == 403
         assert careful.post(address, {"reason": "because"}).status_code == 403
         assert Client().post(address, {"reason": "because"}).status_code == 302
-        assert address not in viewer.get(page(model, "change", book[model])).content.decode()
-        assert address in client.get(page(model, "change", book[model])).content.decode()
+        assert address not in viewer.get(page(model, "change", subject)).content.decode()
+        assert address in client.get(page(model, "change", subject)).content.decode()
 
         assert [every_row(touched) for touched in (*TOUCHED, AuditLog)] == before
 
@@ -435,7 +451,12 @@ class TestActs:
         secrets = WebhookEndpoint.objects.get(pk=endpoint_id).secrets
         for path, enabled, reason in (("disable", False, "operator"), ("enable", True, None)):
             address = act_page(WebhookEndpoint, endpoint_id, path)
+            shown = client.get(page(WebhookEndpoint, "change", endpoint_id)).content.decode()
+            assert address in shown
             assert client.post(address, {"reason": "because"}).status_code == 302
+            assert client.post(address, {"reason": "because"}).status_code == 302
+            shown = client.get(page(WebhookEndpoint, "change", endpoint_id)).content.decode()
+            assert address not in shown
             endpoint = WebhookEndpoint.objects.get(pk=endpoint_id)
             assert (endpoint.enabled, endpoint.disabled_reason) == (enabled, reason)
             line = self.audited(book, f"{path}_endpoint", endpoint_id)

@@ -13,6 +13,7 @@ from acquiring.models import Delivery, WebhookEndpoint
 from acquiring.services import redeliveries
 from acquiring.services.redeliveries import redeliver_event
 from acquiring.services.webhook_endpoints import disable_endpoint, enable_endpoint
+from acquiring.webhooks.schedule import Verdict
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from tests.acquiring.outbox import (
@@ -210,6 +211,24 @@ def test_what_was_skipped_while_an_endpoint_was_off_goes_out(client: Client, mer
     assert "There is nothing to do" in said
     due = Delivery.objects.filter(merchant_no=merchant_no, status="DUE")
     assert set(due.values_list("endpoint_id", flat=True)) == {endpoint_id}
+
+
+def test_an_endpoints_page_leads_to_what_failed(client: Client, merchant_no: str):
+    endpoint_id = make_endpoint(merchant_no, "https://off.example.com/")
+    event_id = record_event(merchant_no, None)
+    end_deliveries(merchant_no, Verdict("DEAD", "gone"), status_code=410, error="status")
+    failed = delivery_of(event_id)
+    record_event(merchant_no)
+    end_deliveries(merchant_no, DEAD)
+    where = reverse("admin:acquiring_webhookendpoint_change", args=[endpoint_id])
+    text = client.get(where).content.decode().replace("&amp;", "&")
+    assert f'{LIST}?status__exact=DEAD&resent=no&q={endpoint_id}">1</a>' in text
+    assert "gone: the receiver answered 410" in text
+    assert failed in text
+    shown_there = client.get(LIST, {"status__exact": "DEAD", "resent": "no", "q": endpoint_id})
+    assert [row.pk for row in shown_there.context["cl"].result_list] == [failed]
+    delivery = reverse("admin:acquiring_delivery_change", args=[failed])
+    assert "gone: the receiver answered 410" in client.get(delivery).content.decode()
 
 
 def act_page_of(merchant_no: str) -> str:

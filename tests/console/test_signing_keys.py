@@ -291,6 +291,26 @@ class TestPages:
         assert "Copy it now" not in told
         assert "Tell the merchant the new key id" in told
 
+    def test_a_key_is_found_by_its_hint_and_by_its_merchants_name(self, client: Client):
+        name = numbers.new_number("shop")
+        merchant = make_merchant(name=name)
+        key = Credential.objects.get(pk=merchant["key_id"])
+        listed = page(Credential, "changelist")
+        for typed in (name[3:], key.hint):
+            found = client.get(listed, {"q": typed}).context["cl"].result_list
+            assert key.pk in [row.pk for row in found], typed
+        assert not client.get(listed, {"q": "no such"}).context["cl"].result_list
+
+    def test_a_merchants_page_shows_its_rate_limit_beside_the_default(
+        self, client: Client, settings: Any
+    ):
+        settings.MERCHANT_RATE_LIMIT_PER_S = 123
+        merchant_no = make_merchant()["merchant_no"]
+        address = page(Merchant, "change", merchant_no)
+        assert "123 (the platform" in client.get(address).content.decode()
+        Merchant.objects.filter(pk=merchant_no).update(rate_limit_per_s=45)
+        assert "45 (the platform" in client.get(address).content.decode()
+
     def test_signed_only_is_a_field_and_works_at_once(self, client: Client):
         merchant = make_merchant()
         signer = make_signer(merchant["merchant_no"])

@@ -20,12 +20,10 @@ from django.utils.translation import gettext_lazy as _
 
 from acquiring.admin.reason_words import explain_delivery
 from acquiring.models import Delivery
+from acquiring.services.letters import SKIPPED_DAYS, list_letters, list_unresent
 from acquiring.services.redeliveries import (
-    SKIPPED_DAYS,
     PassedOver,
     ResendReport,
-    list_letters,
-    list_unresent,
     resend_chosen,
     resend_letters,
 )

@@ -16,7 +16,7 @@ from acquiring.admin.dead_letters import DEAD_QUERY, MOST_COUNTED, show_count
 from acquiring.admin.reason_words import explain_endpoint, explain_try
 from acquiring.endpoint_states import EndpointState, list_endpoint_states
 from acquiring.models import Delivery, DeliveryTry, WebhookEndpoint
-from acquiring.services.redeliveries import list_unresent
+from acquiring.services.letters import list_unresent
 from acquiring.services.webhook_endpoints import disable_endpoint, enable_endpoint
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action

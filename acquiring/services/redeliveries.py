@@ -5,40 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from django.db import connection
-from django.db.models import (
-    BooleanField,
-    Exists,
-    F,
-    Func,
-    OuterRef,
-    Q,
-    QuerySet,
-    TextField,
-    Value,
-)
-from django.db.models.functions import Coalesce
 
 from acquiring.contracts import NoDeliveryTarget
 from acquiring.event_types import EventType
 from acquiring.models import Delivery, MerchantEvent, WebhookEndpoint
 from acquiring.services.idempotency import current_claim
+from acquiring.services.letters import Letters, list_letters, list_unresent
 from acquiring.services.order_moves import DELIVERY_TASK
 from paymentplatform.kernel import numbers, transactions
-from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.errors import DomainError, NotFound
 from paymentplatform.kernel.jobs import ring
 
 BATCH: Final = 500
 """How many deliveries one transaction makes at most."""
-
-SKIPPED_DAYS: Final = 7
-"""Of a merchant's SKIPPED deliveries its bulk takes those whose events are no older; the command takes all."""
 
 _NO_TARGET: Final = str(NoDeliveryTarget.code)
 
@@ -62,15 +46,6 @@ class ResendReport:
     resent: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     passed_over: Counter[PassedOver] = field(default_factory=Counter)
-
-
-@dataclass(frozen=True, slots=True)
-class Letters:
-    """What a merchant's bulk would find: dead and skipped with a target today, and those whose endpoint is off."""
-
-    dead: QuerySet[Delivery]
-    skipped: QuerySet[Delivery]
-    stuck: QuerySet[Delivery]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,28 +127,6 @@ def resend_letters(*, merchant_no: str) -> tuple[ResendReport, Letters]:
         oldest = rows.order_by("delivery_no").values_list("delivery_no", flat=True)
         batch.extend(oldest[: BATCH - len(batch)])
     return _resend_chosen(batch, ("DEAD", "SKIPPED")), list_letters(merchant_no=merchant_no)
-
-
-def list_letters(*, merchant_no: str) -> Letters:
-    """Return the queries of a merchant's letters that were not resent since; count them only up to a limit."""
-    dead = list_unresent(Delivery.objects.filter(status="DEAD", merchant_no=merchant_no))
-    since = database_now() - timedelta(days=SKIPPED_DAYS)
-    skipped = list_unresent(
-        Delivery.objects.filter(
-            status="SKIPPED",
-            event__merchant_no=merchant_no,
-            event__event_id__gte=numbers.first_number(numbers.EVENT, since),
-        )
-    )
-    is_stuck = Q(endpoint_id__isnull=False) & ~Exists(_enabled_endpoint())
-    return Letters(
-        dead=dead.filter(_has_target()),
-        skipped=skipped.filter(_has_target()),
-        stuck=Delivery.objects.filter(
-            Q(pk__in=dead.filter(is_stuck).values("pk"))
-            | Q(pk__in=skipped.filter(is_stuck).values("pk"))
-        ),
-    )
 
 
 @transactions.start
@@ -287,50 +240,6 @@ def _claimed_number(target: _Target) -> str | None:
         return None
     parent = f"{claim}/{target.endpoint_id or ''}"
     return numbers.derive_number(numbers.DELIVERY, parent=parent, count=1)
-
-
-def list_unresent(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Narrow deliveries to those that are the last to their target; one that had no target is always the last."""
-    nothing = Value("", output_field=TextField())
-    newer = (
-        Delivery.objects.annotate(endpoint=Coalesce("endpoint_id", nothing))
-        .filter(
-            event=OuterRef("event"),
-            target=OuterRef("target"),
-            endpoint=Coalesce(OuterRef("endpoint_id"), nothing),
-        )
-        .filter(
-            Q(created_at__gt=OuterRef("created_at"))
-            | Q(created_at=OuterRef("created_at"), delivery_no__gt=OuterRef("delivery_no"))
-        )
-    )
-    return rows.filter(~Exists(newer))
-
-
-def _enabled_endpoint() -> QuerySet[WebhookEndpoint]:
-    return WebhookEndpoint.objects.filter(endpoint_id=OuterRef("endpoint_id"), enabled=True)
-
-
-def _has_target() -> Q:
-    """Whether a delivery could go out today: to its notify_url, to its endpoint, or, when it had no target, to an
-    endpoint that wants its event and never had it.
-    """
-    reached = Delivery.objects.filter(
-        event_id=OuterRef(OuterRef("event_id")), endpoint_id=OuterRef("endpoint_id")
-    )
-    wants = Func(
-        F("events"), OuterRef("event__type"), function="jsonb_exists", output_field=BooleanField()
-    )
-    wanting = (
-        WebhookEndpoint.objects.filter(merchant_id=OuterRef("merchant_no"), enabled=True)
-        .annotate(wants=wants)
-        .filter(Q(events=[]) | Q(wants=True))
-    )
-    return (
-        Q(endpoint_id__isnull=True, url__isnull=False)
-        | Q(Exists(_enabled_endpoint()))
-        | Q(Q(url__isnull=True), Exists(wanting.filter(~Exists(reached))))
-    )
 
 
 def _resend_chosen(

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from acquiring.models import Delivery, WebhookEndpoint
-from acquiring.services import redeliveries
+from acquiring.services import letters, redeliveries
 from acquiring.services.redeliveries import redeliver_event
 from acquiring.services.webhook_endpoints import disable_endpoint, enable_endpoint
 from acquiring.webhooks.schedule import Verdict
@@ -211,6 +211,19 @@ def test_what_was_skipped_while_an_endpoint_was_off_goes_out(client: Client, mer
     assert "There is nothing to do" in said
     due = Delivery.objects.filter(merchant_no=merchant_no, status="DUE")
     assert set(due.values_list("endpoint_id", flat=True)) == {endpoint_id}
+
+
+def test_a_press_looks_at_so_many_newest_events_only(
+    client: Client, merchant_no: str, monkeypatch: pytest.MonkeyPatch
+):
+    _older, newer = record_event(merchant_no, None), record_event(merchant_no, None)
+    make_endpoint(merchant_no, "https://later.example.com/")
+    monkeypatch.setattr(letters, "MOST_EVENTS", 1)
+    address = act_page_of(merchant_no)
+    assert "0 dead and 1 skipped" in client.get(address).content.decode()
+    client.post(address, {"reason": "because"})
+    (sent,) = Delivery.objects.filter(merchant_no=merchant_no, status="DUE")
+    assert sent.event_id == newer
 
 
 def test_an_endpoints_page_leads_to_what_failed(client: Client, merchant_no: str):

@@ -9,7 +9,7 @@ import msgspec
 from acquiring.contracts import Method, PaymentFailure
 from engine.contracts import PaymentStatus
 from paymentplatform.kernel.errors import Action, DomainError, PermissionRefused
-from paymentplatform.kernel.fields import PaymentNo, choice_of, shown
+from paymentplatform.kernel.fields import STORABLE_PATTERN, PaymentNo, choice_of, shown
 
 REFUSALS: Final = (
     "order_not_payable",
@@ -56,7 +56,8 @@ class PayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[
             str,
             shown(
-                "The payer's agreement with you: required with `BALANCE`, `use_balance` or `balance_amount`."
+                "The payer's agreement with you: required with `BALANCE`, `use_balance` or `balance_amount`.",
+                pattern=STORABLE_PATTERN,
             ),
         ]
         | None

@@ -22,7 +22,7 @@ from checkout.services.acceptance import pay_order
 from checkout.services.consult import list_methods
 from checkout.services.wishes import PayCommand
 from engine.contracts import CardTokenInvalid
-from paymentplatform.kernel.fields import amount_of, shown
+from paymentplatform.kernel.fields import STORABLE_PATTERN, amount_of, shown
 from paymentplatform.kernel.numbers import ORDER
 from paymentplatform.kernel.openapi import operation
 from paymentplatform.kernel.rest import decode_body, json_response, path_number
@@ -64,7 +64,10 @@ class ConsultBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payer_token: (
         Annotated[
             str,
-            shown("The payer's agreement with you: `BALANCE` then says whether it can pay this."),
+            shown(
+                "The payer's agreement with you: `BALANCE` then says whether it can pay this.",
+                pattern=STORABLE_PATTERN,
+            ),
         ]
         | None
     ) = None
@@ -73,6 +76,7 @@ class ConsultBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.Meta(
             max_length=35,
             description="Language of `name`: `zh` and what begins with it is Chinese, all else English.",
+            extra_json_schema={"pattern": STORABLE_PATTERN},
         ),
     ] = "zh-hans"
 

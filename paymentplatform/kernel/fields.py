@@ -18,6 +18,8 @@ COMPONENT: Final = "x-component"
 """Marks a kind that stands in the document once, under this name (``paymentplatform.openapi_hooks``)."""
 
 NUMBER_BODY: Final = "[0-9a-hjkmnp-tv-z]{22}"
+STORABLE_PATTERN: Final = "^[^\\u0000]*$"
+"""Of a text that is only looked at: whatever a JSON text can hold but NUL, which no body may."""
 MERCHANT_NUMBER_PATTERN: Final = "^[A-Za-z0-9_.\\-]{1,64}$"
 
 

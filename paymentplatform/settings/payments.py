@@ -20,7 +20,9 @@ FIELD_ENCRYPTION_KEY = env.str(
 )
 """Fernet key of secrets at rest; several, comma-separated, while one is being replaced (newest first)."""
 
-SUPPORT_CONTACT = env.str("SUPPORT_CONTACT", default=outside_production("mailto:support@pay.example"))
+SUPPORT_CONTACT = env.str(
+    "SUPPORT_CONTACT", default=outside_production("mailto:support@pay.example")
+)
 """How payers reach the support, on their pages: text, or a link by mailto:, tel:, http: or https:. Empty: not shown."""
 
 _SANDBOX_CHANNELS = [

@@ -185,7 +185,9 @@ def _identify(credential: Credential) -> MerchantIdentity:
     )
 
 
-_identities: ConfigCache[str, MerchantIdentity] = ConfigCache(_load_identity, seconds=5)
+_identities: ConfigCache[str, MerchantIdentity] = ConfigCache(
+    _load_identity, name="credentials", seconds=5
+)
 _signing_keys: ConfigCache[str, tuple[VerificationKey, MerchantIdentity]] = ConfigCache(
-    _load_signing_key, seconds=5
+    _load_signing_key, name="signing_keys", seconds=5
 )

@@ -48,3 +48,8 @@ SWEPT_ROWS: Final = Counter(
     "platform_swept_rows", "Due rows that a sweep has worked off", ("task",)
 )
 TASKS: Final = Counter("platform_tasks", "Finished background tasks", ("task", "state"))
+CONFIG_CACHE_LOOKUPS: Final = Counter(
+    "platform_config_cache_lookups",
+    "Questions to the caches of configuration, answered from memory or not",
+    ("cache", "result"),
+)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from paymentplatform.kernel import cache
+from paymentplatform.kernel import cache, metrics
 from paymentplatform.kernel.cache import ConfigCache
 from tests.barrier import run_times
 
@@ -52,7 +52,7 @@ class Source:
 
 def test_a_value_is_loaded_once_and_again_when_it_is_old(clock: Clock):
     source = Source()
-    cached = ConfigCache(source.load, seconds=SECONDS)
+    cached = ConfigCache(source.load, name="test", seconds=SECONDS)
     assert [cached.get("a"), cached.get("a")] == [1, 1]
     clock.now += SECONDS * 0.8 - 0.01
     assert cached.get("a") == 1
@@ -62,7 +62,7 @@ def test_a_value_is_loaded_once_and_again_when_it_is_old(clock: Clock):
 
 
 def test_entries_do_not_all_become_old_together(clock: Clock):
-    cached = ConfigCache(Source().load, seconds=SECONDS)
+    cached = ConfigCache(Source().load, name="test", seconds=SECONDS)
     for n in range(200):
         cached.get(str(n))
     ages = {entry[0] - clock.now for entry in cached._entries.values()}
@@ -73,7 +73,7 @@ def test_entries_do_not_all_become_old_together(clock: Clock):
 
 def test_one_refreshes_while_the_others_keep_the_old_value(clock: Clock):
     source = Source()
-    cached = ConfigCache(source.load, seconds=SECONDS)
+    cached = ConfigCache(source.load, name="test", seconds=SECONDS)
     cached.get("a")
     clock.now += OLDEST_S + 1
     source.gate.clear()
@@ -92,7 +92,7 @@ def test_one_refreshes_while_the_others_keep_the_old_value(clock: Clock):
 
 def test_a_refusal_is_not_remembered_and_drops_the_old_value(clock: Clock):
     source = Source()
-    cached = ConfigCache(source.load, seconds=SECONDS)
+    cached = ConfigCache(source.load, name="test", seconds=SECONDS)
     cached.get("a")
     clock.now += OLDEST_S + 1
     source.refuses = True
@@ -106,9 +106,47 @@ def test_a_refusal_is_not_remembered_and_drops_the_old_value(clock: Clock):
 
 def test_it_stays_small_and_forgets_when_told(clock: Clock):
     source = Source()
-    cached = ConfigCache(source.load, seconds=SECONDS, limit=3)
+    cached = ConfigCache(source.load, name="test", seconds=SECONDS, limit=3)
     for n in range(10):
         cached.get(str(n))
         assert len(cached._entries) <= 3
     cached.forget()
     assert cached.get("9") == 11
+
+
+def test_what_has_the_same_stamp_is_kept_without_loading_it_again(clock: Clock):
+    source, stamps = Source(), {"a": 1}
+    cached = ConfigCache(source.load, name="test", seconds=SECONDS, read_stamp=stamps.__getitem__)
+    assert cached.get("a") == 1
+    for _age in range(3):
+        clock.now += OLDEST_S + 1
+        assert cached.get("a") == 1
+    stamps["a"] = 2
+    assert cached.get("a") == 1, "not asked again before it is old"
+    clock.now += OLDEST_S + 1
+    assert [cached.get("a"), cached.get("a")] == [2, 2]
+    assert (source.loads, cached.misses) == (2, 5)
+
+
+def test_a_change_while_it_loads_is_seen_at_the_next_look(clock: Clock):
+    stamp = [1]
+
+    def load(_key: str) -> int:
+        stamp[0] += 1
+        return stamp[0]
+
+    cached = ConfigCache(load, name="test", seconds=SECONDS, read_stamp=lambda _key: stamp[0])
+    assert cached.get("a") == 2
+    clock.now += OLDEST_S + 1
+    assert cached.get("a") == 3
+
+
+def test_hits_and_misses_are_counted_under_its_name(clock: Clock):
+    def counted(result: str) -> float:
+        return metrics.CONFIG_CACHE_LOOKUPS.labels("counted", result)._value.get()
+
+    before = counted("hit"), counted("miss")
+    cached = ConfigCache(Source().load, name="counted", seconds=SECONDS)
+    for _again in range(10):
+        cached.get("a")
+    assert (counted("hit") - before[0], counted("miss") - before[1]) == (9, 1)

@@ -151,11 +151,28 @@ def merchant_available(*, merchant_no: str, currency: str) -> str:
     )
 
 
+def payout_in_flight(*, merchant_no: str, currency: str) -> str:
+    """Build the code of a merchant's account for money on its way to his bank account."""
+    return build_account_code(
+        kind=AccountKind.PAYOUT_IN_FLIGHT, owner=merchant_no, currency=currency
+    )
+
+
 def channel_receivable(*, channel_code: str, currency: str) -> str:
     """Build the code of what a channel owes the platform."""
     return build_account_code(
         kind=AccountKind.CHANNEL_RECEIVABLE, owner=channel_code, currency=currency
     )
+
+
+def channel_short(*, channel_code: str, currency: str) -> str:
+    """Build the code of money that we have paid for and the channel says it never took."""
+    return build_account_code(kind=AccountKind.CHANNEL_SHORT, owner=channel_code, currency=currency)
+
+
+def channel_cost(*, channel_code: str, currency: str) -> str:
+    """Build the code of what a channel has charged the platform for its services."""
+    return build_account_code(kind=AccountKind.CHANNEL_COST, owner=channel_code, currency=currency)
 
 
 def suspense(*, channel_code: str, currency: str) -> str:

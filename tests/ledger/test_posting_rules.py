@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import posting_rules as rules
+from ledger import settlement_rules as settling
 from ledger.chart import parse_account_code
 from ledger.contracts import AccountKind, InvalidPosting, JournalDraft
 from ledger.posting_rules import BalanceLeg, ChannelLeg
@@ -143,6 +144,62 @@ TABLE = [
         [("A20:platform:CNY", "E10:platform:CNY", 10_000)],
     ),
 ]
+OF_CHANNEL = {"channel_code": "c", "currency": "CNY"}
+DIFFERENCE = OF_CHANNEL | {"discrepancy_no": "d", "amount": 10_000}
+OF_MERCHANT = {"merchant_no": "m", "currency": "CNY", "amount": 10_000}
+TABLE += [
+    (
+        settling.build_channel_settled(**OF_CHANNEL, reference="s", gross=10_000, cost=50),
+        [("A20:platform:CNY", "A10:c:CNY", 9_950), ("X10:c:CNY", "A10:c:CNY", 50)],
+    ),
+    (
+        settling.build_channel_settled(**OF_CHANNEL, reference="s", gross=50, cost=50),
+        [("X10:c:CNY", "A10:c:CNY", 50)],
+    ),
+    (
+        settling.build_channel_cost_corrected(**OF_CHANNEL, reference="s", change=7),
+        [("X10:c:CNY", "A10:c:CNY", 7)],
+    ),
+    (
+        settling.build_channel_cost_corrected(**OF_CHANNEL, reference="s", change=-7),
+        [("A10:c:CNY", "X10:c:CNY", 7)],
+    ),
+    *(
+        (build(**DIFFERENCE), [(debit, credit, 10_000)])
+        for build, debit, credit in (
+            (settling.build_channel_long_found, "A10:c:CNY", "L90:c:CNY"),
+            (settling.build_channel_long_withdrawn, "L90:c:CNY", "A10:c:CNY"),
+            (settling.build_channel_short_found, "A90:c:CNY", "A10:c:CNY"),
+            (settling.build_channel_short_recovered, "A10:c:CNY", "A90:c:CNY"),
+            (settling.build_channel_short_written_off, "X90:platform:CNY", "A90:c:CNY"),
+        )
+    ),
+    (
+        settling.build_channel_long_credited(**DIFFERENCE, merchant_no="m"),
+        [("L90:c:CNY", "L20:m:CNY", 10_000)],
+    ),
+    (
+        settling.build_channel_short_charged(**DIFFERENCE, merchant_no="m"),
+        [("L21:m:CNY", "A90:c:CNY", 10_000)],
+    ),
+    (
+        settling.build_chargeback(**OF_MERCHANT, channel_code="c", chargeback_no="b"),
+        [("L21:m:CNY", "A10:c:CNY", 10_000)],
+    ),
+    (
+        settling.build_merchant_release(**OF_MERCHANT, reference="b"),
+        [("L20:m:CNY", "L21:m:CNY", 10_000)],
+    ),
+    *(
+        (build(**OF_MERCHANT, payout_no="p"), [(debit, credit, 10_000)])
+        for build, debit, credit in (
+            (settling.build_payout_sent, "L21:m:CNY", "L22:m:CNY"),
+            (settling.build_payout_confirmed, "L22:m:CNY", "A20:platform:CNY"),
+            (settling.build_payout_failed, "L22:m:CNY", "L21:m:CNY"),
+        )
+    ),
+]
+MAY_OVERDRAW = {"chargeback", "channel_short_charged"}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +213,7 @@ class TestTable:
         for posting in draft.postings:
             kind = parse_account_code(posting.debit).kind
             if kind in {"L20", "L21", "L22", "L30", "L90"} and not posting.spend:
-                assert net(draft, posting.debit) >= 0
+                assert net(draft, posting.debit) >= 0 or draft.event_type in MAY_OVERDRAW
 
 
 class TestRefusals:
@@ -190,3 +247,8 @@ class TestRefusals:
                 amount=1,
                 fee=2,
             )
+
+    @pytest.mark.parametrize("cost", [-1, 101])
+    def test_a_channel_cannot_keep_more_than_it_owes(self, cost):
+        with pytest.raises(InvalidPosting):
+            settling.build_channel_settled(**OF_CHANNEL, reference="s", gross=100, cost=cost)

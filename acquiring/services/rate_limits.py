@@ -161,7 +161,8 @@ class MerchantLimits:
 class GuessLimits:
     """Addresses that have lately presented keys that do not exist: a bucket each, for the latest of them only."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -173,12 +174,12 @@ class GuessLimits:
             bucket = self._buckets.get(address)
             if bucket is None:
                 return 0
-            bucket.leak(time.monotonic())
+            bucket.leak(self._clock())
             return max(0, math.ceil(bucket.find_wait()))
 
     def note(self, address: str, *, per_minute: int) -> None:
         """Count one wrong key."""
-        now = time.monotonic()
+        now = self._clock()
         with self._lock:
             bucket = self._buckets.pop(address, None) or _Bucket(1.0, GUESSES_AT_ONCE, now)
             bucket.rate = per_minute / 60

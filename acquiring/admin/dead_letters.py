@@ -34,6 +34,7 @@ from paymentplatform.kernel.admin_tables import build_page_table
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.problems import name_error
+from paymentplatform.kernel.roles import Role
 
 MOST_COUNTED: Final = 1000
 RESENDABLE: Final = ("DEAD", "SKIPPED")
@@ -153,6 +154,7 @@ class DeadLettersOfMerchant:
     @confirmed_action(
         description=_("Deliver dead letters again"),
         permission=PERMISSION,
+        roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="redeliver-dead-letters",
         icon="send",
         foretell=lambda merchant: foretell_letters(merchant.pk),

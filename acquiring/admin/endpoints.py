@@ -28,6 +28,7 @@ from paymentplatform.kernel.admin_tables import (
     show_status,
     show_time,
 )
+from paymentplatform.kernel.roles import Role
 
 _SHOWN = 20
 _DELIVERY_COLUMNS = ("delivery_no", "event_id", "tries", "due_at", "delivered_at", "last_error")
@@ -97,6 +98,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Switch off"),
         permission="acquiring.change_webhookendpoint",
+        roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="disable",
         icon="notifications_off",
         offered=_is_on,
@@ -110,6 +112,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Switch on"),
         permission="acquiring.change_webhookendpoint",
+        roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="enable",
         icon="notifications_active",
         offered=lambda endpoint: not endpoint.enabled and endpoint.deleted_at is None,

@@ -44,6 +44,7 @@ from paymentplatform.kernel.admin_tables import (
     link_list,
     link_number,
 )
+from paymentplatform.kernel.roles import Role
 
 
 class MerchantForm(ReasonForm):
@@ -195,6 +196,7 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
     @confirmed_action(
         description=_("Change"),
         permission="acquiring.change_merchant",
+        roles=(Role.OPERATOR, Role.ADMIN),
         url_path="change-settings",
         icon="edit",
         form=MerchantForm,

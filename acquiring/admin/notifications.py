@@ -31,6 +31,7 @@ from paymentplatform.kernel.admin_tables import (
     build_page_table,
     link_number,
 )
+from paymentplatform.kernel.roles import Role
 
 EVENT_COLUMNS = ("event_id", "type", "created_at")
 DELIVERY_COLUMNS = ("delivery_no", "event_id", "status", "tries", "due_at", "reason", "url")
@@ -65,6 +66,7 @@ class MerchantEventAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Deliver again"),
         permission="acquiring.add_delivery",
+        roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="redeliver",
         icon="send",
         foretell=lambda event: foretell_redelivery(event.pk),

@@ -28,6 +28,7 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
     show_time,
 )
+from paymentplatform.kernel.roles import Role
 
 PAYMENT_COLUMNS = ("at", "payment_no", "amount", "status", "cause", "actor")
 WAYS = {
@@ -113,6 +114,7 @@ class PayerAgreementAdmin(LimitsShown):
     @confirmed_action(
         description=_("Revoke"),
         permission="checkout.change_payeragreement",
+        roles=(Role.SUPPORT, Role.RISK),
         url_path="revoke",
         icon="block",
     )

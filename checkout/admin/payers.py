@@ -30,6 +30,7 @@ from paymentplatform.kernel.admin_tables import (
 )
 from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.money import CURRENCY_EXPONENTS
+from paymentplatform.kernel.roles import Role
 
 FACTS = {
     "payment_paid": _("Payment"),
@@ -99,6 +100,7 @@ class PayerWalletAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Unlock"),
         permission="checkout.change_payerwallet",
+        roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="unlock",
         icon="lock_open",
     )

@@ -36,7 +36,7 @@ class CaseAdmin(MovesAdmin):
 
     @confirmed_action(
         description=_("Propose to resolve it"),
-        permission="console.add_proposal",
+        permission="console.propose_case_resolution",
         url_path="propose-resolution",
         icon="approval",
         service_audits=True,

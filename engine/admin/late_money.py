@@ -119,7 +119,7 @@ class LateMoneyAdmin(MovesAdmin):
 
     @confirmed_action(
         description=_("Propose a decision"),
-        permission="console.add_proposal",
+        permission="console.propose_late_money_decision",
         url_path="propose-decision",
         icon="approval",
         form=DecisionForm,

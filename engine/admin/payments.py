@@ -33,6 +33,7 @@ from paymentplatform.kernel.admin_tables import (
     show_status,
 )
 from paymentplatform.kernel.redaction import redact_text, redact_value
+from paymentplatform.kernel.roles import Role
 
 _SHOWN_CHARACTERS = 4_000
 
@@ -201,6 +202,7 @@ class ChannelCallbackAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Replay"),
         permission="engine.change_channelcallback",
+        roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="replay",
         icon="replay",
     )
@@ -259,6 +261,7 @@ class SavedCardAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Remove"),
         permission="engine.change_savedcard",
+        roles=(Role.SUPPORT, Role.RISK),
         url_path="remove",
         icon="delete",
     )

@@ -17,7 +17,7 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Apply grants after every migration that the owner's role has run; plug in the ports; name things."""
+        """Apply grants and seed roles after every migration of the owner's role; plug in the ports; name things."""
         from django.apps import apps
 
         from paymentplatform.console.services.audit import record_operator_action
@@ -37,7 +37,9 @@ def _grant_after_migration(sender: AppConfig, using: str, **_kwargs: Any) -> Non
     from django.apps import apps
 
     from paymentplatform.console.services.grants import apply_grants
+    from paymentplatform.console.services.roles import seed_roles
 
     *_others, last = [app for app in apps.get_app_configs() if app.models_module is not None]
     if using == "owner" and sender.label == last.label:
         apply_grants(using=using)
+        seed_roles(using=using)

@@ -34,6 +34,7 @@ from paymentplatform.kernel.admin_tables import (
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.errors import DomainError, InvalidRequest
 from paymentplatform.kernel.problems import name_error
+from paymentplatform.kernel.roles import EVERYBODY, ONLY_ADMINS, Role
 
 COUNTED_ROWS: Final = 10_000
 REASON_MAX_CHARACTERS: Final = 500
@@ -58,6 +59,8 @@ class ReadOnlyAdmin(ModelAdmin):
 
     ``number_prefix`` makes this the page of such numbers: every one shown anywhere links here. ``searched`` maps the
     prefix of what is typed into the search box to the column it is looked for in, exactly; ``""`` is for the rest.
+    ``seen_by`` names the roles that may look; who may act stands at each act.
+    ``more_rights`` maps permissions that views of the page's own ask for to the roles that have them.
     """
 
     checks_class = _ChecksWithoutTables
@@ -68,6 +71,8 @@ class ReadOnlyAdmin(ModelAdmin):
     list_disable_select_all = True
     view_on_site = False
     number_prefix = ""
+    seen_by: ClassVar[tuple[Role, ...]] = EVERYBODY
+    more_rights: ClassVar[dict[str, tuple[Role, ...]]] = {}
     searched: ClassVar[dict[str, str]] = {}
     change_form_outer_after_template = "console/page_tables.html"
 
@@ -191,6 +196,7 @@ def confirmed_action(
     service_audits: bool = False,
     foretell: Callable[[Any], str] | None = None,
     offered: Rule | None = None,
+    roles: tuple[Role, ...] = ONLY_ADMINS,
 ) -> Callable[[Perform], Callable[..., HttpResponse]]:
     """Make an admin method a button that asks first: GET only shows a form, POST acts.
 
@@ -198,8 +204,10 @@ def confirmed_action(
     transaction with keyword arguments ``object_no`` (the primary key) and what else ``form`` asks for, makes ONE
     service call (``transactions.join``) and returns what to say. The audit line, with what has changed of the object,
     is written in the same transaction, unless ``service_audits`` says that the service does so itself. A DomainError
-    becomes a message, or stands at the field that it names. ``permission`` is ``app.codename``. List the method's name
-    in ``actions_detail``.
+    becomes a message, or stands at the field that it names. List the method's name in ``actions_detail``.
+
+    ``permission`` is ``app.codename``; ``roles`` are those that get it when roles are seeded (every act with the same
+    permission names the same ones). For ``console.propose_KIND`` the kind says who, and ``roles`` is left out.
 
     ``foretell`` says of the object, above the button, what will happen. ``offered`` tells whether there is anything to
     do: if not, the button is not there, and whoever presses it all the same changes nothing and writes no audit line.
@@ -217,6 +225,8 @@ def confirmed_action(
             description=description, permissions=[permission], url_path=url_path, icon=icon
         )(ask_then_act)
         button.offered = offered
+        button.permission = permission
+        button.roles = roles
         return button  # type: ignore[no-any-return]
 
     return decorate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 
 from paymentplatform.console.contracts import ProposalView
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP, build_payload
@@ -15,13 +15,16 @@ from paymentplatform.console.services.proposals import (
     make_proposal,
 )
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.roles import Role
 
 AMOUNT = 500
 
 
-def operator() -> str:
-    """Somebody who may work here."""
-    return User.objects.create_user(username=numbers.new_number("op"), is_staff=True).username
+def operator(*roles: Role) -> str:
+    """Somebody who works here in these roles; who keeps the books when none is said."""
+    user = User.objects.create_user(username=numbers.new_number("op"), is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=roles or (Role.ACCOUNTANT,)))
+    return user.username
 
 
 def wish(*, payer: str, maker: str | None = None, **changes: Any) -> NewProposal:

@@ -57,7 +57,9 @@ def test_a_refused_refund_is_not_promised_to_anybody():
 
 def test_the_address_that_the_queue_links_to_offers_the_decision():
     """The list quotes a number's underscore; the page behind that address once offered nothing to anybody."""
-    checker = operator_with("console.view_proposal", "console.approve_proposal")
+    checker = operator_with(
+        "console.view_proposal", "console.approve_proposal", "console.approve_payer_top_up"
+    )
     number = proposed(payer=make_payer(balance=0)).proposal_no
     client = log_in(checker)
     listed = client.get(page(Proposal, "changelist"), {"q": number}).content.decode()

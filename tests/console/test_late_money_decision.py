@@ -256,7 +256,7 @@ class TestPages:
         return operator_with(
             "engine.view_latemoney",
             "engine.view_case",
-            "console.add_proposal",
+            "console.propose_late_money_decision",
             "console.view_proposal",
         )
 

@@ -21,7 +21,13 @@ from tests.console.proposals import AMOUNT, approve, approved, proposed
 from tests.console.test_admin import act_page, log_in, operator_with, page
 from tests.makers import make_payer
 
-MAY = ("console.view_proposal", "console.approve_proposal", "console.withdraw_proposal")
+MAY = (
+    "console.view_proposal",
+    "console.approve_proposal",
+    "console.propose_payer_top_up",
+    "console.approve_payer_top_up",
+    "console.withdraw_proposal",
+)
 
 
 @pytest.fixture

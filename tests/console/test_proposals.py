@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.db import DatabaseError, connection, transaction
 
 from ledger import api as ledger
@@ -38,6 +40,7 @@ from paymentplatform.console.services.proposals import (
 from paymentplatform.console.tasks import expire_due_proposals_task
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, PermissionRefused
+from paymentplatform.kernel.roles import Role
 from tests.barrier import failures, run_together
 from tests.console.proposals import AMOUNT, approve, operator, proposed, wish
 from tests.makers import make_payer
@@ -288,7 +291,7 @@ class TestApproval:
 
 
 @pytest.fixture
-def pay_out(monkeypatch) -> ProposalKind:
+def pay_out(monkeypatch) -> Iterator[ProposalKind]:
     """A kind whose preview depends on what there is: the whole balance goes back to the bank."""
 
     def draft(payload: Payload) -> Any:
@@ -315,7 +318,15 @@ def pay_out(monkeypatch) -> ProposalKind:
         execute=execute,
     )
     monkeypatch.setitem(KINDS, kind.name, kind)
-    return kind
+    about = ContentType.objects.get_for_model(Proposal)
+    rights = [
+        Permission.objects.create(content_type=about, codename=f"{verb}_{kind.name}", name=verb)
+        for verb in ("propose", "approve")
+    ]
+    Group.objects.get(name=Role.ACCOUNTANT).permissions.add(*rights)
+    yield kind
+    for right in rights:
+        right.delete()
 
 
 class TestChanged:

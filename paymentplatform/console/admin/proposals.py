@@ -37,6 +37,7 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
 )
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.roles import Role
 
 ACCOUNT_TITLES = {
     AccountKind.CHANNEL_RECEIVABLE: _("Channel receivable"),
@@ -118,11 +119,14 @@ class ProposalAdmin(ReadOnlyAdmin):
         if row is None or not _is_open(row):
             return []
         mine = row.maker == row.viewer
+        if not mine and not request.user.has_perm(f"console.approve_{row.kind}"):
+            return []
         return [action for action in offered if action.path.startswith("withdraw") is mine]
 
     @confirmed_action(
         description=_("Approve and do it"),
         permission="console.approve_proposal",
+        roles=(Role.OPERATOR, Role.ACCOUNTANT, Role.RISK, Role.ADMIN),
         url_path="approve",
         icon="check",
         form=ApprovalForm,
@@ -148,6 +152,7 @@ class ProposalAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Refuse"),
         permission="console.approve_proposal",
+        roles=(Role.OPERATOR, Role.ACCOUNTANT, Role.RISK, Role.ADMIN),
         url_path="refuse",
         icon="block",
         service_audits=True,
@@ -162,6 +167,7 @@ class ProposalAdmin(ReadOnlyAdmin):
     @confirmed_action(
         description=_("Withdraw"),
         permission="console.withdraw_proposal",
+        roles=(Role.SUPPORT, Role.OPERATOR, Role.ACCOUNTANT, Role.RISK, Role.ADMIN),
         url_path="withdraw",
         icon="undo",
         service_audits=True,

@@ -17,6 +17,7 @@ from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.admin_tables import link_number
+from paymentplatform.kernel.roles import ONLY_ADMINS, Role
 
 NUMBER_PREFIXES = (
     *(numbers.AGREEMENT, numbers.ATTEMPT, numbers.CASE, numbers.EVENT, numbers.KEY),
@@ -39,6 +40,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
     search_help_text = _("A whole number, or an operator's whole name")
     searched = {"": "operator"} | dict.fromkeys(NUMBER_PREFIXES, "object_no")
     ordering = ("-id",)
+    seen_by = (Role.ACCOUNTANT, Role.RISK, Role.ADMIN)
 
     @admin.display(description=_("object"), ordering="object_no")
     def about(self, line: AuditLog) -> str:
@@ -54,6 +56,7 @@ class OperatorAdmin(DjangoUserAdmin, ModelAdmin):
     could approve what he proposed.
     """
 
+    seen_by = ONLY_ADMINS
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -67,3 +70,5 @@ class OperatorAdmin(DjangoUserAdmin, ModelAdmin):
 @admin.register(Group)
 class OperatorGroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Groups of permissions."""
+
+    seen_by = ONLY_ADMINS

@@ -12,11 +12,13 @@ from drf_spectacular.settings import spectacular_settings
 
 from paymentplatform.console.docs.errors import describe_errors
 from paymentplatform.console.docs.machines import draw_machines
+from paymentplatform.console.docs.roles import draw_roles
 from paymentplatform.console.docs.tables import describe_tables, list_library_tables
 from paymentplatform.kernel.errors import InvalidRequest
 
 SECTIONS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "architecture.md": {"machines": draw_machines},
+    "roles.md": {"roles": draw_roles},
     "database.md": {"tables": describe_tables, "libraries": list_library_tables},
 }
 """Written pages with the sections of each that are made: <!-- made:NAME --> … <!-- /made:NAME -->."""

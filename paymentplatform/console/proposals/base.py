@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 
 from ledger.contracts import JournalDraft
 from paymentplatform.console.contracts import Approval, JournalPreview, PostingPreview, Preview
+from paymentplatform.kernel.roles import ONLY_ADMINS, Role
 
 Payload = Mapping[str, Any]
 
@@ -28,6 +29,9 @@ class ProposalKind:
     raise DomainErrors. ``reference_of`` is what the act is known by: at most one open proposal of a kind has it,
     and with ``once`` no second one after an approval. ``on_made`` and ``on_dropped`` (refused, withdrawn, expired) tell
     what it is about that it waits, in the same transaction; they may not refuse.
+
+    ``proposed_by`` and ``approved_by`` name the roles; the permissions ``console.propose_NAME`` and
+    ``console.approve_NAME`` come from them, and the service asks for them whoever calls it.
     """
 
     name: str
@@ -36,6 +40,8 @@ class ProposalKind:
     reference_of: Callable[[Payload], str]
     build_preview: Callable[[Payload], Preview]
     execute: Callable[[Payload, Approval], str]
+    proposed_by: tuple[Role, ...] = ONLY_ADMINS
+    approved_by: tuple[Role, ...] = ONLY_ADMINS
     once: bool = True
     on_made: Callable[[Payload], None] = _do_nothing
     on_dropped: Callable[[Payload], None] = _do_nothing

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from engine import api as engine
 from paymentplatform.console.contracts import Approval, Preview
 from paymentplatform.console.proposals.base import Payload, ProposalKind
+from paymentplatform.kernel.roles import Role
 
 
 def build_payload(*, case_no: str) -> dict[str, Any]:
@@ -39,6 +40,8 @@ CASE_RESOLUTION = ProposalKind(
     reference_of=lambda payload: str(payload["case_no"]),
     build_preview=_build_preview,
     execute=_execute,
+    proposed_by=(Role.SUPPORT, Role.OPERATOR, Role.ACCOUNTANT),
+    approved_by=(Role.OPERATOR, Role.ACCOUNTANT),
     on_made=lambda payload: engine.propose_case(case_no=payload["case_no"]),
     on_dropped=lambda payload: engine.reopen_case(case_no=payload["case_no"]),
 )

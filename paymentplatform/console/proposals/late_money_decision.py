@@ -11,6 +11,7 @@ from engine.contracts import LateMoneyDecision
 from paymentplatform.console.contracts import Approval, Preview
 from paymentplatform.console.proposals.base import Payload, ProposalKind, preview_journal
 from paymentplatform.kernel.errors import InvalidRequest
+from paymentplatform.kernel.roles import Role
 
 
 def build_payload(*, late_money_no: str, decision: LateMoneyDecision) -> dict[str, Any]:
@@ -63,6 +64,8 @@ LATE_MONEY_DECISION = ProposalKind(
     reference_of=lambda payload: str(payload["late_money_no"]),
     build_preview=_build_preview,
     execute=_execute,
+    proposed_by=(Role.SUPPORT, Role.OPERATOR, Role.ACCOUNTANT),
+    approved_by=(Role.OPERATOR, Role.ACCOUNTANT),
     on_made=_mark_case,
     on_dropped=_free_case,
     once=False,  # a refund that was refused needs another decision

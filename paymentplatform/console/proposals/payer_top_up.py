@@ -13,6 +13,7 @@ from paymentplatform.console.contracts import Approval, Preview, ProposalConflic
 from paymentplatform.console.proposals.base import Payload, ProposalKind, preview_journal
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
 from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
+from paymentplatform.kernel.roles import Role
 
 MAX_REFERENCE_CHARACTERS = 128
 
@@ -65,4 +66,6 @@ PAYER_TOP_UP = ProposalKind(
     reference_of=lambda payload: str(payload["reference"]),
     build_preview=_build_preview,
     execute=_execute,
+    proposed_by=(Role.OPERATOR, Role.ACCOUNTANT),
+    approved_by=(Role.ACCOUNTANT,),
 )

@@ -220,7 +220,9 @@ def view_proposal(row: Proposal) -> ProposalView:
 
 def _check_wish(new: NewProposal) -> AbstractBaseUser:
     _check_reason(new.reason)
-    return _get_operator(new.operator)
+    operator = _get_operator(new.operator)
+    _require_right(operator, f"propose_{_find_kind(new.kind).name}")
+    return operator
 
 
 def _check_reason(reason: str) -> None:
@@ -239,6 +241,12 @@ def _get_operator(username: str) -> AbstractBaseUser:
     if user is None:
         raise PermissionRefused(f"{username} is not an active operator.")
     return user
+
+
+def _require_right(operator: AbstractBaseUser, codename: str) -> None:
+    """Raise PermissionRefused unless one of the operator's roles may do this (superusers may)."""
+    if not operator.has_perm(f"console.{codename}"):  # type: ignore[attr-defined]
+        raise PermissionRefused(f"{operator.get_username()} has not the right {codename}.")
 
 
 def _lock_proposal(proposal_no: str) -> Proposal:
@@ -286,6 +294,7 @@ def _check_decision(row: Proposal, *, checker: AbstractBaseUser, reason: str) ->
     _check_open(row)
     if checker.get_username() == row.maker:
         raise SecondPersonRequired(f"{row.maker} made this proposal; another person must decide.")
+    _require_right(checker, f"approve_{row.kind}")
     _check_reason(reason)
 
 

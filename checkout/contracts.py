@@ -8,7 +8,7 @@ import msgspec
 
 from acquiring.contracts import Method, PaymentFailure
 from engine.contracts import PaymentStatus
-from paymentplatform.kernel.errors import Action, DomainError, PermissionRefused
+from paymentplatform.kernel.errors import Action, Conflict, DomainError, PermissionRefused
 from paymentplatform.kernel.fields import STORABLE_PATTERN, PaymentNo, choice_of, shown
 
 REFUSALS: Final = (
@@ -116,4 +116,12 @@ class MethodUnavailable(DomainError):
     code = "method_unavailable"
     status = 409
     title = "This payment method is not available for the order"
+    action = Action.FIX_REQUEST
+
+
+class RouteBookOutdated(Conflict):
+    """Another version of the route book has come into force since this one was written: look at it, then write anew."""
+
+    code = "route_book_outdated"
+    title = "Another route book has come into force meanwhile"
     action = Action.FIX_REQUEST

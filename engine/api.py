@@ -1,6 +1,6 @@
 """The engine's door: what other floors may call."""
 
-from engine.channels.registry import list_payment_options
+from engine.channels.registry import list_channel_codes, list_payment_options
 from engine.contracts import (
     CardTokenInvalid,
     Cause,
@@ -18,7 +18,8 @@ from engine.contracts import (
 )
 from engine.dossier import find_order_no, get_trade_file, list_moves
 from engine.exchange import ExchangePlan, InternalAsset, PlanOutdated, plan_exchange
-from engine.exposure import list_channels, list_exposure
+from engine.exposure import list_exposure
+from engine.health import list_channel_facts
 from engine.invariants import INVARIANTS
 from engine.references import list_references
 from engine.selectors import (
@@ -45,7 +46,12 @@ from engine.services.late_money_settling import (
 )
 from engine.services.refund_submission import repeat_due_refunds, submit_refund
 from engine.services.refunds import accept_refund
-from engine.services.saved_cards import list_saved_cards, refuse_unroutable, remove_saved_card
+from engine.services.saved_cards import (
+    find_card_channel,
+    list_saved_cards,
+    refuse_unroutable,
+    remove_saved_card,
+)
 from engine.services.submission import submit_payment
 
 __all__ = [
@@ -74,6 +80,7 @@ __all__ = [
     "create_payment",
     "decide_held_late_money",
     "decide_late_money",
+    "find_card_channel",
     "find_case",
     "find_order_no",
     "find_refund",
@@ -82,7 +89,8 @@ __all__ = [
     "get_refund_progress",
     "get_trade_file",
     "has_late_money",
-    "list_channels",
+    "list_channel_codes",
+    "list_channel_facts",
     "list_exposure",
     "list_failed_payments",
     "list_late_money",

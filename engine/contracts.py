@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from engine.channels.base import Capability, Outcome
 from engine.exchange import ExchangePlan, InternalAsset
+from engine.health_contracts import BreakerState, ChannelFacts
 from engine.late_money import (
     LateMoneyDecision,
     LateMoneyNotAsked,
@@ -344,6 +345,7 @@ class RefundNotSupported(Conflict):
 
 __all__ = [
     "AttemptView",
+    "BreakerState",
     "CallbackView",
     "Capability",
     "CardTokenInvalid",
@@ -351,6 +353,7 @@ __all__ = [
     "CaseStillNeeded",
     "CaseView",
     "Cause",
+    "ChannelFacts",
     "DetailView",
     "ExchangePlan",
     "Exposure",

@@ -14,8 +14,6 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
-from engine.channels import registry
-from engine.channels.base import Capability, Channel
 from engine.contracts import Exposure
 
 READ_EVERY_S: Final = 0.9
@@ -44,20 +42,6 @@ def list_exposure() -> list[Exposure]:
     with connection.cursor() as cursor:
         cursor.execute(_EXPOSURE)
         return [Exposure(*row) for row in cursor.fetchall()]
-
-
-def list_channels(
-    capability: Capability | None = None, *, currency: str | None = None
-) -> tuple[Channel, ...]:
-    """Return the channels, in configured order, that can do this and are not over their exposure limit.
-
-    Without a ``currency`` a channel over the limit in any currency is left out.
-    """
-    return tuple(
-        channel
-        for channel in registry.list_channels(capability)
-        if not is_over_limit(channel_code=channel.code, currency=currency)
-    )
 
 
 def find_open_channel(codes: Iterable[str], *, currency: str) -> str | None:

@@ -22,8 +22,8 @@ from acquiring.contracts import (
 from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResult
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
-from checkout.services.consult import list_candidates
 from checkout.services.payable import Agreement, read_payable, refuse_unpayable
+from checkout.services.routing import plan_route
 from checkout.services.spending import release_failed_spending
 from checkout.services.wallets import verify_payment_password
 from checkout.services.wishes import (
@@ -242,11 +242,17 @@ def _pay_through_channel(
     agreement_no: str | None = None,
 ) -> PayResult:
     payment_no = numbers.new_number(numbers.PAYMENT)
-    options = {
-        name: value
-        for name, value in msgspec.structs.asdict(command.options).items()
-        if value is not None and name != "payer_token"
-    }
+    options = command.channel_options
+    collected = order.amount if plan is None or plan.external is None else plan.external.amount
+    route = plan_route(
+        merchant_no=order.merchant_no,
+        method=command.method,
+        currency=order.currency,
+        amount=collected,
+        seed=payment_no,
+        terminal=command.terminal,
+        options=options,
+    )
     accept_payment(
         new=engine.NewPayment(
             payment_no=payment_no,
@@ -257,7 +263,7 @@ def _pay_through_channel(
             currency=order.currency,
             fee_amount=acquiring.calculate_fee(order=order),
             options_digest=digest,
-            candidates=list_candidates(method=command.method, currency=order.currency),
+            candidates=route.candidates,
             subject=order.subject,
             expires_at=order.expires_at,
             return_url=f"{settings.BASE_URL}/cashier/{order.cashier_token}/return",
@@ -270,6 +276,7 @@ def _pay_through_channel(
         ),
         cause=command.cause,
         agreement_no=agreement_no,
+        route=route,
     )
     failpoint("payment_accepted", order.order_no)
     return build_pay_result(acquiring.submit_payment(payment_no=payment_no))

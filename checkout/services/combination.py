@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from acquiring import api as acquiring
 from acquiring.contracts import PayerTokenInvalid
+from checkout.services.routing import Route, record_route
 from checkout.services.spending import (
     get_room_today,
     release_failed_spending,
@@ -49,9 +50,11 @@ def find_spendable(
 
 @transactions.start
 def accept_payment(
-    *, new: engine.NewPayment, cause: str, agreement_no: str | None
+    *, new: engine.NewPayment, cause: str, agreement_no: str | None, route: Route
 ) -> engine.PaymentStatus:
     """Count the balance part under the agreement, if there is one, then accept the payment: T2 (start).
+
+    The route's decision is kept with it.
 
     Locks: agreement, order, payment, details, attempt, ledger. Returns PAYING; or FAILED when the payer has less than
     an exact plan takes. Raises PayerTokenInvalid when the agreement does not allow an exact plan, PlanOutdated when the
@@ -59,7 +62,7 @@ def accept_payment(
     """
     plan = new.plan
     if agreement_no is None or plan is None or plan.payer_no is None:
-        return _start_payment(new=new, cause=cause)
+        return _start(new, cause, route)
     reserved = reserve_spending(
         payment_no=new.payment_no,
         agreement_no=agreement_no,
@@ -71,7 +74,13 @@ def accept_payment(
             raise engine.PlanOutdated
         detail = "The agreement was revoked, or the amount is over one of its limits."
         raise PayerTokenInvalid(detail)
-    status = _start_payment(new=new, cause=cause)
+    status = _start(new, cause, route)
     if status == engine.PaymentStatus.FAILED:
         release_spending(agreement_no=agreement_no, payment_no=new.payment_no)
+    return status
+
+
+def _start(new: engine.NewPayment, cause: str, route: Route) -> engine.PaymentStatus:
+    status = _start_payment(new=new, cause=cause)
+    record_route(route, new=new)
     return status

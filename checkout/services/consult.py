@@ -80,7 +80,10 @@ def find_refusal(
     if allowed_methods is not None and method not in allowed_methods:
         return "not_allowed_by_merchant"
     currency = order.currency if order is not None else None
-    if method != Method.BALANCE and not list_candidates(method=method, currency=currency):
+    if method != Method.BALANCE and not any(
+        channel.takes_method and not channel.is_over_limit
+        for channel in engine.list_channel_facts(method=Capability(method), currency=currency)
+    ):
         return "no_channel"
     return None
 
@@ -125,9 +128,3 @@ def _list_options(
         Option(option.code, option.name_zh if language == "zh" else option.name_en)
         for option in engine.list_payment_options(Capability(method))
     ]
-
-
-def list_candidates(*, method: Method, currency: str | None = None) -> tuple[str, ...]:
-    """Return the codes of the channels that take this method now, in the order in which they are tried."""
-    channels = engine.list_channels(Capability(method), currency=currency)
-    return tuple(channel.code for channel in channels)

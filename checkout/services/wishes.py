@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from acquiring.contracts import Method, PayableOrder, PayerTokenInvalid
 from checkout.contracts import MethodUnavailable, PayOptions
-from checkout.services.consult import find_refusal, list_candidates, refuse_odd_options
+from checkout.services.consult import find_refusal, refuse_odd_options
 from checkout.services.payable import Agreement
+from checkout.services.routing import plan_route
 from checkout.services.spending import find_room_beside, release_failed_spending
 from engine import api as engine
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
@@ -45,6 +48,12 @@ class PayCommand:
     def is_exact(self) -> bool:
         """Whether the balance is to give a certain amount, not what it has."""
         return self.method == Method.BALANCE or self.balance_amount is not None
+
+    @property
+    def channel_options(self) -> dict[str, str]:
+        """The options that a channel is told; a payer's token stays with us."""
+        given = msgspec.structs.asdict(self.options).items()
+        return {name: value for name, value in given if value is not None and name != "payer_token"}
 
     def find_wanted(self, order: PayableOrder) -> int:
         """Return the most that the balance is to give, in minor units."""
@@ -123,7 +132,14 @@ def refuse_hopeless(
             card_token=command.options.card_token,
             merchant_no=order.merchant_no,
             payer_ref=order.payer_ref,
-            candidates=list_candidates(method=command.method, currency=order.currency),
+            candidates=plan_route(
+                merchant_no=order.merchant_no,
+                method=command.method,
+                currency=order.currency,
+                amount=max(1, order.amount - (command.balance_amount or 0)),
+                terminal=command.terminal,
+                options=command.channel_options,
+            ).candidates,
         )
     if not command.takes_balance:
         return

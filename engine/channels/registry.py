@@ -177,6 +177,11 @@ def list_channels(capability: Capability | None = None) -> tuple[Channel, ...]:
     )
 
 
+def list_channel_codes() -> tuple[str, ...]:
+    """Return the codes of all channels, in configured order."""
+    return tuple(_channels())
+
+
 def list_payment_options(capability: Capability) -> tuple[PaymentOption, ...]:
     """Return the banks or wallets of a method over all channels that take it, each code once, in their order."""
     found: dict[str, PaymentOption] = {}

@@ -39,6 +39,14 @@ def name_card_owner(*, merchant_no: str, payer_ref: str) -> str:
     return hashlib.sha256(f"{merchant_no}\0{payer_ref}".encode()).hexdigest()[:40]
 
 
+def find_card_channel(*, card_token: str | None, merchant_no: str) -> str | None:
+    """Return the channel that a saved card of this merchant belongs to; None for whatever is no such card."""
+    if card_token is None or not is_saved_card(card_token):
+        return None
+    cards = SavedCard.objects.filter(card_no=card_token, merchant_no=merchant_no)
+    return cards.values_list("channel_code", flat=True).first()
+
+
 def route_card_token(
     *, card_token: str | None, merchant_no: str, payer_ref: str | None, candidates: Sequence[str]
 ) -> tuple[str, ...]:

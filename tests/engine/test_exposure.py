@@ -6,7 +6,7 @@ import pytest
 from django.test import override_settings
 
 from acquiring.contracts import Method
-from checkout.services.consult import list_candidates
+from checkout.services.routing import plan_route
 from engine import exposure
 from engine.contracts import Cause
 from engine.services.outcomes import apply_attempt_outcome
@@ -22,6 +22,12 @@ Channels = tuple[ScriptedChannel, ScriptedChannel]
 def fresh_figures() -> None:
     """Look at the table itself at the first question."""
     exposure.forget_figures()
+
+
+def list_candidates(*, currency: str = "CNY") -> tuple[str, ...]:
+    return plan_route(
+        merchant_no="mch_1", method=Method.QR_CODE, currency=currency, amount=10_00
+    ).candidates
 
 
 def exposed(code: str = "scripted", currency: str = "CNY") -> dict[str, int]:
@@ -113,8 +119,8 @@ class TestLimit:
         trade = silent_trade(channels)
         with override_settings(CHANNEL_EXPOSURE_LIMIT=total()):
             exposure.forget_figures()
-            assert list_candidates(method=Method.QR_CODE, currency="CNY") == ("scripted2",)
-            assert list_candidates(method=Method.QR_CODE, currency="USD") == (
+            assert list_candidates() == ("scripted2",)
+            assert list_candidates(currency="USD") == (
                 "scripted",
                 "scripted2",
             )
@@ -127,19 +133,19 @@ class TestLimit:
             apply_attempt_outcome(attempt_no=number_of(trade), answer=answer, cause=Cause.INQUIRY)
             exposure.forget_figures()
 
-            assert list_candidates(method=Method.QR_CODE, currency="CNY")[0] == "scripted"
+            assert list_candidates()[0] == "scripted"
 
     def test_of_nothing_is_no_limit(self, channels: Channels):
         silent_trade(channels)
         with override_settings(CHANNEL_EXPOSURE_LIMIT=0):
-            assert list_candidates(method=Method.QR_CODE)[0] == "scripted"
+            assert list_candidates()[0] == "scripted"
 
     def test_spares_exempt_channels(self, channels: Channels):
         silent_trade(channels)
         with override_settings(
             CHANNEL_EXPOSURE_LIMIT=1, CHANNEL_EXPOSURE_EXEMPT=frozenset({"scripted"})
         ):
-            assert list_candidates(method=Method.QR_CODE)[0] == "scripted"
+            assert list_candidates()[0] == "scripted"
 
     def test_is_asked_again_at_failover(self, channels: Channels):
         channels[0].pay_answers += [PENDING]

@@ -17,6 +17,8 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     ),
     "checkout_transition": ("1 per answer to such a request, 1 per end", _FOR_EVER),
     "checkout_agreement_use": ("1 per combined payment under an agreement", _FOR_EVER),
+    "checkout_route_book": ("1 per change of the routing rules", _FOR_EVER),
+    "checkout_route_decision": ("1 per payment through a channel", _FOR_EVER),
     "acquiring_merchant": (_SMALL, _FOR_EVER),
     "acquiring_credential": (_SMALL, _FOR_EVER),
     "acquiring_used_nonce": ("1 per signed request", "15 minutes"),

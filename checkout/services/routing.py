@@ -1,0 +1,84 @@
+"""Where a payment goes: gathers the facts, asks the pure choice, and keeps what was decided with the payment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from acquiring.contracts import Method
+from checkout.models import RouteDecision
+from checkout.routing import RouteChoice, RouteFacts, choose_route
+from checkout.services.route_books import get_route_book
+from engine import api as engine
+from engine.contracts import Capability
+from paymentplatform.kernel import transactions
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A choice with what it was made from."""
+
+    facts: RouteFacts
+    book_version: int
+    choice: RouteChoice
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The channels in the order in which they may be tried; none: nobody can take the payment now."""
+        return self.choice.codes
+
+
+@transactions.forbid
+def plan_route(
+    *,
+    merchant_no: str,
+    method: Method,
+    currency: str,
+    amount: int,
+    seed: str = "",
+    terminal: str = "WEB",
+    options: Mapping[str, str] | None = None,
+) -> Route:
+    """Choose channels for what a channel is to collect, in minor units (forbid: reads only, nothing is promised).
+
+    ``options`` are those of the payment. ``seed`` is the payment's number; without one it is advice.
+    """
+    given = options or {}
+    standing = get_route_book()
+    facts = RouteFacts(
+        merchant_no=merchant_no,
+        method=method,
+        currency=currency,
+        amount=amount,
+        seed=seed,
+        channels=engine.list_channel_facts(method=Capability(method), currency=currency),
+        terminal=terminal,
+        bank_code=given.get("bank_code"),
+        wallet_code=given.get("wallet_code"),
+        card_channel=engine.find_card_channel(
+            card_token=given.get("card_token"), merchant_no=merchant_no
+        ),
+    )
+    return Route(facts, standing.version, choose_route(facts, standing.book))
+
+
+@transactions.require
+def record_route(route: Route, *, new: engine.NewPayment) -> None:
+    """Keep the decision in the transaction that accepts the payment (require)."""
+    RouteDecision.objects.create(
+        payment_no=new.payment_no,
+        order_no=new.order_no,
+        merchant_no=new.merchant_no,
+        payer_ref=new.payer_ref,
+        method=new.method,
+        amount=route.facts.amount,
+        currency=new.currency,
+        book_version=route.book_version,
+        rule=route.choice.rule,
+        strategy=route.choice.strategy,
+        channel_code=route.candidates[0],
+        facts=msgspec.to_builtins(route.facts),
+        candidates=msgspec.to_builtins(route.choice.candidates),
+    )

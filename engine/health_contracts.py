@@ -1,0 +1,33 @@
+"""What other floors may know of a channel's state before they send a payment there. Pure: imports no framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class BreakerState(StrEnum):
+    """State of a circuit breaker 熔断器: OPEN sends nothing, HALF_OPEN lets some through to see."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFacts:
+    """One channel as routing sees it for one method and currency, at most some seconds old.
+
+    ``options`` are the codes of the banks or wallets that it knows inside the method (none: nothing to choose).
+    ``success_ppm`` is the share of payments that succeeded among those that ended lately, in millionths; None while
+    ``sample``, their number, is too small to say.
+    """
+
+    code: str
+    takes_method: bool
+    options: tuple[str, ...] = ()
+    is_over_limit: bool = False
+    in_maintenance: bool = False
+    breaker: BreakerState = BreakerState.CLOSED
+    success_ppm: int | None = None
+    sample: int = 0

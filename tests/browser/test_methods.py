@@ -42,9 +42,8 @@ def test_card_in_the_institutions_frame(shop: Shop, open_window: Opener, size: s
     assert not window.overflows()
     window.keep("1-card")
     enter_card(page, CARD_WITH_3DS)
-    code = card_fields(page).locator('input[name="code"]')
-    expect(code).to_be_visible()
-    code.fill("000000")
+    code = card_fields(page).locator('input[name="one_time_code"]')
+    code.fill("000000")  # waits for this page: the card page before it has no such field
     window.keep("2-3ds")
     card_fields(page).locator('button[value="pay"]').click()
     expect_success(page)

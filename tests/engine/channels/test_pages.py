@@ -167,9 +167,12 @@ def test_3d_secure_asks_for_a_code_on_the_page(sandbox: Channel, new_request: Re
     assert sandbox.query(reference(request)).outcome is Outcome.PENDING
     code_url = url.rsplit("/card/")[0] + step.headers["Location"]
     assert "one-time-code" in fetch(code_url).text
-    assert (
-        fetch(code_url, {"decision": "pay", "code": "1"}).headers["Location"] == request.return_url
-    )
+    card_again = fetch(url, {"decision": "pay", "number": "4000000000003220", "code": "123"})
+    assert card_again.headers["Location"] == step.headers["Location"]
+    assert "one-time-code" in fetch(code_url, {"decision": "pay", "one_time_code": " "}).text
+    assert sandbox.query(reference(request)).outcome is Outcome.PENDING
+    answer = fetch(code_url, {"decision": "pay", "one_time_code": "1"})
+    assert answer.headers["Location"] == request.return_url
     assert sandbox.query(reference(request)).outcome is Outcome.SUCCEEDED
 
 

@@ -72,7 +72,10 @@ def test_a_saved_card_keeps_its_own_behaviour(sandbox: Channel, new_request: Req
     request = new_request(method="BANK_CARD", card_owner="owner-4")
     url = open_page(sandbox, request)
     step = fetch(url, {**CARD, "number": "4000000000003220", "save": "yes"})
-    fetch(url.rsplit("/card/")[0] + step.headers["Location"], {"decision": "pay", "code": "1"})
+    fetch(
+        url.rsplit("/card/")[0] + step.headers["Location"],
+        {"decision": "pay", "one_time_code": "1"},
+    )
     card = sandbox.query(reference(request)).saved_card
     assert card is not None
     answer = sandbox.pay(new_request(token=card.token, card_owner="owner-4"))

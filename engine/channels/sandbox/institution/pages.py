@@ -107,7 +107,7 @@ def _form(charge: Row, words: dict[str, str], *, step: str, error: str, language
         fields = _card_fields(words, may_save=bool(charge["card_owner"]))
         by_hand = _card_list(words, language) + by_hand
     elif charge["page"] == "3ds":
-        fields = _field("code", words["code"], "text", "one-time-code")
+        fields = _field("one_time_code", words["code"], "text", "one-time-code")
         fields, by_hand = f'{fields}<p class="soft">{words["any"]}</p>', ""
     return (
         f'<form method="post">{alert}{fields}'
@@ -163,7 +163,7 @@ def _by_hand(words: dict[str, str], language: str) -> str:
 
 
 def _field(name: str, label: str, kind: str, autocomplete: str) -> str:
-    mode = ' inputmode="numeric"' if name in ("number", "expiry", "code") else ""
+    mode = ' inputmode="numeric"' if name in ("number", "expiry", "code", "one_time_code") else ""
     return (
         f'<label>{label}<input name="{name}" type="{kind}" autocomplete="{autocomplete}"'
         f'{mode} maxlength="64" required></label>'

@@ -19,7 +19,8 @@ class PayerDesk:
     """The pages ``/phone/{token}``, ``/wallet/…``, ``/banks/…``, ``/bank/…``, ``/card/…`` and ``/3ds/…``.
 
     A card page in a frame of the cashier ends inside it, with a link that leads the whole window back; as a full
-    page it leads back by itself. The browser says which of the two it is.
+    page it leads back by itself. The browser says which of the two it is. A charge has one page at a time: a form of an
+    earlier one (pressed twice, or left open) decides nothing and leads to the present one.
     """
 
     def __init__(self, *, book: Book, acquirers: dict[str, Acquirer], base_url: str) -> None:
@@ -37,6 +38,9 @@ class PayerDesk:
         charge = self._book.row("SELECT * FROM charge WHERE token = ? AND page != ''", token)
         if charge is None:
             return render_missing(language=language)
+        page = charge["page"]
+        if charge["status"] == "PENDING" and not target.path.startswith(f"/{page}/"):
+            return _see_other(f"/{page}/{token}?lang={language}")
         if request.method != "POST":
             return self._show(charge, language, step=query.get("step", ""))
         form = _first_values(request.body.decode("utf-8", "replace"))
@@ -53,6 +57,7 @@ class PayerDesk:
     ) -> Response:
         acquirer = self._acquirers[charge["channel"]]
         decision = form.get("decision")
+        lacks_code = charge["page"] == "3ds" and not form.get("one_time_code", "").strip()
         here = f"/{charge['page']}/{charge['token']}?lang={language}"
         if decision == "pay" and form.get("scenario"):
             acquirer.choose_by_hand(charge["request_no"], scenario=form["scenario"])
@@ -63,7 +68,7 @@ class PayerDesk:
             charge = acquirer.decide(charge["request_no"], pay=False)
         elif decision == "login":
             return _see_other(f"{here}&step=confirm")
-        elif decision != "pay":
+        elif decision != "pay" or lacks_code:
             return self._show(charge, language)
         elif charge["page"] == "card":
             digits = "".join(digit for digit in form.get("number", "") if digit.isdecimal())

@@ -1,9 +1,10 @@
-"""Typed client of the payment platform's merchant API: orders, payments, refunds, events, verified webhooks."""
+"""Typed client of the payment platform's merchant API, with signed requests and verified webhooks."""
 
 from paymentplatform_client.client import Client
 from paymentplatform_client.errors import (
     Action,
     ApiError,
+    BrokenStatement,
     Conflict,
     ErrorCode,
     FieldFault,
@@ -15,33 +16,45 @@ from paymentplatform_client.errors import (
     Unauthenticated,
 )
 from paymentplatform_client.objects import (
+    Agreement,
+    AgreementStatus,
     Balance,
     CloseReason,
     Delivery,
     DeliveryStatus,
     Event,
+    LateMoney,
+    LateMoneyDecision,
+    LateMoneyStatus,
     Method,
     MethodOffer,
     NextStep,
     Option,
     Order,
     OrderStatus,
-    Page,
     Payment,
     PaymentDetail,
     PaymentStatus,
     PayResult,
     Refund,
     RefundStatus,
+    StatementKind,
+    StatementRecord,
     Terminal,
+    WebhookEndpoint,
 )
+from paymentplatform_client.parsing import Page
 from paymentplatform_client.retrying import RetryPolicy
+from paymentplatform_client.signing import SigningKey
 from paymentplatform_client.webhooks import WebhookRefused, verify_webhook
 
 __all__ = [
     "Action",
+    "Agreement",
+    "AgreementStatus",
     "ApiError",
     "Balance",
+    "BrokenStatement",
     "Client",
     "CloseReason",
     "Conflict",
@@ -51,6 +64,9 @@ __all__ = [
     "Event",
     "FieldFault",
     "InvalidRequest",
+    "LateMoney",
+    "LateMoneyDecision",
+    "LateMoneyStatus",
     "Method",
     "MethodOffer",
     "NextStep",
@@ -69,8 +85,12 @@ __all__ = [
     "RefundStatus",
     "ResultUnknown",
     "RetryPolicy",
+    "SigningKey",
+    "StatementKind",
+    "StatementRecord",
     "Terminal",
     "Unauthenticated",
+    "WebhookEndpoint",
     "WebhookRefused",
     "verify_webhook",
 ]

@@ -3,70 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote
+from typing import Any
 
-import httpx
-
+from paymentplatform_client.agreement_calls import AgreementCalls
+from paymentplatform_client.book_calls import BookCalls
+from paymentplatform_client.calling import given, in_path
 from paymentplatform_client.errors import ResultUnknown
+from paymentplatform_client.event_calls import EventCalls
 from paymentplatform_client.objects import (
-    Balance,
-    DeliveryStatus,
-    Event,
     Method,
     MethodOffer,
     Order,
     OrderStatus,
-    Page,
     PayResult,
     Refund,
     RefundStatus,
     Terminal,
-    parse,
-    parse_page,
 )
-from paymentplatform_client.retrying import RetryPolicy, Transport, repeat
-
-LONG_CALL_S = 30.0
-"""Paying and closing may wait for an institution."""
+from paymentplatform_client.parsing import Page, parse, parse_page
 
 
-class Client:
+class Client(EventCalls, AgreementCalls, BookCalls):
     """``with Client(base_url=…, secret_key=…) as client: order = client.create_order(…)``. Thread-safe as httpx is.
 
     Every call raises ApiError (its subclasses by status) for a refusal, and ResultUnknown when no answer came after
     every try: then it may have taken effect, and asking with the same number tells.
     """
-
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        secret_key: str,
-        timeout_s: float = 10.0,
-        retry: RetryPolicy | None = None,
-        http: httpx.Client | None = None,
-    ) -> None:
-        self._transport = Transport(
-            base_url=base_url, secret_key=secret_key, timeout_s=timeout_s, http=http
-        )
-        self._retry = retry or RetryPolicy()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
 
     def create_order(
         self,
@@ -97,11 +59,11 @@ class Client:
             "payer_ref": payer_ref,
             "metadata": dict(metadata) if metadata is not None else None,
         }
-        return parse(Order, self._call("POST", "/orders", body=_given(body)))
+        return parse(Order, self._call("POST", "/orders", body=given(body)))
 
     def get_order(self, order_no: str) -> Order:
         """Ask how an order stands."""
-        return parse(Order, self._call("GET", f"/orders/{_in_path(order_no)}"))
+        return parse(Order, self._call("GET", f"/orders/{in_path(order_no)}"))
 
     def find_order(self, merchant_order_no: str) -> Order | None:
         """Ask by your own number; None when the order was never created."""
@@ -142,7 +104,7 @@ class Client:
     def list_payment_methods(self, order_no: str, *, locale: str = "en") -> tuple[MethodOffer, ...]:
         """Ask which methods an order can be paid with."""
         answer = self._call(
-            "POST", f"/orders/{_in_path(order_no)}/payment-methods", body={"locale": locale}
+            "POST", f"/orders/{in_path(order_no)}/payment-methods", body={"locale": locale}
         )
         return tuple(parse(MethodOffer, item) for item in answer["methods"])
 
@@ -181,8 +143,8 @@ class Client:
             known = {name: payment[name] for name in ("payment_no", "status", "failure_code")}
             return {**known, "action": {"type": "none"}}
 
-        path = f"/orders/{_in_path(order_no)}/pay"
-        return parse(PayResult, self._call("POST", path, body=_given(body), ask=ask))
+        path = f"/orders/{in_path(order_no)}/pay"
+        return parse(PayResult, self._call("POST", path, body=given(body), ask=ask))
 
     def close_order(self, order_no: str) -> Order:
         """Close an unpaid order. Look at ``status``: while ``closing`` it may still turn out to be paid."""
@@ -193,7 +155,7 @@ class Client:
                 dict(order) if order["closing"] or order["status"] == OrderStatus.CLOSED else None
             )
 
-        path = f"/orders/{_in_path(order_no)}/close"
+        path = f"/orders/{in_path(order_no)}/close"
         return parse(Order, self._call("POST", path, ask=ask))
 
     def create_refund(
@@ -213,11 +175,11 @@ class Client:
             "merchant_order_no": merchant_order_no,
             "reason": reason,
         }
-        return parse(Refund, self._call("POST", "/refunds", body=_given(body)))
+        return parse(Refund, self._call("POST", "/refunds", body=given(body)))
 
     def get_refund(self, refund_no: str) -> Refund:
         """Ask how a refund stands."""
-        return parse(Refund, self._call("GET", f"/refunds/{_in_path(refund_no)}"))
+        return parse(Refund, self._call("GET", f"/refunds/{in_path(refund_no)}"))
 
     def list_refunds(
         self,
@@ -244,70 +206,5 @@ class Client:
         }
         return parse_page(Refund, self._call("GET", "/refunds", query=query))
 
-    def list_events(
-        self,
-        *,
-        event_type: str | None = None,
-        object_no: str | None = None,
-        delivery_status: DeliveryStatus | None = None,
-        created_from: str | None = None,
-        created_to: str | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
-    ) -> Page[Event]:
-        """List what happened, newest first: to catch up with webhooks that you have missed.
-
-        With ``delivery_status`` DEAD those that did not reach you; ``object_no`` is of an order, a refund, ….
-        """
-        query = {
-            "type": event_type,
-            "object_no": object_no,
-            "delivery_status": delivery_status,
-            "created_from": created_from,
-            "created_to": created_to,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        return parse_page(Event, self._call("GET", "/events", query=query))
-
-    def get_event(self, event_id: str) -> Event:
-        """Get one event."""
-        return parse(Event, self._call("GET", f"/events/{_in_path(event_id)}"))
-
-    def redeliver_event(self, event_id: str) -> Event:
-        """Have an event sent again, under the same id, to every address that it has now."""
-        path = f"/events/{_in_path(event_id)}/redeliver"
-        return parse(Event, self._call("POST", path, body={}))
-
-    def get_balance(self) -> tuple[Balance, ...]:
-        """Ask what the platform owes you now, one entry for each currency you have had."""
-        return tuple(parse(Balance, item) for item in self._call("GET", "/balance"))
-
     def _ask(self, order_no: str) -> Any:
-        return self._transport.send("GET", f"/orders/{_in_path(order_no)}")
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, Any] | None = None,
-        query: Mapping[str, Any] | None = None,
-        ask: Any = None,
-    ) -> Any:
-        """Send with the policy; a call that has an ``ask`` is one that may take long."""
-
-        def attempt() -> Any:
-            return self._transport.send(
-                method, path, body=body, query=query, timeout_s=LONG_CALL_S if ask else None
-            )
-
-        return repeat(attempt, policy=self._retry, ask=ask)
-
-
-def _given(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if value is not None}
-
-
-def _in_path(number: str) -> str:
-    return quote(number, safe="")
+        return self._transport.send("GET", f"/orders/{in_path(order_no)}")

@@ -127,6 +127,10 @@ class ResultUnknown(Exception):
     """
 
 
+class BrokenStatement(Exception):
+    """A statement that broke off, or whose end does not fit what came before: nothing of it counts, get it again."""
+
+
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidRequest,
     401: Unauthenticated,

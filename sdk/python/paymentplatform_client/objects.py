@@ -6,24 +6,16 @@ platform does not break an older client.
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any
 
-T = TypeVar("T")
-
-
-class _OpenEnum(StrEnum):
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return cls.__members__.get("UNKNOWN")
+from paymentplatform_client.parsing import OpenEnum, parse
 
 
-class OrderStatus(_OpenEnum):
+class OrderStatus(OpenEnum):
     """Only SUCCESS means paid; only FAILED and CLOSED mean that it never will be."""
 
     INIT = "INIT"
@@ -34,7 +26,7 @@ class OrderStatus(_OpenEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class PaymentStatus(_OpenEnum):
+class PaymentStatus(OpenEnum):
     """PAYING also stands for a result that nobody knows yet."""
 
     INIT = "INIT"
@@ -44,7 +36,7 @@ class PaymentStatus(_OpenEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class RefundStatus(_OpenEnum):
+class RefundStatus(OpenEnum):
     """PROCESSING is no failure: never send it again under another number."""
 
     INIT = "INIT"
@@ -54,7 +46,7 @@ class RefundStatus(_OpenEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class DeliveryStatus(_OpenEnum):
+class DeliveryStatus(OpenEnum):
     """DUE waits for its next try; DEAD was given up: have it sent again."""
 
     DUE = "DUE"
@@ -64,7 +56,7 @@ class DeliveryStatus(_OpenEnum):
     UNKNOWN = "UNKNOWN"
 
 
-class CloseReason(_OpenEnum):
+class CloseReason(OpenEnum):
     """Who closed an order."""
 
     MERCHANT = "MERCHANT"
@@ -81,7 +73,7 @@ class Terminal(StrEnum):
     APP = "APP"
 
 
-class Method(_OpenEnum):
+class Method(OpenEnum):
     """How a payer pays."""
 
     BALANCE = "BALANCE"
@@ -249,43 +241,127 @@ class Event:
         """The refund of a ``refund.…`` event."""
         return parse(Refund, self.data)
 
+    @property
+    def late_money(self) -> LateMoney:
+        """The late money of a ``late_money.…`` event."""
+        return parse(LateMoney, self.data)
+
+    @property
+    def agreement(self) -> Agreement:
+        """The agreement of a ``payer_agreement.…`` event; the first delivery of ``.active`` has its token."""
+        return parse(Agreement, self.data)
+
+
+class AgreementStatus(OpenEnum):
+    """Only ACTIVE lets you take money."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    DECLINED = "DECLINED"
+    EXPIRED = "EXPIRED"
+    REVOKED = "REVOKED"
+    UNKNOWN = "UNKNOWN"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    """One page of a list, newest first; pass ``next_cursor`` to go on."""
+class Agreement:
+    """What a payer lets you take from his balance: send him to ``agreement_url``.
 
-    data: tuple[T, ...]
-    has_more: bool
-    next_cursor: str | None
+    Keep ``payer_token`` like a password.
+    """
 
-
-def parse(kind: type[T], data: Mapping[str, Any]) -> T:
-    """Read one object of the platform. Raises KeyError, TypeError or ValueError when it is none of this kind."""
-    hints = typing.get_type_hints(kind)
-    known = {item.name for item in fields(cast(Any, kind))}
-    return kind(**{name: _read(hints[name], data[name]) for name in known & data.keys()})
-
-
-def parse_page(kind: type[T], data: Mapping[str, Any]) -> Page[T]:
-    """Read one page of a list."""
-    return Page(
-        data=tuple(parse(kind, item) for item in data["data"]),
-        has_more=bool(data["has_more"]),
-        next_cursor=data["next_cursor"],
-    )
+    agreement_no: str
+    status: AgreementStatus
+    currency: str
+    max_per_payment: int
+    max_per_day: int
+    subject: str | None
+    payer_ref: str | None
+    return_url: str | None
+    agreement_url: str | None
+    payer_token: str | None = field(repr=False)
+    created_at: datetime
+    expires_at: datetime
+    consented_at: datetime | None
+    revoked_at: datetime | None
 
 
-def _read(kind: Any, value: Any) -> Any:
-    origin = typing.get_origin(kind)
-    if origin in (types.UnionType, typing.Union):
-        (inner,) = (member for member in typing.get_args(kind) if member is not type(None))
-        return None if value is None else _read(inner, value)
-    if origin is tuple:
-        return tuple(_read(typing.get_args(kind)[0], item) for item in value)
-    if kind is datetime:
-        return datetime.fromisoformat(value)
-    if isinstance(kind, type) and issubclass(kind, _OpenEnum):
-        return kind(value)
-    if isinstance(kind, type) and hasattr(kind, "__dataclass_fields__"):
-        return parse(kind, value)
-    return value
+class LateMoneyStatus(OpenEnum):
+    """REFUNDED and HONOURED are the end of it."""
+
+    OPEN = "OPEN"
+    REFUNDING = "REFUNDING"
+    REFUNDED = "REFUNDED"
+    HONOURED = "HONOURED"
+    UNKNOWN = "UNKNOWN"
+
+
+class LateMoneyDecision(StrEnum):
+    """Send it back to the payer, or keep it and deliver after all."""
+
+    REFUND = "REFUND"
+    HONOUR = "HONOUR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateMoney:
+    """What an institution took for a trade that could not use it any more; the order stays as it is."""
+
+    late_money_no: str
+    order_no: str
+    merchant_order_no: str
+    payment_no: str
+    status: LateMoneyStatus
+    policy: str
+    amount: int
+    currency: str
+    channel: str
+    reason: str
+    respond_by: datetime | None
+    created_at: datetime
+    resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpoint:
+    """An address for events of all orders; no ``events`` means every type.
+
+    ``secret`` is there only when it was made.
+    """
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    enabled: bool
+    disabled_reason: str | None
+    created_at: datetime
+    secret: str | None = field(default=None, repr=False)
+
+
+class StatementKind(StrEnum):
+    """Every fact and the totals, or the totals alone."""
+
+    DETAIL = "detail"
+    SUMMARY = "summary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementRecord:
+    """One fact of a day (``record`` LINE), or the sum of ``count`` facts (TOTAL) of one type or of ALL.
+
+    ``amount`` is positive in your favour. What a record does not have is None.
+    """
+
+    record: str
+    type: str
+    currency: str
+    amount: int
+    count: int
+    time: datetime | None = None
+    order_no: str | None = None
+    merchant_order_no: str | None = None
+    payment_no: str | None = None
+    refund_no: str | None = None
+    merchant_refund_no: str | None = None
+    late_money_no: str | None = None
+    method: str | None = None

@@ -11,9 +11,11 @@ anything else       raised
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +39,14 @@ class Unclear(Exception):
 
 
 class Transport:
-    """Sends requests with the key, and reads answers; the connection is kept open."""
+    """Sends requests with what proves who asks, and reads answers; the connection is kept open."""
 
     def __init__(
-        self, *, base_url: str, secret_key: str, timeout_s: float, http: httpx.Client | None
+        self, *, base_url: str, auth: httpx.Auth, timeout_s: float, http: httpx.Client | None
     ) -> None:
         self._http = http or httpx.Client(trust_env=False)
         self._address = f"{base_url.rstrip('/')}/api/v1"
-        self._headers = {"Authorization": f"Bearer {secret_key}", "Accept": "application/json"}
+        self._auth = auth
         self._timeout_s = timeout_s
 
     def close(self) -> None:
@@ -58,31 +60,63 @@ class Transport:
         *,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
         timeout_s: float | None = None,
     ) -> Any:
         """Send once; returns the answer's JSON. Raises ApiError, or Unclear when there is none that can be read."""
-        given = {name: value for name, value in (query or {}).items() if value is not None}
+        headers = {"Accept": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        request = self._build(method, path, query, timeout_s, json=body, headers=headers)
         try:
-            answer = self._http.request(
-                method,
-                f"{self._address}{path}",
-                headers=self._headers,
-                json=body,
-                params=given,
-                timeout=timeout_s or self._timeout_s,
-            )
+            answer = self._http.send(request, auth=self._auth)
             document = answer.json() if answer.content else {}
         except (httpx.TransportError, ValueError) as error:
             raise Unclear(f"{method} {path}: {error!r}") from error
         if answer.is_success and isinstance(document, dict | list):
             return document
-        problem = document if isinstance(document, dict) else {}
-        refusal = build_error(
-            status=answer.status_code, problem=problem, retry_after_s=_retry_after(answer)
+        raise _refusal(answer, document)
+
+    def open(self, path: str, *, query: Mapping[str, Any] | None = None) -> httpx.Response:
+        """Ask for a file and return its answer unread; close it. Raises as ``send`` does."""
+        request = self._build("GET", path, query, None)
+        try:
+            answer = self._http.send(request, auth=self._auth, stream=True)
+            if answer.is_success:
+                return answer
+            with closing(answer):
+                document = json.loads(answer.read())
+        except (httpx.TransportError, ValueError) as error:
+            raise Unclear(f"GET {path}: {error!r}") from error
+        raise _refusal(answer, document)
+
+    def _build(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        timeout_s: float | None,
+        **content: Any,
+    ) -> httpx.Request:
+        return self._http.build_request(
+            method,
+            f"{self._address}{path}",
+            params={name: value for name, value in (query or {}).items() if value is not None},
+            timeout=timeout_s or self._timeout_s,
+            **content,
         )
-        if refusal.status >= 500 and refusal.action == Action.QUERY:
-            raise Unclear(str(refusal)) from refusal
-        raise refusal
+
+
+def _refusal(answer: httpx.Response, document: Any) -> Exception:
+    problem = document if isinstance(document, dict) else {}
+    refusal = build_error(
+        status=answer.status_code, problem=problem, retry_after_s=_retry_after(answer)
+    )
+    if refusal.status >= 500 and refusal.action == Action.QUERY:
+        unclear = Unclear(str(refusal))
+        unclear.__cause__ = refusal
+        return unclear
+    return refusal
 
 
 def repeat(

@@ -11,7 +11,8 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 
-from paymentplatform_client.objects import Event, parse
+from paymentplatform_client.objects import Event
+from paymentplatform_client.parsing import parse
 
 TOLERANCE_S = 300
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")

@@ -1,36 +1,60 @@
 -- Merchant events 商户事件 and their deliveries. Called inside the transaction of the move that is told of.
 
--- Keep one event and make its deliveries due at once: one to the order's own notify_url, and one to every endpoint of
--- the merchant that is enabled and wants the type. Where nobody is to be told, one delivery says so as SKIPPED, so
--- that every event has a delivery and nobody takes up a row that leads nowhere. A second result of one type for one
--- object is refused by the unique index.
+-- Keep events of one type and make their deliveries due at once: one to the order's own notify_url, and one to every
+-- endpoint of the merchant that is enabled and wants the type. Where nobody is to be told, one delivery says so as
+-- SKIPPED, so that every event has a delivery and nobody takes up a row that leads nowhere. A second result of one
+-- type for one object is refused by the unique index.
+CREATE OR REPLACE FUNCTION acquiring_record_events(
+    p_event_ids text[], p_type text, p_merchant_nos text[], p_object_nos text[], p_payloads text[],
+    p_notify_urls text[], p_delivery_nos text[]
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_told text[];
+    v_silent text[];
+BEGIN
+    INSERT INTO acquiring_merchant_event (event_id, merchant_no, type, object_no, payload)
+    SELECT i.event_id, i.merchant_no, p_type, i.object_no, i.payload
+    FROM unnest(p_event_ids, p_merchant_nos, p_object_nos, p_payloads) AS i (event_id, merchant_no, object_no, payload);
+    WITH told AS (
+        INSERT INTO acquiring_delivery (delivery_no, event_id, merchant_no, target, endpoint_id, url, status)
+        SELECT platform_derive_number('dlv', i.event_id, w.endpoint_id), i.event_id, i.merchant_no, 'ENDPOINT',
+            w.endpoint_id, w.url, 'DUE'
+        FROM unnest(p_event_ids, p_merchant_nos) AS i (event_id, merchant_no)
+        JOIN acquiring_webhook_endpoint w
+          ON w.merchant_no = i.merchant_no AND w.enabled AND (w.events = '[]'::jsonb OR w.events ? p_type)
+        RETURNING event_id
+    )
+    SELECT array_agg(t.event_id) INTO v_told FROM told t;
+    WITH noted AS (
+        INSERT INTO acquiring_delivery (delivery_no, event_id, merchant_no, target, url, status)
+        SELECT i.delivery_no, i.event_id, i.merchant_no, 'ORDER_NOTIFY', i.notify_url, 'DUE'
+        FROM unnest(p_delivery_nos, p_event_ids, p_merchant_nos, p_notify_urls)
+            AS i (delivery_no, event_id, merchant_no, notify_url)
+        WHERE i.notify_url IS NOT NULL OR v_told IS NULL OR i.event_id <> ALL (v_told)
+        RETURNING delivery_no, url
+    )
+    SELECT array_agg(n.delivery_no) INTO v_silent FROM noted n WHERE n.url IS NULL;
+    IF v_silent IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE acquiring_delivery SET status = 'SKIPPED', reason = 'no_target', due_at = NULL
+    WHERE delivery_no = ANY (v_silent) AND status = 'DUE';
+    INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+    SELECT 'delivery', i.no, 'DUE', 'SKIPPED', 'no_target', 'system', '' FROM unnest(v_silent) AS i (no);
+END
+$$;
+
+-- The same for one event.
 CREATE OR REPLACE FUNCTION acquiring_record_event(
     p_event_id text, p_type text, p_merchant_no text, p_object_no text, p_payload text,
     p_notify_url text, p_delivery_no text
 ) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE
-    v_told integer;
 BEGIN
-    INSERT INTO acquiring_merchant_event (event_id, merchant_no, type, object_no, payload)
-    VALUES (p_event_id, p_merchant_no, p_type, p_object_no, p_payload);
-    INSERT INTO acquiring_delivery (delivery_no, event_id, merchant_no, target, endpoint_id, url, status)
-    SELECT platform_derive_number('dlv', p_event_id, w.endpoint_id), p_event_id, p_merchant_no, 'ENDPOINT',
-        w.endpoint_id, w.url, 'DUE'
-    FROM acquiring_webhook_endpoint w
-    WHERE w.merchant_no = p_merchant_no AND w.enabled AND (w.events = '[]'::jsonb OR w.events ? p_type);
-    GET DIAGNOSTICS v_told = ROW_COUNT;
-    IF p_notify_url IS NULL AND v_told > 0 THEN
-        RETURN;
-    END IF;
-    INSERT INTO acquiring_delivery (delivery_no, event_id, merchant_no, target, url, status)
-    VALUES (p_delivery_no, p_event_id, p_merchant_no, 'ORDER_NOTIFY', p_notify_url, 'DUE');
-    IF p_notify_url IS NULL THEN
-        UPDATE acquiring_delivery SET status = 'SKIPPED', reason = 'no_target', due_at = NULL
-        WHERE delivery_no = p_delivery_no AND status = 'DUE';
-        INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
-        VALUES ('delivery', p_delivery_no, 'DUE', 'SKIPPED', 'no_target', 'system', '');
-    END IF;
+    PERFORM acquiring_record_events(
+        ARRAY[p_event_id], p_type, ARRAY[p_merchant_no], ARRAY[p_object_no], ARRAY[p_payload],
+        ARRAY[p_notify_url], ARRAY[p_delivery_no]);
 END
 $$;
 

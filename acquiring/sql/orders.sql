@@ -46,26 +46,14 @@ LANGUAGE sql STABLE AS $$
       AND m.status = 'ACTIVE' AND NOT (m.signed_only AND c.algorithm = 'BEARER')
 $$;
 
--- Move one order to PAYING for a new payment, or refuse with the precise reason and change nothing.
-CREATE OR REPLACE FUNCTION acquiring_begin_payment(
-    p_order_no text, p_merchant_no text, p_payment_no text, p_amount bigint, p_currency text,
-    p_cause text, p_actor text, p_request_id text
-) RETURNS void
-LANGUAGE plpgsql AS $$
+-- Why an order of this merchant takes no payment now: a domain error's code.
+CREATE OR REPLACE FUNCTION acquiring_refusal(p_order_no text, p_merchant_no text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     o acquiring_trade_order;
 BEGIN
-    UPDATE acquiring_trade_order SET status = 'PAYING', payment_no = p_payment_no
-    WHERE order_no = p_order_no AND merchant_no = p_merchant_no AND status = 'INIT' AND NOT closing
-      AND expires_at > platform_now() AND amount = p_amount AND currency = p_currency;
-    IF FOUND THEN
-        INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
-        VALUES ('trade_order', p_order_no, 'INIT', 'PAYING', p_cause, p_actor, p_request_id);
-        RETURN;
-    END IF;
-    SELECT * INTO o FROM acquiring_trade_order
-    WHERE order_no = p_order_no AND merchant_no = p_merchant_no;
-    RAISE EXCEPTION USING ERRCODE = 'PC400', MESSAGE = CASE
+    SELECT * INTO o FROM acquiring_trade_order WHERE order_no = p_order_no AND merchant_no = p_merchant_no;
+    RETURN CASE
         WHEN o.order_no IS NULL THEN 'not_found'
         WHEN o.status = 'SUCCESS' THEN 'order_already_paid'
         WHEN o.status = 'FAILED' THEN 'order_failed'
@@ -78,18 +66,44 @@ BEGIN
 END
 $$;
 
--- Write the merchant event of a terminal move, with the order as it now is. Put together from texts that need no
--- escaping and the one rendering of the order: a query for it would cost as much as the row that it writes.
+-- Move one order to PAYING for a new payment, or refuse with the precise reason and change nothing.
+CREATE OR REPLACE FUNCTION acquiring_begin_payment(
+    p_order_no text, p_merchant_no text, p_payment_no text, p_amount bigint, p_currency text,
+    p_cause text, p_actor text, p_request_id text
+) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE acquiring_trade_order SET status = 'PAYING', payment_no = p_payment_no
+    WHERE order_no = p_order_no AND merchant_no = p_merchant_no AND status = 'INIT' AND NOT closing
+      AND expires_at > platform_now() AND amount = p_amount AND currency = p_currency;
+    IF FOUND THEN
+        INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+        VALUES ('trade_order', p_order_no, 'INIT', 'PAYING', p_cause, p_actor, p_request_id);
+        RETURN;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'PC400', MESSAGE = acquiring_refusal(p_order_no, p_merchant_no);
+END
+$$;
+
+-- The body of the event of a terminal move, with the order as it now is. Put together from texts that need no escaping
+-- and the one rendering of the order: a query for it would cost as much as the row that it writes.
+CREATE OR REPLACE FUNCTION acquiring_event_body(
+    o acquiring_trade_order, p_type text, p_event_id text, p_base_url text
+) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT '{"id":"' || p_event_id || '","type":"' || p_type || '","timestamp":"'
+        || platform_rfc3339(platform_now()) || '","data":' || acquiring_order_json(o, p_base_url) || '}'
+$$;
+
+-- Write the merchant event of a terminal move.
 CREATE OR REPLACE FUNCTION acquiring_announce_order(
     o acquiring_trade_order, p_type text, p_event_id text, p_delivery_no text, p_base_url text
 ) RETURNS void
 LANGUAGE plpgsql AS $$
-DECLARE
-    body text := '{"id":"' || p_event_id || '","type":"' || p_type || '","timestamp":"'
-        || platform_rfc3339(platform_now()) || '","data":' || acquiring_order_json(o, p_base_url) || '}';
 BEGIN
     PERFORM acquiring_record_event(
-        p_event_id, p_type, o.merchant_no, o.order_no, body, o.notify_url, p_delivery_no);
+        p_event_id, p_type, o.merchant_no, o.order_no, acquiring_event_body(o, p_type, p_event_id, p_base_url),
+        o.notify_url, p_delivery_no);
 END
 $$;
 
@@ -224,29 +238,4 @@ LANGUAGE sql STABLE AS $$
     LEFT JOIN acquiring_fee_contract f ON f.contract_no = o.fee_contract_no
     WHERE o.order_no = p_order_no
       AND o.merchant_no = coalesce((SELECT c.merchant_no FROM acquiring_caller(p_key_id) c), p_merchant_no)
-$$;
-
--- Balance payment, acquiring's floor: begin, let the engine move the money, end. Returns the payment's end state.
-CREATE OR REPLACE FUNCTION acquiring_pay_from_balance(
-    p_order_no text, p_merchant_no text, p_payment_no text, p_detail_no text, p_journal_no text,
-    p_event_id text, p_delivery_no text, p_payer_no text, p_amount bigint, p_currency text, p_fee bigint,
-    p_options_digest text, p_time_zone text, p_base_url text, p_cause text, p_actor text, p_request_id text
-) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM acquiring_begin_payment(
-        p_order_no, p_merchant_no, p_payment_no, p_amount, p_currency, p_cause, p_actor, p_request_id);
-    IF engine_pay_from_balance(
-        p_payment_no, p_detail_no, p_order_no, p_merchant_no, p_payer_no, p_amount, p_currency, p_fee,
-        p_journal_no, p_options_digest, p_time_zone, p_cause, p_actor, p_request_id)
-    THEN
-        PERFORM acquiring_succeed_order(
-            p_order_no, p_event_id, p_delivery_no, p_base_url, p_cause, p_actor, p_request_id);
-        RETURN 'PAID';
-    END IF;
-    PERFORM acquiring_end_failed_payment(
-        p_order_no, 'insufficient_balance', true, p_event_id, p_delivery_no, p_base_url,
-        p_cause, p_actor, p_request_id);
-    RETURN 'FAILED';
-END
 $$;

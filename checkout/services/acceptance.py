@@ -20,6 +20,7 @@ from acquiring.contracts import (
     PaymentInProgress,
 )
 from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResult
+from checkout.services.balance_payments import BalancePayment, pay_from_balance
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
 from checkout.services.payable import Agreement, read_payable, refuse_unpayable
@@ -38,19 +39,9 @@ from engine import api as engine
 from paymentplatform.kernel import context, metrics, numbers, transactions
 from paymentplatform.kernel.errors import InvalidRequest, PermissionRefused
 from paymentplatform.kernel.failpoints import failpoint
-from paymentplatform.kernel.hotsql import HotStatement
 
 _ROUNDS: Final = 3
 """How often acceptance looks again after something else moved the order under its hands."""
-
-_PAY: Final = HotStatement(
-    name="pay_from_balance",
-    sql="""
-    SELECT checkout_pay_from_balance(
-        $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text,
-        $10::bigint, $11::text, $12::bigint, $13::text, $14::text, $15::text, $16::text, $17::text, $18::text)
-    """,
-)
 
 
 @transactions.forbid
@@ -191,37 +182,37 @@ def _pay_from_balance(
     agreement_no: str | None,
     digest: str,
 ) -> PayResult:
-    made = numbers.new_numbers(
+    payment_no, detail_no, journal_no, event_id, delivery_no = numbers.new_numbers(
         numbers.PAYMENT, numbers.DETAIL, numbers.JOURNAL, numbers.EVENT, numbers.DELIVERY
     )
-    payment_no = made[0]
-    parameters = [
-        order.order_no,
-        order.merchant_no,
-        *made,
-        plan.payer_no,
-        agreement_no,
-        order.amount,
-        order.currency,
-        acquiring.calculate_fee(order=order),
-        digest,
-        settings.BUSINESS_TIME_ZONE,
-        settings.BASE_URL,
-        agreement_no or command.cause,  # so that operators find what was taken under an agreement
-        context.actor.get(),
-        context.request_id.get(),
-    ]
+    payment = BalancePayment(
+        order_no=order.order_no,
+        merchant_no=order.merchant_no,
+        payment_no=payment_no,
+        detail_no=detail_no,
+        journal_no=journal_no,
+        event_id=event_id,
+        delivery_no=delivery_no,
+        payer_no=plan.payer_no or "",
+        agreement_no=agreement_no,
+        amount=order.amount,
+        currency=order.currency,
+        fee_amount=acquiring.calculate_fee(order=order),
+        options_digest=digest,
+        cause=agreement_no or command.cause,  # so that operators find what an agreement paid
+        actor=context.actor.get(),
+        request_id=context.request_id.get(),
+    )
     try:
-        rows = _PAY.execute(parameters)
+        status = pay_from_balance(payment)
     except PayerTokenInvalid:
         # Nothing was written. Perhaps the day's limit is taken up by payments that have failed since.
         if agreement_no is None or not release_failed_spending(agreement_no=agreement_no):
             if not plan.is_exact:
                 raise engine.PlanOutdated from None
             raise
-        rows = _PAY.execute(parameters)
+        status = pay_from_balance(payment)
     failpoint("balance_payment_committed", order.order_no)
-    status = (rows[0][0] or b"").decode()
     failure_code = None if status == "PAID" else "insufficient_balance"
     acquiring.ring_deliveries()
     metrics.PAYMENT_OUTCOMES.labels(status, failure_code or "").inc()

@@ -16,7 +16,7 @@ WSGI = "paymentplatform.wsgi:application"
 LOOPBACK = ("--host", "127.0.0.1")
 WEB = (
     *("--interface", "wsgi", "--http", "1", "--no-ws", *LOOPBACK),
-    *("--workers", "2", "--blocking-threads", "2", "--backlog", "1024"),
+    *("--workers", "2", "--blocking-threads", "16", "--backlog", "1024"),
     *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
 )
 QUIET_START = ("--without-gossip", "--without-mingle", "-l", "info")

@@ -12,58 +12,80 @@ LANGUAGE sql STABLE AS $$
     ) AS v
 $$;
 
--- A payment from the payer's balance alone: every row in its first state, then moved; the money in one journal.
--- False when the balance is too small; the payment is then FAILED and no money has moved.
-CREATE OR REPLACE FUNCTION engine_pay_from_balance(
-    p_payment_no text, p_detail_no text, p_order_no text, p_merchant_no text, p_payer_no text,
-    p_amount bigint, p_currency text, p_fee bigint, p_journal_no text, p_options_digest text,
-    p_time_zone text, p_cause text, p_actor text, p_request_id text
-) RETURNS boolean
+-- Payments from payers' balances alone, each its own: every row in its first state, then moved; the money of each in
+-- its own journal. Returns for each PAID, or FAILED where the balance is too small and no money has moved.
+CREATE OR REPLACE FUNCTION engine_pay_from_balances(
+    p_payment_nos text[], p_detail_nos text[], p_order_nos text[], p_merchant_nos text[], p_payer_nos text[],
+    p_amounts bigint[], p_currencies text[], p_fees bigint[], p_journal_nos text[], p_options_digests text[],
+    p_time_zone text, p_causes text[], p_actors text[], p_request_ids text[]
+) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
-    payer_account text := 'L10:' || p_payer_no || ':' || p_currency;
-    merchant_account text := 'L20:' || p_merchant_no || ':' || p_currency;
-    fee_account text := 'I10:platform:' || p_currency;
-    posted text;
+    v_ends text[];
 BEGIN
     INSERT INTO engine_payment_order (
         payment_no, order_no, live_order_no, merchant_no, payer_no, amount, currency, method, fee_amount, options_digest)
-    VALUES (p_payment_no, p_order_no, p_order_no, p_merchant_no, p_payer_no, p_amount, p_currency, 'BALANCE', p_fee,
-        p_options_digest);
+    SELECT i.payment_no, i.order_no, i.order_no, i.merchant_no, i.payer_no, i.amount, i.currency, 'BALANCE', i.fee,
+        i.options_digest
+    FROM unnest(p_payment_nos, p_order_nos, p_merchant_nos, p_payer_nos, p_amounts, p_currencies, p_fees,
+        p_options_digests)
+        AS i (payment_no, order_no, merchant_no, payer_no, amount, currency, fee, options_digest);
     INSERT INTO engine_payment_detail (detail_no, payment_id, method, amount, currency)
-    VALUES (p_detail_no, p_payment_no, 'BALANCE', p_amount, p_currency);
-    UPDATE engine_payment_order SET status = 'PAYING' WHERE payment_no = p_payment_no AND status = 'INIT';
+    SELECT i.detail_no, i.payment_no, 'BALANCE', i.amount, i.currency
+    FROM unnest(p_detail_nos, p_payment_nos, p_amounts, p_currencies) AS i (detail_no, payment_no, amount, currency);
+    UPDATE engine_payment_order SET status = 'PAYING' WHERE payment_no = ANY (p_payment_nos) AND status = 'INIT';
 
-    IF p_fee > 0 THEN
-        posted := ledger_post(p_journal_no, 'payment_paid', p_payment_no,
-            (platform_now() AT TIME ZONE p_time_zone)::date, p_currency,
-            ARRAY[payer_account, merchant_account], ARRAY[merchant_account, fee_account],
-            ARRAY[p_amount, p_fee]);
-    ELSE
-        posted := ledger_post(p_journal_no, 'payment_paid', p_payment_no,
-            (platform_now() AT TIME ZONE p_time_zone)::date, p_currency,
-            ARRAY[payer_account], ARRAY[merchant_account], ARRAY[p_amount]);
-    END IF;
+    v_ends := engine_post_balances(
+        p_payment_nos, p_merchant_nos, p_payer_nos, p_amounts, p_currencies, p_fees, p_journal_nos, p_time_zone);
 
-    IF posted IS NULL THEN
-        UPDATE engine_payment_detail SET status = 'FAILED' WHERE detail_no = p_detail_no AND status = 'INIT';
-        UPDATE engine_payment_order
-        SET status = 'FAILED', failure_code = 'insufficient_balance', live_order_no = NULL
-        WHERE payment_no = p_payment_no AND status = 'PAYING';
-        INSERT INTO engine_transition (machine, object_no, from_status, to_status, cause, actor, request_id) VALUES
-            ('payment_order', p_payment_no, 'INIT', 'PAYING', p_cause, p_actor, p_request_id),
-            ('payment_detail', p_detail_no, 'INIT', 'FAILED', p_cause, p_actor, p_request_id),
-            ('payment_order', p_payment_no, 'PAYING', 'FAILED', p_cause, p_actor, p_request_id);
-        RETURN false;
-    END IF;
+    UPDATE engine_payment_detail AS d SET status = CASE i.ended WHEN 'PAID' THEN 'DONE' ELSE 'FAILED' END
+    FROM unnest(p_detail_nos, v_ends) AS i (detail_no, ended)
+    WHERE d.detail_no = i.detail_no AND d.status = 'INIT';
+    UPDATE engine_payment_order AS p
+    SET status = i.ended, live_order_no = NULL, paid_at = CASE i.ended WHEN 'PAID' THEN platform_now() END,
+        failure_code = CASE i.ended WHEN 'FAILED' THEN 'insufficient_balance' END
+    FROM unnest(p_payment_nos, v_ends) AS i (payment_no, ended)
+    WHERE p.payment_no = i.payment_no AND p.status = 'PAYING';
+    INSERT INTO engine_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+    SELECT m.machine, m.object_no, m.from_status, m.to_status, i.cause, i.actor, i.request_id
+    FROM unnest(p_payment_nos, p_detail_nos, v_ends, p_causes, p_actors, p_request_ids)
+        AS i (payment_no, detail_no, ended, cause, actor, request_id)
+    CROSS JOIN LATERAL (VALUES
+        ('payment_order', i.payment_no, 'INIT', 'PAYING'),
+        ('payment_detail', i.detail_no, 'INIT', CASE i.ended WHEN 'PAID' THEN 'DONE' ELSE 'FAILED' END),
+        ('payment_order', i.payment_no, 'PAYING', i.ended)
+    ) AS m (machine, object_no, from_status, to_status);
+    RETURN v_ends;
+END
+$$;
 
-    UPDATE engine_payment_detail SET status = 'DONE' WHERE detail_no = p_detail_no AND status = 'INIT';
-    UPDATE engine_payment_order SET status = 'PAID', paid_at = platform_now(), live_order_no = NULL
-    WHERE payment_no = p_payment_no AND status = 'PAYING';
-    INSERT INTO engine_transition (machine, object_no, from_status, to_status, cause, actor, request_id) VALUES
-        ('payment_order', p_payment_no, 'INIT', 'PAYING', p_cause, p_actor, p_request_id),
-        ('payment_detail', p_detail_no, 'INIT', 'DONE', p_cause, p_actor, p_request_id),
-        ('payment_order', p_payment_no, 'PAYING', 'PAID', p_cause, p_actor, p_request_id);
-    RETURN true;
+-- Post the journal of each of these payments: PAID, or FAILED where the payer has too little. Payers' balances are
+-- locked by their numbers, so that two calls do not wait for each other.
+CREATE OR REPLACE FUNCTION engine_post_balances(
+    p_payment_nos text[], p_merchant_nos text[], p_payer_nos text[], p_amounts bigint[], p_currencies text[],
+    p_fees bigint[], p_journal_nos text[], p_time_zone text
+) RETURNS text[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    today constant date := (platform_now() AT TIME ZONE p_time_zone)::date;
+    payer text;
+    merchant text;
+    posted text;
+    v_ends text[] := p_payment_nos;
+BEGIN
+    FOR i IN 1 .. cardinality(p_payment_nos) LOOP
+        payer := 'L10:' || p_payer_nos[i] || ':' || p_currencies[i];
+        merchant := 'L20:' || p_merchant_nos[i] || ':' || p_currencies[i];
+        IF p_fees[i] > 0 THEN
+            posted := ledger_post(p_journal_nos[i], 'payment_paid', p_payment_nos[i], today, p_currencies[i],
+                ARRAY[payer, merchant], ARRAY[merchant, 'I10:platform:' || p_currencies[i]],
+                ARRAY[p_amounts[i], p_fees[i]]);
+        ELSE
+            posted := ledger_post(p_journal_nos[i], 'payment_paid', p_payment_nos[i], today, p_currencies[i],
+                ARRAY[payer], ARRAY[merchant], ARRAY[p_amounts[i]]);
+        END IF;
+        v_ends[i] := CASE WHEN posted IS NULL THEN 'FAILED' ELSE 'PAID' END;
+    END LOOP;
+    RETURN v_ends;
 END
 $$;

@@ -27,6 +27,11 @@ _NOT_PREPARED = "26000"
 observers: list[Callable[[str], None]] = []
 """Called with the statement's name on every round trip; tests count with it."""
 
+
+class RolledBack(Unavailable):
+    """The server gave up on the statement (a lock, a deadlock, its time was over) and said so: nothing was written."""
+
+
 _prepared: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
@@ -41,8 +46,8 @@ class HotStatement:
     def execute(self, parameters: Sequence[str | bytes | int | None]) -> list[list[bytes | None]]:
         """Run it in a transaction of its own and return the rows as raw text columns.
 
-        Raises the named DomainError when a function refused, Unavailable when the connection was lost (the
-        effect is then unknown unless ``retry_safe``, in which case it is tried once more first).
+        Raises the named DomainError when a function refused, RolledBack when the server gave up, Unavailable when
+        the connection was lost (the effect is then unknown unless ``retry_safe``: then it is tried once more first).
         """
         wrapper = connections[DEFAULT_DB_ALIAS]
         if wrapper.in_atomic_block:
@@ -54,7 +59,7 @@ class HotStatement:
             return self._run(wrapper, encoded)
         except psycopg.OperationalError as error:
             if wrapper.connection is None or wrapper.connection.pgconn.status == ConnStatus.OK:
-                raise Unavailable from error
+                raise RolledBack from error
             wrapper.close()
             if not self.retry_safe:
                 raise Unavailable from error
@@ -107,6 +112,21 @@ def _encode(value: str | bytes | int | None) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
     return str(value).encode()
+
+
+def encode_array(values: Sequence[str | int | None]) -> bytes:
+    """Write an array parameter as the server reads it."""
+    return f"{{{','.join(map(_encode_element, values))}}}".encode()
+
+
+def _encode_element(value: str | int | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 def _sqlstate(result: Any) -> str:

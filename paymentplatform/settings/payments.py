@@ -30,8 +30,8 @@ _SANDBOX_CHANNELS = [
     "engine.channels.sandbox.adapter.SANDBOX2",
 ]
 CHANNELS = env.list("CHANNELS", default=[] if in_production else _SANDBOX_CHANNELS)
-CHANNEL_CALL_SLOTS = env.int("CHANNEL_CALL_SLOTS", default=1)
-"""Request threads of one web process that may wait for channels at once: half of its threads (2 by default).
+CHANNEL_CALL_SLOTS = env.int("CHANNEL_CALL_SLOTS", default=8)
+"""Request threads of one web process that may wait for channels at once: half of its threads (16 by default).
 
 The others leave their attempt to a worker and answer PAYING, so that a silent institution cannot stop the API.
 """

@@ -52,7 +52,7 @@ class TestBalancePayment:
         other.pay(Method.BALANCE, payer_token=token)
         with counting_round_trips() as seen:
             trade.pay(Method.BALANCE, payer_token=token)
-        assert seen.statements == ["read_payable", "pay_from_balance"]
+        assert seen.statements == ["read_payable", "pay_from_balances"]
         assert seen.on_the_wire == 2
 
     def test_without_enough_money_fails_and_opens_the_order_again(self):

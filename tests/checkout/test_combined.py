@@ -421,7 +421,7 @@ def test_a_plain_balance_payment_still_takes_two_round_trips(channel: ScriptedCh
     order = made.another_trade()
     with counting_round_trips() as seen:
         order.pay(Method.BALANCE, payer_token=made.token)
-    assert seen.statements == ["read_payable", "pay_from_balance"]
+    assert seen.statements == ["read_payable", "pay_from_balances"]
     assert seen.on_the_wire == 2
 
 

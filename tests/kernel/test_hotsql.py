@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from paymentplatform.kernel.errors import NotFound, Unavailable
-from paymentplatform.kernel.hotsql import HotStatement
+from paymentplatform.kernel.hotsql import HotStatement, encode_array
 from paymentplatform.kernel.transactions import TransactionMisuse
 from tests.roundtrips import counting_round_trips
 
@@ -102,3 +102,12 @@ def test_a_lost_connection_leaves_the_effect_unknown_otherwise(admin_address: st
 def test_it_runs_in_no_transaction_but_its_own():
     with transaction.atomic(), pytest.raises(TransactionMisuse):
         new_statement().execute([1])
+
+
+def test_arrays_arrive_as_they_were_sent():
+    values = ["", "NULL", None, 'a"b', "c\\d", "{e,f}", "g h", "支付", "\\\"'"]
+    statement = new_statement("SELECT unnest($1::text[])")
+    found = statement.execute([encode_array(values)])
+    assert [None if value is None else value.decode() for (value,) in found] == values
+    numbers = new_statement("SELECT sum(n) FROM unnest($1::bigint[]) AS n")
+    assert numbers.execute([encode_array([1, 2, 39])]) == [[b"42"]]

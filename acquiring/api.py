@@ -13,6 +13,7 @@ from acquiring.selectors import (
 from acquiring.services.callers import authenticate_bearer
 from acquiring.services.closing import close_order, expire_due_orders
 from acquiring.services.credentials import issue_credential, revoke_credential
+from acquiring.services.fee_contracts import check_fee_contract, make_fee_contract, read_terms
 from acquiring.services.idempotency import current_claim, new_or_claimed_number
 from acquiring.services.merchant_events import record_merchant_event
 from acquiring.services.merchants import (
@@ -28,15 +29,34 @@ from acquiring.services.payments import (
     start_payment,
     submit_payment,
 )
+from acquiring.services.payouts import (
+    drop_payout_proposal,
+    end_payout,
+    get_payout,
+    preview_payout_result,
+    preview_payout_sending,
+    propose_payout,
+    send_payout,
+)
+from acquiring.services.settlement import settle_merchants
+from acquiring.services.settlement_holds import (
+    check_settlement_hold,
+    lift_settlement_hold,
+    place_settlement_hold,
+)
+from acquiring.settlement_contracts import NewFeeContract
 
 __all__ = [
     "INVARIANTS",
     "HotMerchantView",
     "MerchantView",
+    "NewFeeContract",
     "add_return_origin",
     "authenticate_bearer",
     "calculate_fee",
+    "check_fee_contract",
     "check_return_url",
+    "check_settlement_hold",
     "check_text",
     "close_live_payment",
     "close_order",
@@ -44,19 +64,31 @@ __all__ = [
     "count_overdue_deliveries",
     "create_merchant",
     "current_claim",
+    "drop_payout_proposal",
+    "end_payout",
     "expire_due_orders",
     "explain_absence",
     "get_merchant_name",
     "get_order",
     "get_order_by_cashier_token",
+    "get_payout",
     "is_active_merchant",
     "issue_credential",
+    "lift_settlement_hold",
     "list_webhook_secrets",
+    "make_fee_contract",
     "new_or_claimed_number",
+    "place_settlement_hold",
+    "preview_payout_result",
+    "preview_payout_sending",
+    "propose_payout",
     "prove_if_signed",
+    "read_terms",
     "record_merchant_event",
     "revoke_credential",
     "ring_deliveries",
+    "send_payout",
+    "settle_merchants",
     "start_payment",
     "submit_payment",
 ]

@@ -165,7 +165,8 @@ class MerchantIdentity(msgspec.Struct, frozen=True):
 class PayableOrder(msgspec.Struct, frozen=True):
     """What acceptance 受理 must know of an order.
 
-    ``expired`` is by the database's clock, ``payee`` the merchant's name, ``payer_ref`` what it calls the payer.
+    ``expired`` is by the database's clock, ``payee`` the merchant's name, ``payer_ref`` what it calls the payer,
+    ``fee_rate_ppm`` and ``fee_terms`` what the contract under which it was created says.
     """
 
     order_no: str
@@ -182,6 +183,7 @@ class PayableOrder(msgspec.Struct, frozen=True):
     return_url: str | None
     expires_at: datetime
     fee_rate_ppm: int
+    fee_terms: str | None
     cashier_token: str
     payee: str
     payer_ref: str | None

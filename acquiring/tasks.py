@@ -12,6 +12,7 @@ from acquiring.services.closing import expire_due_orders
 from acquiring.services.idempotency import SWEEP_TASK, sweep_idempotency_keys
 from acquiring.services.merchant_events import wipe_sealed_bodies
 from acquiring.services.notifications import deliver_due_notifications
+from acquiring.services.settlement import settle_merchants
 
 
 @shared_task(name="acquiring.deliver_due_notifications")
@@ -48,3 +49,9 @@ def sweep_used_nonces_task(**_: Any) -> None:
     for _round in range(200):
         if sweep_used_nonces() < settings.SWEEP_BATCH:
             return
+
+
+@shared_task(name="acquiring.settle_merchants")
+def settle_merchants_task(**_: Any) -> None:
+    """Release what has become due today and make the payouts; what fails is logged and comes again."""
+    settle_merchants()

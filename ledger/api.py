@@ -40,6 +40,7 @@ from ledger.selectors import (
     get_balance,
     get_journal,
     get_trial_balance,
+    list_account_owners,
     list_balances,
     list_statement_entries,
 )
@@ -104,6 +105,7 @@ __all__ = [
     "get_balance",
     "get_journal",
     "get_trial_balance",
+    "list_account_owners",
     "list_balances",
     "list_owner_balances",
     "list_owner_movements",

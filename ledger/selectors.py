@@ -19,7 +19,7 @@ from ledger.contracts import (
     TrialBalanceRow,
 )
 from ledger.invariants import INVARIANTS
-from ledger.models import Journal, Posting
+from ledger.models import Account, Journal, Posting
 from paymentplatform.kernel.invariants import Difference
 from paymentplatform.kernel.transactions import one_snapshot
 
@@ -93,6 +93,12 @@ def list_balances(*, account_codes: Sequence[str]) -> list[BalanceView]:
         BalanceView(account_code=code, balance=balance, held=held, available=balance - held)
         for code, balance, held in _rows(_BALANCES, [list(account_codes)])
     ]
+
+
+def list_account_owners(*, kinds: Sequence[AccountKind]) -> list[tuple[str, str]]:
+    """Return every (owner, currency) that has an account of one of these kinds, sorted."""
+    accounts = Account.objects.filter(kind__in=[str(kind) for kind in kinds])
+    return sorted(set(accounts.values_list("owner", "currency")))
 
 
 def list_statement_entries(

@@ -6,9 +6,18 @@ from acquiring.models.idempotency import IdempotencyKey
 from acquiring.models.merchant import FeeContract, Merchant
 from acquiring.models.notification import Delivery, DeliveryTry, MerchantEvent
 from acquiring.models.order import TradeOrder, Transition
+from acquiring.models.payout import Payout
 from acquiring.models.sealed import SealedBody
+from acquiring.models.settlement import (
+    BusinessDay,
+    SettlementAccount,
+    SettlementBatch,
+    SettlementHold,
+    SettlementItem,
+)
 
 __all__ = [
+    "BusinessDay",
     "Credential",
     "Delivery",
     "DeliveryTry",
@@ -16,7 +25,12 @@ __all__ = [
     "IdempotencyKey",
     "Merchant",
     "MerchantEvent",
+    "Payout",
     "SealedBody",
+    "SettlementAccount",
+    "SettlementBatch",
+    "SettlementHold",
+    "SettlementItem",
     "TradeOrder",
     "Transition",
     "UsedNonce",

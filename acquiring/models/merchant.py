@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from acquiring.business_calendar import MAX_SETTLEMENT_DAYS
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.guards import (
@@ -65,7 +66,11 @@ class Merchant(models.Model):
 
 
 class FeeContract(models.Model):
-    """What a merchant pays us: ``rate_ppm`` millionths of each payment, from ``valid_from`` on."""
+    """What a merchant pays us, and when we pay him, for orders created from ``valid_from`` on.
+
+    ``rate_ppm`` millionths of each payment, unless ``terms`` (``acquiring.fee_terms``) has another price for its method
+    and currency. ``settlement_days`` is the n of T+n; it counts from the newest contract, also for older payments.
+    """
 
     database_access = grants.APPEND_ONLY
 
@@ -73,6 +78,8 @@ class FeeContract(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="fee_contracts")
     rate_ppm = models.PositiveIntegerField()
     returned_on_refund = models.BooleanField(default=True)
+    terms = models.JSONField(null=True)
+    settlement_days = models.PositiveSmallIntegerField(default=1, db_default=1)
     valid_from = models.DateTimeField()
     created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
 
@@ -84,7 +91,11 @@ class FeeContract(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(rate_ppm__lte=1_000_000), name="acquiring_fee_at_most_amount"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(settlement_days__lte=MAX_SETTLEMENT_DAYS),
+                name="acquiring_settlement_days",
+            ),
         ]
         triggers = guard_append_only()
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 from django.db import connection
 
+from acquiring.fee_terms import calculate_contract_fee
 from acquiring.late_money_contracts import LateMoneyView
 from acquiring.models import FeeContract, TradeOrder
 from acquiring.selectors import find_filtered_order, find_merchant_order_numbers
@@ -16,7 +17,6 @@ from engine.contracts import LateMoneyDecision, LateMoneyState, LateMoneyStatus
 from paymentplatform.kernel import jobs, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
-from paymentplatform.kernel.money import share_half_up
 from paymentplatform.kernel.times import format_time
 
 
@@ -104,13 +104,19 @@ def announce_late_money(*, event_type: str, late_money: LateMoneyState) -> None:
     jobs.ring(DELIVERY_TASK)
 
 
-def calculate_late_money_fee(*, order_no: str, amount: int) -> int:
-    """Return the fee of the order's contract for late money that is honoured: half-up, at most the amount."""
-    contract_no = TradeOrder.objects.values_list("fee_contract_no", flat=True).get(pk=order_no)
-    if contract_no is None:
+def calculate_late_money_fee(*, order_no: str, amount: int, method: str) -> int:
+    """Return the fee of the order's contract for late money that is honoured: that of the payment it was meant for."""
+    order = TradeOrder.objects.only("fee_contract_no", "currency").get(pk=order_no)
+    contract = FeeContract.objects.filter(pk=order.fee_contract_no).first()
+    if contract is None:
         return 0
-    rate_ppm = FeeContract.objects.values_list("rate_ppm", flat=True).get(pk=contract_no)
-    return min(amount, share_half_up(amount, rate_ppm))
+    return calculate_contract_fee(
+        amount=amount,
+        currency=order.currency,
+        method=method,
+        rate_ppm=contract.rate_ppm,
+        terms=msgspec.json.encode(contract.terms) if contract.terms else None,
+    )
 
 
 def _render(found: list[LateMoneyState]) -> list[LateMoneyView]:

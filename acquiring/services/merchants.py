@@ -64,7 +64,7 @@ def create_merchant(
         max_tries=max_tries or settings.ORDER_MAX_TRIES,
     )
     FeeContract.objects.create(
-        contract_no=numbers.new_number("fee"),
+        contract_no=numbers.new_number(numbers.FEE_CONTRACT),
         merchant=merchant,
         rate_ppm=fee_rate_ppm,
         valid_from=database_now(),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from acquiring.contracts import PayableOrder
+from acquiring.fee_terms import calculate_contract_fee
 from acquiring.services.order_moves import DELIVERY_TASK, begin_payment
 from engine import api as engine
 from paymentplatform.kernel import jobs, transactions
-from paymentplatform.kernel.money import share_half_up
 
 
-def calculate_fee(*, order: PayableOrder) -> int:
-    """Return the merchant's fee for this order in minor units: half-up, at most the amount."""
-    return min(order.amount, share_half_up(order.amount, order.fee_rate_ppm))
+def calculate_fee(*, order: PayableOrder, method: str) -> int:
+    """Return the merchant's fee in minor units for paying this order by ``method``, under the order's own contract."""
+    return calculate_contract_fee(
+        amount=order.amount,
+        currency=order.currency,
+        method=method,
+        rate_ppm=order.fee_rate_ppm,
+        terms=order.fee_terms,
+    )
 
 
 @transactions.start

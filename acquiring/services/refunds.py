@@ -12,6 +12,7 @@ from acquiring.services.refund_rules import (
     check_refundable,
     check_same_refund,
 )
+from acquiring.services.settlement_release import is_order_released
 from engine import api as engine
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
@@ -87,6 +88,7 @@ def _accept(
             currency=order.currency,
             reason=body.reason or "",
             returns_fee=_returns_fee(order),
+            source=_find_source(order),
         ),
         cause=engine.Cause.API,
     )
@@ -96,3 +98,10 @@ def _returns_fee(order: TradeOrder) -> bool:
     """Whether the contract under which the order was made gives the fee back."""
     contract = FeeContract.objects.filter(contract_no=order.fee_contract_no).first()
     return contract is not None and contract.returned_on_refund
+
+
+def _find_source(order: TradeOrder) -> engine.RefundSource:
+    """Say where the money of a locked order is now; a release locks the order too, so it stays there."""
+    if is_order_released(order_no=order.order_no):
+        return engine.RefundSource.MERCHANT_AVAILABLE
+    return engine.RefundSource.MERCHANT_PENDING

@@ -222,17 +222,19 @@ LANGUAGE sql AS $$
     SELECT count(*) FROM told
 $$;
 
--- What acceptance 受理 must know of an order, its caller checked; one row or none.
-CREATE OR REPLACE FUNCTION acquiring_payable_order(p_order_no text, p_key_id text, p_merchant_no text)
+-- What acceptance 受理 must know of an order, its caller checked; one row or none. Dropped first: earlier releases
+-- returned fewer columns, and migrations before the one that adds them load this file as well.
+DROP FUNCTION IF EXISTS acquiring_payable_order(text, text, text);
+CREATE FUNCTION acquiring_payable_order(p_order_no text, p_key_id text, p_merchant_no text)
 RETURNS TABLE (
     order_no text, merchant_no text, status text, closing boolean, expired boolean, amount bigint, currency text,
     subject text, metadata jsonb, allowed_methods jsonb, payment_no text, return_url text,
-    expires_at timestamptz, fee_rate_ppm integer, cashier_token text, payee text, payer_ref text
+    expires_at timestamptz, fee_rate_ppm integer, fee_terms text, cashier_token text, payee text, payer_ref text
 )
 LANGUAGE sql STABLE AS $$
     SELECT o.order_no, o.merchant_no, o.status::text, o.closing, o.expires_at <= platform_now(), o.amount,
         o.currency::text, o.subject, o.metadata, o.allowed_methods, o.payment_no, o.return_url, o.expires_at,
-        coalesce(f.rate_ppm, 0), substr(o.order_no, 5) || o.cashier_secret,
+        coalesce(f.rate_ppm, 0), f.terms::text, substr(o.order_no, 5) || o.cashier_secret,
         (SELECT m.name::text FROM acquiring_merchant m WHERE m.merchant_no = o.merchant_no), o.payer_ref
     FROM acquiring_trade_order o
     LEFT JOIN acquiring_fee_contract f ON f.contract_no = o.fee_contract_no

@@ -197,7 +197,7 @@ def _pay_from_balance(
         agreement_no=agreement_no,
         amount=order.amount,
         currency=order.currency,
-        fee_amount=acquiring.calculate_fee(order=order),
+        fee_amount=acquiring.calculate_fee(order=order, method=Method.BALANCE),
         options_digest=digest,
         cause=agreement_no or command.cause,  # so that operators find what an agreement paid
         actor=context.actor.get(),
@@ -252,7 +252,7 @@ def _pay_through_channel(
             method=command.method,
             amount=order.amount,
             currency=order.currency,
-            fee_amount=acquiring.calculate_fee(order=order),
+            fee_amount=acquiring.calculate_fee(order=order, method=command.method),
             options_digest=digest,
             candidates=route.candidates,
             subject=order.subject,

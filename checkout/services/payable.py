@@ -24,8 +24,8 @@ _READ: Final = HotStatement(
     retry_safe=True,
     sql="""
     SELECT order_no, merchant_no, status, closing, expired, amount, currency, subject, metadata::text,
-        allowed_methods::text, payment_no, return_url, platform_rfc3339(expires_at), fee_rate_ppm, cashier_token,
-        payee, payer_ref, agreement_no, payer_no, max_per_payment
+        allowed_methods::text, payment_no, return_url, platform_rfc3339(expires_at), fee_rate_ppm, fee_terms,
+        cashier_token, payee, payer_ref, agreement_no, payer_no, max_per_payment
     FROM checkout_read_payable($1::text, $2::text, $3::text, $4::text)
     """,
 )

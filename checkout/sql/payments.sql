@@ -1,12 +1,13 @@
 -- Acceptance 受理: what the top floor reads and conducts for a payment. Locks go from the top of the house down.
 
 -- Everything that accepting a payment must know, in one round trip: the order and, when a token came, the agreement.
-CREATE OR REPLACE FUNCTION checkout_read_payable(
+DROP FUNCTION IF EXISTS checkout_read_payable(text, text, text, text);
+CREATE FUNCTION checkout_read_payable(
     p_order_no text, p_key_id text, p_merchant_no text, p_token_hash text
 ) RETURNS TABLE (
     order_no text, merchant_no text, status text, closing boolean, expired boolean, amount bigint, currency text,
     subject text, metadata jsonb, allowed_methods jsonb, payment_no text, return_url text,
-    expires_at timestamptz, fee_rate_ppm integer, cashier_token text, payee text, payer_ref text,
+    expires_at timestamptz, fee_rate_ppm integer, fee_terms text, cashier_token text, payee text, payer_ref text,
     agreement_no text, payer_no text, max_per_payment bigint
 )
 LANGUAGE sql STABLE AS $$

@@ -21,7 +21,7 @@ from engine.contracts import (
     LateMoneyNotRefundable,
     LateMoneyState,
 )
-from engine.models import ChannelAttempt, LateMoney, Refund
+from engine.models import ChannelAttempt, LateMoney, PaymentOrder, Refund
 from engine.ports import payment_owner
 from engine.selectors import (
     describe_late_money,
@@ -218,11 +218,14 @@ def _honour(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
 
 
 def _draft_honour(late: LateMoney) -> JournalDraft:
+    payment = PaymentOrder.objects.only("method").get(pk=late.payment_no)
     return ledger.build_late_money_honoured(
         late_money_no=late.late_money_no,
         channel_code=late.channel_code,
         merchant_no=late.merchant_no,
         currency=late.currency,
         amount=late.amount,
-        fee=payment_owner().late_money_fee(order_no=late.order_no, amount=late.amount),
+        fee=payment_owner().late_money_fee(
+            order_no=late.order_no, amount=late.amount, method=payment.method
+        ),
     )

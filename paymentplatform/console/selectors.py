@@ -16,6 +16,7 @@ from engine import api as engine
 from ledger import api as ledger
 from paymentplatform.console.invariants import INVARIANTS
 from paymentplatform.console.order_reconciliation import ORDER_CHECKS
+from paymentplatform.console.settlement_invariants import SETTLEMENT_INVARIANTS
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.invariants import IN_FLIGHT_S, Difference, Invariant
 from paymentplatform.kernel.transactions import one_snapshot
@@ -28,6 +29,7 @@ ALL_INVARIANTS: Final[tuple[Invariant, ...]] = tuple(
             *acquiring.INVARIANTS,
             *checkout.INVARIANTS,
             *INVARIANTS,
+            *SETTLEMENT_INVARIANTS,
         ),
         key=lambda invariant: invariant.number,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection
 
 
@@ -13,3 +15,8 @@ def database_now() -> datetime:
         cursor.execute("SELECT platform_now()")
         now: datetime = cursor.fetchone()[0]
     return now
+
+
+def business_date(at: datetime) -> date:
+    """Return the day in BUSINESS_TIME_ZONE to which this moment belongs: its accounting date."""
+    return at.astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date()

@@ -41,6 +41,10 @@ FAILPOINTS: Final[dict[str, str]] = {
     "refunds_claimed": "the janitor has leased due refunds; nothing is asked",
     "late_money_claimed": "due late money is taken up; no refund is written",
     "late_money_settled": "the refund of late money is committed; nobody has sent it",
+    # Settlement.
+    "settlement_collected": "what the ledger made pending is written down; nothing is released",
+    "release_before_commit": "a part of a batch is written, its journal posted; nothing is committed",
+    "release_committed": "a part of a batch is released; the batch is open",
     # Callbacks and merchants' notifications.
     "callback_stored": "the raw callback is stored; the funnel has not seen it",
     "callback_applied": "the callback had its effect; it is neither noted nor acknowledged",

@@ -37,6 +37,10 @@ AGREEMENT: Final = "agr"
 PROPOSAL: Final = "prp"
 REQUEST: Final = "req"
 CLAIM: Final = "idk"
+FEE_CONTRACT: Final = "fee"
+SETTLEMENT_BATCH: Final = "stb"
+SETTLEMENT_HOLD: Final = "sth"
+PAYOUT: Final = "pyo"
 
 
 def new_number(prefix: str) -> str:

@@ -75,5 +75,6 @@ CELERY_BEAT_SCHEDULE = {
     "expire due proposals": _every(10, "console.expire_due_proposals", expires=30),
     "sweep idempotency keys": _every(60, "acquiring.sweep_idempotency_keys", expires=30),
     "sweep used nonces": _every(10, "acquiring.sweep_used_nonces", expires=30),
+    "settle merchants": _every(600, "acquiring.settle_merchants", expires=60),
     "heartbeat": _every(5, "platform.heartbeat", expires=15),
 }

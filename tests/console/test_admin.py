@@ -13,11 +13,15 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from acquiring import api as acquiring
 from acquiring.models import (
     Credential,
     Delivery,
     Merchant,
     MerchantEvent,
+    Payout,
+    SettlementBatch,
+    SettlementHold,
     TradeOrder,
     WebhookEndpoint,
 )
@@ -80,6 +84,10 @@ def book(unit_database: str) -> dict[Any, Any]:
     line = AuditLog.objects.create(
         operator=operator.username, action="look", object_no=paid.order, reason="x"
     )
+    settled = trades.settled(trades.paid_by_balance())
+    kept = acquiring.place_settlement_hold(
+        merchant_no=paid.merchant["merchant_no"], order_no=paid.order, operator="x", reason="x"
+    )
     journal = ledger.find_journal(event_type="payment_paid", event_id=paid.payment)
     assert journal is not None
     return {
@@ -105,6 +113,9 @@ def book(unit_database: str) -> dict[Any, Any]:
         Account: account.pk,
         Journal: journal.journal_no,
         Hold: hold,
+        SettlementBatch: settled["batch"],
+        Payout: settled["payout"],
+        SettlementHold: kept,
         AuditLog: line.pk,
         Proposal: proposals.proposed(payer=paid.payer).proposal_no,
         SavedCard: SavedCard.objects.create(

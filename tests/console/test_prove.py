@@ -19,6 +19,7 @@ from engine import api as engine
 from ledger import api as ledger
 from paymentplatform.console import selectors
 from paymentplatform.console.invariants import INVARIANTS as CONSOLE
+from paymentplatform.console.settlement_invariants import SETTLEMENT_INVARIANTS
 from paymentplatform.kernel.invariants import Invariant
 from tests.console import proposals, trades
 from tests.live import LivePlatform
@@ -109,6 +110,20 @@ ENDPOINT = (
     "INSERT INTO acquiring_webhook_endpoint (endpoint_id, merchant_no, url, events, secrets, changed_at)"
     " VALUES ('wep_x', '{{{owner}.merchant[merchant_no]}}', 'https://x/', '[]', 'x', now() - interval '1 day')"
 )
+
+
+def batch(change: str) -> str:
+    return f"UPDATE acquiring_settlement_batch SET {change} WHERE batch_no = '{{batch}}'"
+
+
+def item(change: str) -> str:
+    return f"UPDATE acquiring_settlement_item SET {change} WHERE batch_no = '{{batch}}'"
+
+
+def payout(change: str, *, ended: str = "now()") -> str:
+    return (
+        f"UPDATE acquiring_payout SET {change}, ended_at = {ended} WHERE payout_no = '{{payout}}'"
+    )
 
 
 def copy(table: str, condition: str, **changes: str) -> str:
@@ -688,6 +703,64 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
     ),
 ]
 
+PLANTED += [
+    ("settlement 7", "{batch}", "says 0 of 1 items", [batch("net_amount = 0")]),
+    ("settlement 7", "{batch}", "they say 999 of 1", [item("released_amount = 999")]),
+    ("settlement 7", "{batch}", "they say 0 of 0", [item("batch_no = 'stb_x'")]),
+    ("settlement 7", "stb_x", "says 0 of 0 items", [item("batch_no = 'stb_x'")]),
+    (
+        "settlement 7",
+        "{batch}",
+        "posted 0",
+        ["UPDATE ledger_journal SET event_id = 'stb_x.1' WHERE event_id = '{batch}.1'"],
+    ),
+    (
+        "settlement 7",
+        "{payout}",
+        "payout_confirmed",
+        [payout("status = 'PAID', bank_reference = 'x'")],
+    ),
+    (
+        "settlement 7",
+        "{payout}",
+        "payout_failed",
+        [payout("status = 'FAILED', failure_code = 'x'")],
+    ),
+    (
+        "settlement 7",
+        "{payout}",
+        "owed 0, posted 994",
+        [payout("status = 'CREATED', sent_at = NULL", ended="NULL")],
+    ),
+    ("settlement 7", "{payout}", "owed 995, posted 994", [payout("amount = 995", ended="NULL")]),
+    (
+        "settlement 8",
+        "{settled.payment}",
+        "994 were released; it gave 993",
+        [payment("amount = 993", of="settled")],
+    ),
+    ("settlement 8", "{settled.payment}", "995 were released", [item("released_amount = 995")]),
+    (
+        "settlement 8",
+        "{settled.payment}",
+        "994 were released; it gave 0",
+        [payment("status = 'FAILED'", of="settled")],
+    ),
+    ("settlement 8", "{item}", "its journal is payment_paid", [item("event_id = 'pay_x'")]),
+    (
+        "settlement 13",
+        "L22:{settled.merchant[merchant_no]}:CNY",
+        "is 994, payouts in flight are 0",
+        [payout("status = 'FAILED', failure_code = 'x'")],
+    ),
+    (
+        "settlement 15",
+        "{batch}",
+        "no run has finished it",
+        [batch("status = 'OPEN', closed_at = NULL, created_at = now() - interval '2 days'")],
+    ),
+]
+
 BY_NAME: dict[str, Invariant] = {
     f"{app} {invariant.number}": invariant
     for app, invariants in (
@@ -695,6 +768,7 @@ BY_NAME: dict[str, Invariant] = {
         ("acquiring", acquiring.INVARIANTS),
         ("checkout", checkout.INVARIANTS),
         ("console", CONSOLE),
+        ("settlement", SETTLEMENT_INVARIANTS),
     )
     for invariant in invariants
 }
@@ -713,6 +787,7 @@ def names(unit_database: str) -> dict[str, Any]:
             trades.combined(), trades.Outcome.SUCCEEDED, amount=trades.AMOUNT - trades.PART
         ),
         "failed": trades.answered(trades.paying(), trades.Outcome.FAILED),
+        "settled": trades.paid_by_balance(),
         "closed": trades.closed(),
         "late": trades.paid_too_late(),
         "refunded": trades.refunded(trades.paid_by_balance()),
@@ -721,6 +796,7 @@ def names(unit_database: str) -> dict[str, Any]:
             trades.refunded(trades.paid_by_channel()), trades.Outcome.FAILED
         ),
     }
+    made |= trades.settled(made["settled"])
     event_of = trades.MerchantEvent.objects.get(object_no=made["paid"].order)
     agreement = checkout.create_agreement(
         payer_no=made["paid"].payer,

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import msgspec
+from django.db import transaction
 
 from acquiring import api as acquiring
 from acquiring.contracts import CloseReason, CreateOrder, CreateRefund, Method
-from acquiring.models import MerchantEvent
+from acquiring.models import BusinessDay, MerchantEvent, SettlementItem
 from acquiring.services.callers import authenticate_bearer
 from acquiring.services.orders import create_order
 from acquiring.services.refunds import create_refund
@@ -23,7 +24,7 @@ from engine.services.call_slots import take_call_slot
 from engine.services.outcomes import apply_attempt_outcome
 from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.clock import business_date, database_now
 from tests.makers import make_merchant, make_payer, order_body
 
 __all__ = ["ChannelAttempt", "LateMoney", "MerchantEvent", "Outcome", "PaymentDetail"]
@@ -185,6 +186,23 @@ def refund_answered(trade: Trade, outcome: Outcome) -> Trade:
     answer = ChannelAnswer(outcome=outcome, amount=REFUNDED, currency="CNY")
     apply_refund_outcome(refund_no=trade.refund, answer=answer, cause=engine.Cause.INQUIRY)
     return trade
+
+
+def settled(trade: Trade) -> dict[str, str]:
+    """Release the money of a paid trade at once and send its payout; returns the numbers of what that made."""
+    merchant_no, today = trade.merchant["merchant_no"], business_date(database_now())
+    BusinessDay.objects.get_or_create(day=today, defaults={"is_open": True, "name": "today"})
+    with transaction.atomic():
+        acquiring.make_fee_contract(
+            new=acquiring.NewFeeContract(merchant_no, rate_ppm=0, settlement_days=0)
+        )
+    run = acquiring.settle_merchants(merchant_no=merchant_no)
+    (batch,), (payout,) = run.batches, run.payouts
+    with transaction.atomic():
+        acquiring.propose_payout(payout_no=payout.payout_no)
+        acquiring.send_payout(payout_no=payout.payout_no)
+    item = SettlementItem.objects.get(batch_no=batch.batch_no)
+    return {"batch": str(batch.batch_no), "payout": payout.payout_no, "item": item.journal_no}
 
 
 def closed(**changes: object) -> Trade:

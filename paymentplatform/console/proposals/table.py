@@ -6,8 +6,11 @@ from typing import Final
 
 from paymentplatform.console.proposals.base import ProposalKind
 from paymentplatform.console.proposals.case_resolution import CASE_RESOLUTION
+from paymentplatform.console.proposals.fee_contract import FEE_CONTRACT
 from paymentplatform.console.proposals.late_money_decision import LATE_MONEY_DECISION
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
+from paymentplatform.console.proposals.payout import PAYOUT_RESULT, PAYOUT_SENDING
+from paymentplatform.console.proposals.settlement_hold import SETTLEMENT_HOLD_LIFTING
 
 KINDS: Final[dict[str, ProposalKind]] = {
     kind.name: kind
@@ -16,5 +19,9 @@ KINDS: Final[dict[str, ProposalKind]] = {
         PAYER_TOP_UP,
         LATE_MONEY_DECISION,
         CASE_RESOLUTION,
+        PAYOUT_SENDING,
+        PAYOUT_RESULT,
+        FEE_CONTRACT,
+        SETTLEMENT_HOLD_LIFTING,
     )
 }

@@ -43,8 +43,8 @@ MAX_HEADERS: Final = 64
 MAX_HEADER_BYTES: Final = 16 * 1024
 """Of all names and values together."""
 
-_NUMBER: Final = re.compile(r"(?<=/)[a-z]{3}_[0-9a-hjkmnp-tv-z]{22}(?=/|\Z)")
-"""A number of ours as a whole part of a path."""
+_NUMBER: Final = re.compile(r"(?<=/)(?!tok|ptk|pat)[a-z]{3}_[0-9a-hjkmnp-tv-z]{22}(?=/|\Z)")
+"""A number of ours as a whole part of a path; not what begins like a secret, which must not be written into a log."""
 
 _BARE_REFUSALS: Final[dict[int, type[DomainError]]] = {
     400: InvalidRequest,
@@ -85,10 +85,11 @@ class ApiHandler(WSGIHandler):
         actor_token = context.actor.set("system")
         try:
             drop_dead_connections()
-            response, route = self._answer(environ)
+            response, route, is_plain = self._answer(environ)
             observe_answer(
                 method=environ["REQUEST_METHOD"],
                 path=environ.get("PATH_INFO", ""),
+                is_plain=is_plain,
                 route=route,
                 status=response.status_code,
                 started_ns=started_ns,
@@ -110,21 +111,22 @@ class ApiHandler(WSGIHandler):
         start_response(line, headers)
         return (body,)
 
-    def _answer(self, environ: Environ) -> tuple[HttpResponse, str]:
-        route = NO_ROUTE
+    def _answer(self, environ: Environ) -> tuple[HttpResponse, str, bool]:
+        """Return the answer, the route, and whether the path consists of the route and numbers of ours alone."""
+        route, is_plain = NO_ROUTE, False
         try:
             limit_head(environ)
             limit_body(environ)
             request = WSGIRequest(environ)
-            match = self._find_route(request)
+            match, is_plain = self._find_route(request)
             request.resolver_match = match
             route = match.route
             response = match.func(request, *match.args, **match.kwargs)
-            return _as_problem(response), route
+            return _as_problem(response), route, is_plain
         except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
-            return problem_response(name_error(error)), route
+            return problem_response(name_error(error)), route, is_plain
 
-    def _find_route(self, request: WSGIRequest) -> ResolverMatch:
+    def _find_route(self, request: WSGIRequest) -> tuple[ResolverMatch, bool]:
         """Find the view; whoever signed is proved before he learns that there is none.
 
         Django tries one pattern after the other. Where a path differs from an earlier one in its numbers only, the
@@ -137,17 +139,18 @@ class ApiHandler(WSGIHandler):
         # They are fewer where somebody wrote our mark himself.
         if known is not None and len(numbers_in_it) == len(known.kwargs):
             values = dict(zip(known.kwargs, numbers_in_it, strict=True))
-            return ResolverMatch(known.func, (), values, known.url_name, route=known.route)
+            return ResolverMatch(known.func, (), values, known.url_name, route=known.route), True
         try:
             match = self._resolver.resolve(path)
         except Resolver404:
             if path.startswith(MERCHANT_PREFIX):
                 prove_if_signed(request)
             raise
-        if not match.args and list(match.kwargs.values()) == numbers_in_it:
+        is_plain = not match.args and list(match.kwargs.values()) == numbers_in_it
+        if is_plain:
             # Nothing but numbers varies, so there are no more shapes than addresses.
             self._shapes[shape] = match
-        return match
+        return match, is_plain
 
 
 def _as_problem(response: HttpResponse) -> HttpResponse:

@@ -53,12 +53,12 @@ def render_line(_logger: Any, _method: str, event: EventDict) -> str:
     return line if line.isascii() else line.translate(_LINE_ENDS)
 
 
-def write_answer(*, path: str, **fields: Any) -> None:
+def write_answer(**fields: Any) -> None:
     """Write the line of an answered request: what structlog would write, at a quarter of the cost.
 
-    Of what is in it only ``path`` comes from outside; the rest are names and figures of ours.
+    The caller has taken secrets out of what comes from outside.
     """
-    event: EventDict = fields | {"path": redact_value(path), "event": "request", "level": "info"}
+    event: EventDict = fields | {"event": "request", "level": "info"}
     event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     sys.stderr.write(render_line(None, "info", add_context(None, "info", event)) + "\n")
 

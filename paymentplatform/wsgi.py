@@ -13,14 +13,18 @@ django.setup(set_prefix=False)
 
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.core.signals import request_started  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 from paymentplatform.api_handler import PREFIXES, ApiHandler  # noqa: E402
 from paymentplatform.connections import drop_dead_connections  # noqa: E402
+from paymentplatform.kernel.structs import learn_structs  # noqa: E402
 from paymentplatform.request_body import wrap_body  # noqa: E402
 
 request_started.connect(drop_dead_connections)
 _api = ApiHandler()
 _pages = WSGIHandler()
+get_resolver().url_patterns  # noqa: B018 - imports every view now, and not under the first requests
+learn_structs()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -19,7 +19,7 @@ def learn_structs() -> None:
         msgspec.json.Decoder(struct)
 
 
-def iterate_structs(base: type = msgspec.Struct) -> Iterator[type]:
+def iterate_structs(base: type[msgspec.Struct] = msgspec.Struct) -> Iterator[type[msgspec.Struct]]:
     """Yield every struct below ``base`` that can have values; what is generic has them through its users."""
     for struct in base.__subclasses__():
         yield from iterate_structs(struct)

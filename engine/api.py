@@ -36,7 +36,19 @@ from engine.selectors import (
 )
 from engine.services.acceptance import create_payment
 from engine.services.cases import check_case, find_case, propose_case, reopen_case, resolve_case
+from engine.services.channel_settlements import (
+    find_channel_settlement,
+    preview_channel_settlement,
+    record_channel_settlement,
+)
 from engine.services.closing import close_payment
+from engine.services.discrepancies import (
+    check_discrepancy,
+    preview_resolution,
+    propose_discrepancy,
+    reopen_discrepancy,
+    resolve_discrepancy,
+)
 from engine.services.inquiries import bring_inquiry_forward
 from engine.services.late_money_settling import (
     decide_held_late_money,
@@ -52,6 +64,7 @@ from engine.services.saved_cards import (
     refuse_unroutable,
     remove_saved_card,
 )
+from engine.services.statements import StatementFile, get_counting_statement, import_statement
 from engine.services.submission import submit_payment
 
 __all__ = [
@@ -72,9 +85,11 @@ __all__ = [
     "RefundSource",
     "RefundStatus",
     "SavedCardView",
+    "StatementFile",
     "accept_refund",
     "bring_inquiry_forward",
     "check_case",
+    "check_discrepancy",
     "close_payment",
     "count_live_refunds",
     "create_payment",
@@ -82,13 +97,16 @@ __all__ = [
     "decide_late_money",
     "find_card_channel",
     "find_case",
+    "find_channel_settlement",
     "find_order_no",
     "find_refund",
+    "get_counting_statement",
     "get_late_money_state",
     "get_payment_progress",
     "get_refund_progress",
     "get_trade_file",
     "has_late_money",
+    "import_statement",
     "list_channel_codes",
     "list_channel_facts",
     "list_exposure",
@@ -100,13 +118,19 @@ __all__ = [
     "list_refund_numbers",
     "list_saved_cards",
     "plan_exchange",
+    "preview_channel_settlement",
     "preview_held_late_money",
+    "preview_resolution",
     "propose_case",
+    "propose_discrepancy",
+    "record_channel_settlement",
     "refuse_unroutable",
     "remove_saved_card",
     "reopen_case",
+    "reopen_discrepancy",
     "repeat_due_refunds",
     "resolve_case",
+    "resolve_discrepancy",
     "settle_due_late_money",
     "submit_payment",
     "submit_refund",

@@ -22,6 +22,7 @@ from engine.late_money import (
     LateMoneyTotal,
 )
 from engine.reference_contracts import Reference
+from engine.statement_contracts import Resolution
 from paymentplatform.kernel.errors import Action, Conflict, PermissionRefused
 from paymentplatform.kernel.history import Move
 
@@ -65,6 +66,7 @@ class Cause(StrEnum):
     CLOSE = "close"
     EXPIRY = "expiry"
     POLICY = "policy"
+    STATEMENT = "statement"
     OPERATOR = "operator"
 
 
@@ -382,6 +384,7 @@ __all__ = [
     "RefundSource",
     "RefundStatus",
     "RefundView",
+    "Resolution",
     "SavedCardView",
     "TradeFile",
 ]

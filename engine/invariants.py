@@ -69,6 +69,52 @@ SELECT l.late_money_no, 'came for attempt ' || l.attempt_no || ' of ' || l.payme
                       AND a.payment_no = l.payment_no AND a.order_no = l.order_no)
 """
 
+_STATEMENTS_AGREE: Final = """
+SELECT l.statement_no || '/' || l.line_no AS subject,
+       'says ' || l.kind || ' ' || l.match_key || ' over ' || l.amount || ' ' || l.currency
+       || ', which is neither booked so nor a difference' AS problem,
+       s.reconciled_at AS since
+  FROM engine_statement AS s
+  JOIN engine_statement_line AS l ON l.statement_no = s.statement_no
+  LEFT JOIN engine_channel_attempt AS a
+    ON l.kind = 'CHARGE' AND a.channel_code = s.channel_code AND a.channel_trade_no = l.match_key
+   AND a.status = 'SUCCEEDED'
+  LEFT JOIN engine_late_money AS m
+    ON l.kind = 'CHARGE' AND m.channel_code = s.channel_code AND m.channel_trade_no = l.match_key
+  LEFT JOIN engine_refund AS r
+    ON l.kind = 'REFUND' AND r.channel_code = s.channel_code AND r.refund_no = l.match_key AND r.status = 'SUCCESS'
+  LEFT JOIN engine_chargeback AS b
+    ON l.kind = 'CHARGEBACK' AND b.channel_code = s.channel_code AND b.channel_trade_no = l.match_key
+ WHERE s.superseded_at IS NULL AND s.reconciled_at IS NOT NULL
+   AND (l.amount = COALESCE(m.amount, a.amount, r.external_amount, b.amount)
+        AND l.currency = COALESCE(m.currency, a.currency, r.currency, b.currency)) IS NOT TRUE
+   AND NOT EXISTS (SELECT 1 FROM engine_discrepancy AS d
+                    WHERE d.match_key = l.match_key AND d.line_kind = l.kind AND d.channel_code = s.channel_code)
+UNION ALL
+SELECT o.object_no, 'succeeded on a day whose statement is reconciled, and is in no file and in no pool',
+       o.reconciled_at
+  FROM (SELECT a.attempt_no AS object_no, 'CHARGE' AS kind, a.channel_trade_no AS match_key, a.channel_code,
+               s.reconciled_at
+          FROM engine_statement AS s
+          JOIN engine_channel_attempt AS a
+            ON a.channel_code = s.channel_code AND a.status = 'SUCCEEDED'
+           AND a.last_outcome_at >= s.covers_from AND a.last_outcome_at < s.covers_to
+         WHERE s.superseded_at IS NULL AND s.reconciled_at > s.covers_to
+        UNION ALL
+        SELECT r.refund_no, 'REFUND', r.refund_no, r.channel_code, s.reconciled_at
+          FROM engine_statement AS s
+          JOIN engine_refund AS r
+            ON r.channel_code = s.channel_code AND r.status = 'SUCCESS' AND r.external_amount > 0
+           AND r.succeeded_at >= s.covers_from AND r.succeeded_at < s.covers_to
+         WHERE s.superseded_at IS NULL AND s.reconciled_at > s.covers_to) AS o
+ WHERE NOT EXISTS (SELECT 1 FROM engine_statement_line AS l
+                     JOIN engine_statement AS s ON s.statement_no = l.statement_no
+                    WHERE l.match_key = o.match_key AND l.kind = o.kind
+                      AND s.channel_code = o.channel_code AND s.superseded_at IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM engine_cutoff_entry AS e
+                    WHERE e.match_key = o.match_key AND e.kind = o.kind AND e.channel_code = o.channel_code)
+"""
+
 _REFUNDS_ARE_COUNTED: Final = """
 SELECT d.detail_no AS subject,
        'is ' || d.status || ' over ' || d.amount || ', refunded ' || d.refunded_amount || ', on the way '
@@ -140,6 +186,20 @@ SELECT r.merchant_no || ' ' || r.merchant_refund_no, 'is the number of ' || coun
 UNION ALL
 SELECT c.object_no, 'has ' || count(*) || ' unresolved cases ' || c.kind
   FROM engine_case AS c WHERE c.resolved_at IS NULL GROUP BY c.object_no, c.kind HAVING count(*) > 1
+UNION ALL
+SELECT d.channel_code || ' ' || d.match_key, 'is unresolved as ' || d.kind || ' ' || count(*) || ' times'
+  FROM engine_discrepancy AS d WHERE d.resolved_at IS NULL
+ GROUP BY d.channel_code, d.statement_date, d.kind, d.line_kind, d.match_key, d.ordinal HAVING count(*) > 1
+UNION ALL
+SELECT s.channel_code || ' ' || s.statement_date, 'has ' || count(*) || ' statements that count'
+  FROM engine_statement AS s WHERE s.superseded_at IS NULL
+ GROUP BY s.channel_code, s.account, s.statement_date HAVING count(*) > 1
+UNION ALL
+SELECT b.channel_code || ' ' || b.channel_trade_no, 'is a chargeback ' || count(*) || ' times'
+  FROM engine_chargeback AS b GROUP BY b.channel_code, b.channel_trade_no HAVING count(*) > 1
+UNION ALL
+SELECT c.channel_code || ' ' || c.reference, 'is a settlement ' || count(*) || ' times'
+  FROM engine_channel_settlement AS c GROUP BY c.channel_code, c.reference HAVING count(*) > 1
 """
 
 _NOTHING_STUCK: Final = """
@@ -196,8 +256,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         11,
-        "Every success of a channel is one DONE detail or one late money",
-        _SUCCESS_HAS_ONE_USE,
+        "Every success of a channel is one DONE detail or one late money, and agrees with its statement",
+        f"{_SUCCESS_HAS_ONE_USE}UNION ALL{_STATEMENTS_AGREE}",
         always=False,
     ),
     Invariant(

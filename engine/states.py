@@ -137,4 +137,44 @@ CASE = Machine(
     frozen=("case_no", "kind", "object_no", "created_at"),
 )
 
-MACHINES = (PAYMENT_ORDER, PAYMENT_DETAIL, CHANNEL_ATTEMPT, REFUND, LATE_MONEY, CASE)
+DISCREPANCY = Machine(
+    name="discrepancy",
+    table="engine_discrepancy",
+    key="discrepancy_no",
+    initial="OPEN",
+    moves=(
+        ("OPEN", "PROPOSED"),
+        ("PROPOSED", "OPEN"),
+        ("PROPOSED", "RESOLVED"),
+        ("OPEN", "RESOLVED"),  # a later file, a corrected one or an answer has settled it
+    ),
+    frozen=(
+        "discrepancy_no",
+        "channel_code",
+        "statement_date",
+        "statement_no",
+        "line_no",
+        "kind",
+        "line_kind",
+        "match_key",
+        "ordinal",
+        "object_no",
+        "our_amount",
+        "our_currency",
+        "channel_amount",
+        "channel_currency",
+        "difference",
+        "currency",
+        "created_at",
+    ),
+)
+
+MACHINES = (
+    PAYMENT_ORDER,
+    PAYMENT_DETAIL,
+    CHANNEL_ATTEMPT,
+    REFUND,
+    LATE_MONEY,
+    CASE,
+    DISCREPANCY,
+)

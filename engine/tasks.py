@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from celery import shared_task
+from django.conf import settings
 
 from engine.services.inquiries import query_due_attempts
 from engine.services.late_money_settling import settle_due_late_money
+from engine.services.reconciliation_runs import reconcile_due_days
 from engine.services.refund_submission import repeat_due_refunds
 
 _ROUNDS: Final = 3
@@ -36,3 +38,10 @@ def settle_due_late_money_task(**_: Any) -> None:
     for _round in range(_ROUNDS):
         if settle_due_late_money() == 0:
             return
+
+
+@shared_task(name="engine.reconcile_due_days", soft_time_limit=1_800, time_limit=1_860)
+def reconcile_due_days_task(**_: Any) -> None:
+    """Fetch and reconcile the days that are due; nothing to do while all are done."""
+    if settings.RECONCILE_DAYS_BACK:
+        reconcile_due_days()

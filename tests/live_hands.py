@@ -31,8 +31,20 @@ def manage(*, arguments: list[str]) -> dict[str, Any]:
     return {"code": code, "output": output.getvalue()}
 
 
+def decide(*, kind: str, payload: dict[str, Any]) -> str:
+    """Propose as one accountant and approve as another; returns what the approval made."""
+    from paymentplatform.console.services import proposals
+    from tests.console.proposals import approve, operator
+
+    made = proposals.make_proposal(
+        proposals.NewProposal(kind, payload, operator(), "the day's end")
+    )
+    return str(approve(made.proposal).proposal.result)
+
+
 _DEEDS: dict[str, Callable[..., Any]] = {
     "manage": manage,
+    "decide": decide,
     "make_merchant": makers.make_merchant,
     "make_payer": makers.make_payer,
     "make_payer_token": makers.make_payer_token,

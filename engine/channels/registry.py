@@ -28,6 +28,7 @@ NETWORK_CALLS: Final = frozenset(
 METHODS: Final = frozenset(
     {Capability.QR_CODE, Capability.WALLET, Capability.NET_BANKING, Capability.BANK_CARD}
 )
+RESERVED_CODE: Final = "bank"
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 _TOLERATED_S: Final = 0.5
 
@@ -130,6 +131,8 @@ def find_problems(channel: Channel, codes: Collection[str] = ()) -> list[str]:
     problems = []
     if channel.code in codes:
         problems.append(f"another channel has the code {channel.code!r}")
+    if channel.code == RESERVED_CODE:
+        problems.append(f"{RESERVED_CODE!r} is the code of our own bank account's statements")
     if not _CODE.match(channel.code):
         problems.append(f"{channel.code!r} cannot stand in an address and an account code")
     if not channel.merchant_account:

@@ -3,17 +3,31 @@
 from engine.models.attempt import ChannelAttempt, ChannelCallback
 from engine.models.card import SavedCard
 from engine.models.case import Case, LateMoney
+from engine.models.discrepancy import Discrepancy
 from engine.models.payment import PaymentDetail, PaymentOrder, Transition
 from engine.models.refund import Refund
+from engine.models.statement import (
+    ChannelSettlement,
+    Chargeback,
+    CutoffEntry,
+    Statement,
+    StatementLine,
+)
 
 __all__ = [
     "Case",
     "ChannelAttempt",
     "ChannelCallback",
+    "ChannelSettlement",
+    "Chargeback",
+    "CutoffEntry",
+    "Discrepancy",
     "LateMoney",
     "PaymentDetail",
     "PaymentOrder",
     "Refund",
     "SavedCard",
+    "Statement",
+    "StatementLine",
     "Transition",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django_fsm import FSMModelMixin
@@ -110,6 +111,7 @@ class Refund(FSMModelMixin, models.Model):
             ),
             models.Index(fields=["order_no", "refund_no"], name="engine_refund_of_order"),
             models.Index(fields=["merchant_no", "-refund_no"], name="engine_refund_newest"),
+            BrinIndex(fields=["succeeded_at"], name="engine_refund_done", pages_per_range=32),
         ]
         triggers = [*guard_machine(REFUND), set_once("succeeded_at", "failed_at")]
 

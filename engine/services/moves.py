@@ -8,13 +8,22 @@ from engine.contracts import Cause
 from engine.models import (
     Case,
     ChannelAttempt,
+    Discrepancy,
     LateMoney,
     PaymentDetail,
     PaymentOrder,
     Refund,
     Transition,
 )
-from engine.states import CASE, CHANNEL_ATTEMPT, LATE_MONEY, PAYMENT_DETAIL, PAYMENT_ORDER, REFUND
+from engine.states import (
+    CASE,
+    CHANNEL_ATTEMPT,
+    DISCREPANCY,
+    LATE_MONEY,
+    PAYMENT_DETAIL,
+    PAYMENT_ORDER,
+    REFUND,
+)
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.statemachine import Machine
 
@@ -54,6 +63,7 @@ _MACHINES: dict[type, tuple[Machine, list[str]]] = {
     ),
     LateMoney: (LATE_MONEY, ["status", "due_at", "decided_by", "resolved_at"]),
     Case: (CASE, ["status", "resolved_at"]),
+    Discrepancy: (DISCREPANCY, ["status", "resolution", "resolved_by", "resolved_at"]),
 }
 
 

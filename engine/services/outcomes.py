@@ -1,8 +1,8 @@
 """The funnel: the ONE way in which any answer about an attempt changes anything.
 
-Sync answer, callback, inquiry, close and operator all end here. Locks: owner, payment, details, attempt, then the
-ledger's accounts. Whoever comes second finds a terminal attempt and changes nothing. What the payer's balance holds
-for the payment is captured or given back in the very transaction that ends it.
+Sync answer, callback, inquiry, close, statement line and operator all end here. Locks: owner, payment, details,
+attempt, then the ledger's accounts. Whoever comes second finds a terminal attempt and changes nothing. What the payer's
+balance holds for the payment is captured or given back in the very transaction that ends it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ QUERY_TASK = "engine.query_due_attempts"
 MAX_TRADE_NO = 64
 PAYMENT_CLOSED = "payment_closed"
 """Failure code of a payment that was closed before anything was taken; it is no try of the payer."""
-_ONLY_SUSPICION = frozenset({Cause.SYNC_ANSWER, Cause.CALLBACK})
+_ONLY_SUSPICION = frozenset({Cause.SYNC_ANSWER, Cause.CALLBACK, Cause.STATEMENT})
 """What an institution says unasked, or while it is still at work; every other cause asked it what became of it."""
 KEPT_OF_ANSWER = 4_096
 SCHEDULE_SPENT = "inquiry_schedule_spent"

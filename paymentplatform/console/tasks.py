@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 from django.conf import settings
 
+from paymentplatform.console.services.proofs import take_proof
 from paymentplatform.console.services.proposals import expire_due_proposals
 
 MAX_BATCHES = 20
@@ -18,3 +19,9 @@ def expire_due_proposals_task(**_: Any) -> None:
     for _batch in range(MAX_BATCHES):
         if expire_due_proposals(limit=settings.SWEEP_BATCH) < settings.SWEEP_BATCH:
             return
+
+
+@shared_task(name="console.take_proof", soft_time_limit=3_600, time_limit=3_660)
+def take_proof_task(**_: Any) -> None:
+    """Take a proof and keep it; it changes nothing else."""
+    take_proof()

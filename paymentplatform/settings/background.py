@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from celery.schedules import crontab
+
 from paymentplatform.settings.base import REDIS_URL
 
 CELERY_BROKER_URL = REDIS_URL
@@ -69,6 +71,7 @@ CELERY_BEAT_SCHEDULE = {
     "query due attempts": _every(1, "engine.query_due_attempts", expires=5),
     "repeat due refunds": _every(1, "engine.repeat_due_refunds", expires=5),
     "settle due late money": _every(1, "engine.settle_due_late_money", expires=5),
+    "reconcile due days": _every(300, "engine.reconcile_due_days", expires=60),
     "roll up accounts": _every(1, "ledger.roll_up_accounts", expires=5),
     "sweep agreements": _every(10, "checkout.sweep_agreements", expires=30),
     "wipe sealed bodies": _every(10, "acquiring.wipe_sealed_bodies", expires=30),
@@ -76,5 +79,10 @@ CELERY_BEAT_SCHEDULE = {
     "sweep idempotency keys": _every(60, "acquiring.sweep_idempotency_keys", expires=30),
     "sweep used nonces": _every(10, "acquiring.sweep_used_nonces", expires=30),
     "settle merchants": _every(600, "acquiring.settle_merchants", expires=60),
+    "take proof": {
+        "task": "console.take_proof",
+        "schedule": crontab(hour=19, minute=30),  # UTC: the small hours of the business day
+        "options": {"expires": 60},
+    },
     "heartbeat": _every(5, "platform.heartbeat", expires=15),
 }

@@ -77,6 +77,7 @@ UNFOLD = {
                 "items": [
                     _link(_("Cases"), "report", "engine.case"),
                     _link(_("Late money"), "schedule", "engine.latemoney"),
+                    _link(_("Differences"), "difference", "engine.discrepancy"),
                     _link(_("Proposals"), "approval", "console.proposal"),
                 ],
             },
@@ -108,6 +109,8 @@ UNFOLD = {
             {
                 "title": _("Books"),
                 "items": [
+                    _link(_("Statements"), "description", "engine.statement"),
+                    _link(_("Proofs"), "verified", "console.proofrun"),
                     _link(_("Accounts"), "account_balance", "ledger.account"),
                     _link(_("Journals"), "receipt_long", "ledger.journal"),
                     _link(_("Holds"), "lock", "ledger.hold"),

@@ -68,6 +68,20 @@ INQUIRY_SCHEDULE_S = tunable_ints(
 )
 """Seconds between inquiries; the last one repeats for ever, and reaching it opens a Case for people."""
 
+CHANNEL_COST_PPM: dict[str, int] = env.json(
+    "CHANNEL_COST_PPM", default={} if in_production else {"sandbox": 1_000, "sandbox2": 1_500}
+)
+"""What a channel keeps of a charge by contract, in millionths, half up; fees of others are not compared."""
+
+PLATFORM_BANK_ACCOUNT = env.str("PLATFORM_BANK_ACCOUNT", default=outside_production("BANK-1"))
+"""The account (IBAN or number) that A20 stands for, as the bank's statements name it; empty: none is compared."""
+
+CUTOFF_GRACE_DAYS = tunable_int("CUTOFF_GRACE_DAYS", 3)
+"""Days whose files may still show money of ours that its own day's file does not, before it is a difference."""
+
+RECONCILE_DAYS_BACK = tunable_int("RECONCILE_DAYS_BACK", 0 if kind == "test" else 3)
+"""How many days before today the clock fetches and reconciles by itself; 0: only by command."""
+
 LATE_MONEY_SLA_HOURS = env.int("LATE_MONEY_SLA_HOURS", default=24)
 """Hours after which late money that has not ended is shown as overdue."""
 

@@ -37,15 +37,18 @@ from engine.models import (
     Case,
     ChannelAttempt,
     ChannelCallback,
+    Discrepancy,
     LateMoney,
     PaymentOrder,
     Refund,
     SavedCard,
+    Statement,
 )
 from engine.services.outcomes import apply_attempt_outcome
 from ledger import api as ledger
 from ledger.models import Account, Hold, Journal
-from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.console.models import AuditLog, ProofRun, Proposal
+from paymentplatform.console.services.proofs import take_proof
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.encryption import encrypt_text
@@ -53,6 +56,7 @@ from paymentplatform.kernel.errors import Unauthenticated
 from tests.acquiring.outbox import DEAD, end_deliveries, make_endpoint, record_event
 from tests.architecture.sources import our_models
 from tests.console import proposals, trades
+from tests.console.differences import extra
 from tests.makers import PASSWORD, make_merchant, make_payer_token
 
 OURS = [model for model in admin.site._registry if model in our_models()]
@@ -84,6 +88,7 @@ def book(unit_database: str) -> dict[Any, Any]:
     line = AuditLog.objects.create(
         operator=operator.username, action="look", object_no=paid.order, reason="x"
     )
+    difference, _day = extra()
     settled = trades.settled(trades.paid_by_balance())
     kept = acquiring.place_settlement_hold(
         merchant_no=paid.merchant["merchant_no"], order_no=paid.order, operator="x", reason="x"
@@ -115,6 +120,9 @@ def book(unit_database: str) -> dict[Any, Any]:
         Hold: hold,
         SettlementBatch: settled["batch"],
         Payout: settled["payout"],
+        Discrepancy: difference.pk,
+        Statement: difference.statement_no,
+        ProofRun: take_proof()[0],
         SettlementHold: kept,
         AuditLog: line.pk,
         Proposal: proposals.proposed(payer=paid.payer).proposal_no,

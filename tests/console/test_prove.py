@@ -19,6 +19,7 @@ from engine import api as engine
 from ledger import api as ledger
 from paymentplatform.console import selectors
 from paymentplatform.console.invariants import INVARIANTS as CONSOLE
+from paymentplatform.console.models import ProofRun
 from paymentplatform.console.settlement_invariants import SETTLEMENT_INVARIANTS
 from paymentplatform.kernel.invariants import Invariant
 from tests.console import proposals, trades
@@ -150,6 +151,26 @@ SECOND_ATTEMPT = copy(
     "r.attempt_no = '{charged.attempt}'",
     attempt_no="'{charged.attempt}x'",
     channel_trade_no="'{charged.trade_no}x'",
+)
+
+STATEMENT = (
+    "INSERT INTO engine_statement (statement_no, channel_code, account, statement_date, covers_from, covers_to, sha256,"
+    " version, layout, source, line_count, totals, reconciled_at) VALUES ('stm_x', 'sandbox', 'a', '2001-01-01',"
+    " '2001-01-01Z', '2001-01-02Z', 'x', 1, 'sandbox', 'FILE', 1, '{{}}', '2001-01-03Z')"
+)
+STATEMENT_LINE = (
+    "INSERT INTO engine_statement_line (statement_no, line_no, kind, match_key, channel_trade_no, request_no, amount,"
+    " currency, fee, occurred_at) VALUES ('stm_x', 1, 'CHARGE', '{charged.trade_no}', '{charged.trade_no}',"
+    " '{charged.attempt}', 1000, 'CNY', 1, '2001-01-01Z')"
+)
+DISCREPANCY = (
+    "INSERT INTO engine_discrepancy (discrepancy_no, channel_code, statement_date, statement_no, kind, line_kind,"
+    " match_key, ordinal, difference, currency, status, posted_at) VALUES ('dsc_x', 'sandbox', '2001-01-01', 'stm_x',"
+    " 'AMOUNT_OVER', 'CHARGE', '{charged.trade_no}', 1, -7, 'CNY', 'OPEN', '2001-01-03Z')"
+)
+SETTLEMENT = (
+    "INSERT INTO engine_channel_settlement (settlement_no, channel_code, reference, currency, gross, cost, decided_by)"
+    " VALUES ('cst_x', 'sandbox', 'x', 'CNY', 7, 0, 'x')"
 )
 
 CASE_OF_LATE = (
@@ -462,16 +483,16 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
     (
         "console 12",
         "A10:other:CNY",
-        "less its refunds are 1000",
+        "stand, are 1000",
         [late("channel_code = 'other'")],
     ),
     (
         "console 12",
         "A10:sandbox:CNY",
-        "less its refunds",
+        "less refunds",
         [refund("status = 'SUCCESS', next_try_at = NULL", of="refunding")],
     ),
-    ("console 12", "A10:sandbox:CNY", "less its refunds", [late_refund("SUCCESS", "1000")]),
+    ("console 12", "A10:sandbox:CNY", "less refunds", [late_refund("SUCCESS", "1000")]),
     ("console 13", "L90:sandbox:CNY", "open late money", [late("amount = amount - 1")]),
     (
         "console 13",
@@ -618,6 +639,55 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
                 agreement_no="'{agreement}x'",
             ),
         ],
+    ),
+    # -- statements, differences, settlements of channels
+    (
+        "engine 11",
+        "stm_x/1",
+        "neither booked so nor a difference",
+        [STATEMENT, STATEMENT_LINE.replace("1000", "999")],
+    ),
+    (
+        "engine 11",
+        "{charged.attempt}",
+        "in no file and in no pool",
+        [STATEMENT, attempt("last_outcome_at = '2001-01-01 12:00Z'")],
+    ),
+    (
+        "engine 14",
+        "sandbox {charged.trade_no}",
+        "is unresolved as AMOUNT_OVER 2 times",
+        [
+            "DROP INDEX engine_discrepancy_one_unresolved",
+            DISCREPANCY,
+            copy("engine_discrepancy", "r.discrepancy_no = 'dsc_x'", discrepancy_no="'dsc_y'"),
+        ],
+    ),
+    (
+        "engine 14",
+        "sandbox 2001-01-01",
+        "has 2 statements that count",
+        [
+            "DROP INDEX engine_statement_one_counts",
+            STATEMENT,
+            copy(
+                "engine_statement",
+                "r.statement_no = 'stm_x'",
+                statement_no="'stm_y'",
+                version="2",
+                sha256="'y'",
+            ),
+        ],
+    ),
+    ("console 12", "A10:sandbox:CNY", "chargebacks and settlements", [SETTLEMENT]),
+    ("console 12", "A10:sandbox:CNY", "the differences that stand", [DISCREPANCY]),
+    ("console 13", "A90:sandbox:CNY", "open short differences", [DISCREPANCY]),
+    ("console 13", "dsc_x", "is not posted as such", [DISCREPANCY]),
+    (
+        "console 15",
+        "dsc_x",
+        "no open proposal is about it",
+        [DISCREPANCY.replace("'OPEN'", "'PROPOSED'")],
     ),
     # -- 15
     (
@@ -860,6 +930,37 @@ def test_every_invariant_has_a_planted_violation():
     assert len(selectors.ALL_INVARIANTS) == len(BY_NAME) + len(ledger.INVARIANTS)
 
 
+LEDGER_BROKEN = {
+    1: (
+        "INSERT INTO ledger_journal (journal_no, event_type, event_id, accounting_date, currency, digest)"
+        " VALUES ('jnl_x', 'x', 'x', '2026-01-01', 'CNY', '00000000-0000-0000-0000-000000000000')"
+    ),
+    2: "UPDATE ledger_payer_balance SET balance = balance + 5",
+    3: "UPDATE ledger_roll_up SET balance = balance + 5",
+    4: (
+        "ALTER TABLE ledger_payer_balance DROP CONSTRAINT ledger_payer_balance_covers_held;"
+        " UPDATE ledger_payer_balance SET held = balance + 1"
+    ),
+}
+
+
+def test_of_fifteen_promises_broken_together_fifteen_are_found(planted, names):
+    first: dict[int, list[str]] = {}
+    for name, _subject, _problem, statements in PLANTED:
+        first.setdefault(int(name.split()[1]), statements)
+    broken = [statement for number in sorted(first) for statement in first[number]]
+    broken += LEDGER_BROKEN.values()
+    with planted(*(text.format(**names) for text in [*broken, *AGED])) as connection:
+        now = connection.execute("SELECT platform_now()").fetchone()[0]
+        found = {
+            invariant.number
+            for invariant in selectors.ALL_INVARIANTS
+            for _subject, _problem, *since in connection.execute(invariant.sql)
+            if not any(at is not None and at > now - timedelta(seconds=60) for at in since)
+        }
+    assert found == set(range(1, 16))
+
+
 def test_trades_in_order_are_no_violation(names):
     ours = {
         number
@@ -906,6 +1007,9 @@ class TestCommand:
         code, text = self.run("--json")
         document = json.loads(text)
         assert (code, document["ok"]) == (1, False)
+        kept = ProofRun.objects.get(proof_no=document["proof_no"])
+        assert (kept.result, kept.violation_count, kept.in_flight_count) == ("BROKEN", 1, 1)
+        assert kept.differences[0]["subject"] == "ord_[x]"
         assert document["differences"] == [
             {"invariant": 98, "title": "Broken", "subject": "ord_[x]", "problem": "is wrong"}
         ]

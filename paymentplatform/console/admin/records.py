@@ -22,7 +22,7 @@ from paymentplatform.kernel.roles import ONLY_ADMINS, Role
 NUMBER_PREFIXES = (
     *(numbers.AGREEMENT, numbers.ATTEMPT, numbers.CASE, numbers.EVENT, numbers.KEY),
     *(numbers.LATE_MONEY, numbers.MERCHANT, numbers.ORDER, numbers.PAYER, numbers.PAYMENT),
-    *(numbers.PROPOSAL, numbers.REFUND),
+    *(numbers.PROPOSAL, numbers.REFUND, numbers.DISCREPANCY, numbers.PROOF),
 )
 """What operators act on."""
 

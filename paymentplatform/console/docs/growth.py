@@ -55,6 +55,15 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "engine_saved_card": ("1 per card that a payer wished to be saved", _FOR_EVER),
     "engine_late_money": ("rarely", _FOR_EVER),
     "engine_case": ("rarely", _FOR_EVER),
+    "engine_statement": ("1 per file of a channel's day, 1 more per corrected one", _FOR_EVER),
+    "engine_statement_line": ("1 per line of such a file", _NO_CLEAN_UP),
+    "engine_discrepancy": ("1 per difference", _FOR_EVER),
+    "engine_cutoff_entry": (
+        "1 per charge or refund that its own day's file does not show",
+        _FOR_EVER,
+    ),
+    "engine_chargeback": ("rarely", _FOR_EVER),
+    "engine_channel_settlement": ("1 per payment of a channel into our bank account", _FOR_EVER),
     "ledger_account": (_SMALL, _FOR_EVER),
     "ledger_payer_balance": ("1 per payer and currency", _FOR_EVER),
     "ledger_roll_up": (_SMALL, _FOR_EVER),
@@ -65,6 +74,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "console_audit_log": ("1 per act of an operator", _FOR_EVER),
     "console_proposal": ("1 per act that needs two people", _FOR_EVER),
     "console_transition": ("2 per proposal", _FOR_EVER),
+    "console_proof_run": ("1 per `prove`, at least 1 a day", _NO_CLEAN_UP),
     "demo_order": ("1 per sale of the demo shop", "until `run.py reset`"),
     "demo_received_webhook": ("1 per sale of the demo shop", "until `run.py reset`"),
 }

@@ -6,6 +6,8 @@ from typing import Final
 
 from paymentplatform.console.proposals.base import ProposalKind
 from paymentplatform.console.proposals.case_resolution import CASE_RESOLUTION
+from paymentplatform.console.proposals.channel_settlement import CHANNEL_SETTLEMENT
+from paymentplatform.console.proposals.discrepancy_resolution import DISCREPANCY_RESOLUTION
 from paymentplatform.console.proposals.fee_contract import FEE_CONTRACT
 from paymentplatform.console.proposals.late_money_decision import LATE_MONEY_DECISION
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
@@ -23,5 +25,7 @@ KINDS: Final[dict[str, ProposalKind]] = {
         PAYOUT_RESULT,
         FEE_CONTRACT,
         SETTLEMENT_HOLD_LIFTING,
+        DISCREPANCY_RESOLUTION,
+        CHANNEL_SETTLEMENT,
     )
 }

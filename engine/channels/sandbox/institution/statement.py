@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final
 
 from engine.channels.sandbox import codec
@@ -107,7 +107,9 @@ def _refund_line(refund: Any) -> Line:
 def _render(channel: str, day: str, lines: list[Line]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    written_at = datetime.now(UTC).isoformat(timespec="seconds")
+    written_at = (
+        lines[-1][8] if lines else f"{day}T00:00:00+08:00"
+    )  # the same day again is the same file
     writer.writerow(("#STATEMENT", 1, channel, codec.ACCOUNTS[channel], day, written_at))
     writer.writerow(COLUMNS)
     writer.writerows(lines)

@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from paymentplatform.console.selectors import ALL_INVARIANTS, Proof, prove_invariants
+from paymentplatform.console.selectors import ALL_INVARIANTS, Proof
+from paymentplatform.console.services.proofs import take_proof
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report, build_table
 from paymentplatform.kernel.invariants import Difference
 
@@ -24,9 +25,9 @@ class Command(OperatorCommand):
             console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
         ) as progress:
             task = progress.add_task("Proving", total=len(ALL_INVARIANTS))
-            proof = prove_invariants(on_done=lambda _: progress.advance(task))
+            proof_no, proof = take_proof(on_done=lambda _: progress.advance(task))
         return Report(
-            document=_document(proof),
+            document=_document(proof) | {"proof_no": proof_no},
             show=lambda console: _show(proof, console),
             code=FAILED if proof.violations else FINE,
         )

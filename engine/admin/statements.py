@@ -1,0 +1,232 @@
+"""Statements and differences for operators: what channels' files said, and how two people end what differs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from engine.admin.history import POSTINGS, MovesAdmin
+from engine.models import Discrepancy, Statement
+from engine.services.discrepancies import list_resolutions
+from engine.statement_contracts import Resolution
+from engine.statement_selectors import list_newest_discrepancies
+from ledger import api as ledger
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
+from paymentplatform.kernel.admin_tables import (
+    PageTable,
+    build_page_table,
+    link_number,
+    show_money,
+)
+from paymentplatform.kernel.proposing import proposer
+
+_WORDS = {
+    Resolution.ACCEPTED: _("Nothing to book: it is accepted as it is"),
+    Resolution.WITHDRAWN: _("Long: the channel took it back (L90 to A10)"),
+    Resolution.CREDITED: _("Long: it is the merchant's (L90 to L20)"),
+    Resolution.WRITTEN_OFF: _("Short: the platform bears it (X90 to A90)"),
+    Resolution.CHARGED: _("Short: the merchant bears it (L21 to A90)"),
+    Resolution.PROMISED: _("Short: the channel owes it and will pay (A10 to A90)"),
+}
+_COLUMNS = ("discrepancy_no", "kind", "match_key", "channel_amount", "our_amount", "status")
+_FACTS = (
+    "channel_long",
+    "channel_short",
+    "channel_long_withdrawn",
+    "channel_long_credited",
+    "channel_short_recovered",
+    "channel_short_charged",
+    "channel_short_written_off",
+)
+
+
+class ResolutionForm(ReasonForm):
+    """Why it ends, and what is booked with it."""
+
+    resolution = forms.ChoiceField(
+        label=_("Resolution"),
+        choices=[(code.value, words) for code, words in _WORDS.items()],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    field_order = ["resolution", "reason"]
+
+    @classmethod
+    def read_initial(cls, obj: Any) -> dict[str, Any]:
+        """Offer the first reason that fits."""
+        return {"resolution": list_resolutions(obj)[0].value}
+
+
+@admin.register(Discrepancy)
+class DiscrepancyAdmin(MovesAdmin):
+    """What a channel's statement and our books disagree about."""
+
+    number_prefix = numbers.DISCREPANCY
+    list_display = (
+        "discrepancy_no",
+        "state",
+        "kind",
+        "channel_code",
+        "statement_date",
+        "line_kind",
+        "at_stake",
+        "about",
+        "resolution",
+    )
+    list_filter = ("status", "kind", "channel_code")
+    search_fields = ("discrepancy_no",)
+    search_help_text = _("A whole number: of the difference, ours, or the channel's")
+    searched = {
+        numbers.DISCREPANCY: "discrepancy_no",
+        numbers.STATEMENT: "statement_no",
+        numbers.REFUND: "match_key",
+        "": "match_key",
+    }
+    ordering = ("-discrepancy_no",)
+    fields = (
+        ("discrepancy_no", "state"),
+        ("kind", "line_kind"),
+        ("channel_code", "statement_date"),
+        ("statement", "line_no"),
+        ("match_key", "about"),
+        ("channel_says", "we_say"),
+        ("at_stake", "posted_at"),
+        ("merchant", "our_status"),
+        ("resolution", "resolved_by"),
+        ("created_at", "resolved_at"),
+    )
+    readonly_fields = (
+        "state",
+        "at_stake",
+        "about",
+        "statement",
+        "merchant",
+        "channel_says",
+        "we_say",
+    )
+    actions_detail = ("propose_resolution",)
+
+    @confirmed_action(
+        description=_("Propose a resolution"),
+        permission="console.propose_discrepancy_resolution",
+        url_path="propose-resolution",
+        icon="approval",
+        form=ResolutionForm,
+        service_audits=True,
+        offered=lambda row: row.resolved_at is None,
+    )
+    def propose_resolution(
+        self, *, object_no: str, operator: AbstractBaseUser, resolution: str, reason: str
+    ) -> str:
+        """Propose how it ends; another person must agree to the very journal."""
+        proposal_no = proposer()(
+            kind="discrepancy_resolution",
+            payload={"discrepancy_no": object_no, "resolution": resolution},
+            operator=operator.get_username(),
+            reason=reason,
+        )
+        return say("Proposed as %s: another person must approve it.") % proposal_no
+
+    @admin.display(description=_("Channel less ours"))
+    def at_stake(self, row: Discrepancy) -> SafeString:
+        """Return what the channel's book has more than ours."""
+        return show_money(row.difference, row.currency)
+
+    @admin.display(description=_("The channel says"))
+    def channel_says(self, row: Discrepancy) -> str | SafeString:
+        """Return the line's amount."""
+        if row.channel_amount is None or row.channel_currency is None:
+            return "–"
+        return show_money(row.channel_amount, row.channel_currency)
+
+    @admin.display(description=_("We say"))
+    def we_say(self, row: Discrepancy) -> str | SafeString:
+        """Return what we have booked."""
+        if row.our_amount is None or row.our_currency is None:
+            return "–"
+        return show_money(row.our_amount, row.our_currency)
+
+    @admin.display(description=_("About"))
+    def about(self, row: Discrepancy) -> str:
+        """Link what it is about."""
+        return link_number(row.object_no or row.match_key)
+
+    @admin.display(description=_("Statement"))
+    def statement(self, row: Discrepancy) -> str:
+        """Link the file it was found in."""
+        return link_number(row.statement_no)
+
+    @admin.display(description=_("Merchant"))
+    def merchant(self, row: Discrepancy) -> str:
+        """Link the merchant."""
+        return link_number(row.merchant_no or "–")
+
+    def build_tables(self, obj: Discrepancy) -> list[PageTable]:
+        """Show what was booked for it, and its moves."""
+        tables = []
+        for event_type in _FACTS:
+            journal = ledger.find_journal(event_type=event_type, event_id=obj.pk)
+            if journal is not None:
+                word = say("Journal")
+                title = f"{word} {journal.journal_no} · {event_type}"
+                tables.append(build_page_table(title, journal.postings, columns=POSTINGS))
+        return [*tables, *super().build_tables(obj)]
+
+
+@admin.register(Statement)
+class StatementAdmin(ReadOnlyAdmin):
+    """Institutions' files as they were read."""
+
+    number_prefix = numbers.STATEMENT
+    list_display = (
+        "statement_no",
+        "channel_code",
+        "statement_date",
+        "version",
+        "brought_by",
+        "line_count",
+        "found",
+        "reconciled_at",
+        "superseded_at",
+    )
+    list_filter = ("channel_code", "source", "statement_date")
+    search_fields = ("statement_no",)
+    search_help_text = _("A whole statement number")
+    searched = {numbers.STATEMENT: "statement_no"}
+    ordering = ("-statement_date", "-statement_no")
+    fields = (
+        ("statement_no", "version"),
+        ("channel_code", "account"),
+        ("statement_date", "layout"),
+        ("brought_by", "sha256"),
+        ("line_count", "found"),
+        ("imported_at", "superseded_at"),
+        ("reconciled_at", "run_count"),
+        ("totals", "summary"),
+    )
+    readonly_fields = ("found", "brought_by")
+
+    @admin.display(description=_("Source"), ordering="source")
+    def brought_by(self, row: Statement) -> str:
+        """Return who brought the file."""
+        return str(row.source)
+
+    @admin.display(description=_("Differences"))
+    def found(self, row: Statement) -> str:
+        """Return what the latest reconciliation found."""
+        if row.summary is None:
+            return "–"
+        kinds = row.summary["differences"]
+        return ", ".join(f"{kind} {entry['count']}" for kind, entry in kinds.items()) or say("none")
+
+    def build_tables(self, obj: Statement) -> list[PageTable]:
+        """Show the newest differences found in it."""
+        rows = list_newest_discrepancies(statement_no=obj.pk)
+        return [build_page_table(_("Differences"), rows, columns=_COLUMNS)]

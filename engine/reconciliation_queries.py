@@ -1,0 +1,320 @@
+"""Reconciliation as set-based SQL: a statement beside our books, both ways, without a loop over rows. Pure: texts only.
+
+Run in this order in one transaction; the temporary tables end with it. ``rec_line`` is the statement with repetitions
+counted, ``rec_odd`` what does not agree, ``rec_difference`` what is to be written down. Signs: a charge is money the
+channel owes us (+), a refund or a chargeback money it has paid out (−); ``difference`` is channel less ours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+BOOKED_STATES: Final = "('WRITTEN_OFF', 'CHARGED')"
+"""Resolutions after which a short difference is over: what comes later is new money."""
+
+LINES: Final = """
+CREATE TEMP TABLE rec_line ON COMMIT DROP AS
+SELECT l.line_no, l.kind, l.match_key, l.channel_trade_no, l.request_no, l.amount, l.currency, l.fee,
+       row_number() OVER (PARTITION BY l.kind, l.match_key ORDER BY l.line_no) AS ordinal
+  FROM engine_statement_line AS l
+ WHERE l.statement_no = %(statement_no)s
+"""
+
+REPEATED: Final = """
+CREATE TEMP TABLE rec_repeated ON COMMIT DROP AS
+SELECT DISTINCT r.kind, r.match_key
+  FROM engine_statement AS s
+  JOIN engine_statement_line AS l ON l.statement_no = s.statement_no
+  JOIN rec_line AS r ON r.match_key = l.match_key AND r.kind = l.kind
+ WHERE s.channel_code = %(channel_code)s AND s.superseded_at IS NULL
+   AND s.statement_date BETWEEN %(statement_date)s::date - %(look_back)s AND %(statement_date)s::date - 1
+"""
+"""What an earlier day's file has said already."""
+
+WRITTEN_OFF: Final = f"""
+CREATE TEMP TABLE rec_written_off ON COMMIT DROP AS
+SELECT d.line_kind AS kind, d.match_key
+  FROM engine_discrepancy AS d
+ WHERE d.channel_code = %(channel_code)s AND d.kind = 'PLATFORM_ONLY' AND d.resolution IN {BOOKED_STATES}
+"""  # noqa: S608 - a text of ours
+
+ODD: Final = """
+CREATE TEMP TABLE rec_odd ON COMMIT DROP AS
+SELECT l.*, o.object_no, o.our_status, o.our_amount, o.our_currency, o.merchant_no,
+       f.expected AS our_fee, l.ordinal > 1 OR p.kind IS NOT NULL AS is_repeated, w.kind IS NOT NULL AS is_written_off
+  FROM rec_line AS l
+  LEFT JOIN engine_channel_attempt AS a
+    ON l.kind = 'CHARGE' AND a.channel_code = %(channel_code)s AND a.channel_trade_no = l.match_key
+   AND a.status = 'SUCCEEDED'
+  LEFT JOIN engine_late_money AS m
+    ON l.kind = 'CHARGE' AND m.channel_code = %(channel_code)s AND m.channel_trade_no = l.match_key
+  LEFT JOIN engine_refund AS r
+    ON l.kind = 'REFUND' AND r.channel_code = %(channel_code)s AND r.refund_no = l.match_key
+  LEFT JOIN engine_chargeback AS b
+    ON l.kind = 'CHARGEBACK' AND b.channel_code = %(channel_code)s AND b.channel_trade_no = l.match_key
+  LEFT JOIN rec_repeated AS p ON p.kind = l.kind AND p.match_key = l.match_key
+  LEFT JOIN rec_written_off AS w ON w.kind = l.kind AND w.match_key = l.match_key
+ CROSS JOIN LATERAL (SELECT COALESCE(m.late_money_no, a.attempt_no, r.refund_no, b.chargeback_no) AS object_no,
+                            CASE WHEN r.refund_no IS NULL THEN 'SUCCEEDED' ELSE r.status END AS our_status,
+                            COALESCE(m.amount, a.amount, r.external_amount, b.amount) AS our_amount,
+                            COALESCE(m.currency, a.currency, r.currency, b.currency) AS our_currency,
+                            COALESCE(m.merchant_no, r.merchant_no, b.merchant_no) AS merchant_no) AS o
+ CROSS JOIN LATERAL (SELECT CASE WHEN l.kind = 'CHARGE' AND %(cost_ppm)s::bigint IS NOT NULL
+                                 THEN (l.amount * %(cost_ppm)s::bigint + 500000) / 1000000 END AS expected) AS f
+ WHERE (l.ordinal = 1 AND p.kind IS NULL AND w.kind IS NULL
+        AND o.our_amount = l.amount AND o.our_currency = l.currency
+        AND o.our_status IN ('SUCCEEDED', 'SUCCESS')
+        AND COALESCE(f.expected, l.fee) = l.fee) IS NOT TRUE
+"""
+
+DIFFERENCES: Final = """
+CREATE TEMP TABLE rec_difference ON COMMIT DROP AS
+WITH known AS (
+    SELECT l.*, q.attempt_no AS named_no, q.status AS named_status,
+           COALESCE(l.merchant_no, (SELECT p.merchant_no FROM engine_channel_attempt AS a
+                                      JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
+                                     WHERE a.attempt_no = COALESCE(q.attempt_no, l.object_no))) AS merchant,
+           CASE l.kind WHEN 'CHARGE' THEN 1 ELSE -1 END AS sign,
+           l.object_no IS NOT NULL AND NOT l.is_written_off AS is_ours
+      FROM rec_odd AS l
+      LEFT JOIN engine_channel_attempt AS q
+        ON (l.object_no IS NULL OR l.is_written_off) AND l.kind <> 'REFUND' AND q.attempt_no = l.request_no
+       AND q.channel_code = %(channel_code)s
+), judged AS (
+    SELECT k.*,
+           CASE WHEN k.is_repeated THEN 'DUPLICATE'
+                WHEN k.kind = 'CHARGE' AND NOT k.is_ours
+                THEN CASE WHEN k.named_status <> 'SUCCEEDED' THEN 'STATUS_MISMATCH' ELSE 'CHANNEL_ONLY' END
+                WHEN NOT k.is_ours THEN 'CHANNEL_ONLY'
+                WHEN k.our_status NOT IN ('SUCCEEDED', 'SUCCESS') THEN 'STATUS_MISMATCH'
+                WHEN k.our_currency <> k.currency THEN 'CURRENCY_MISMATCH'
+                WHEN k.amount > k.our_amount THEN 'AMOUNT_OVER'
+                WHEN k.amount < k.our_amount THEN 'AMOUNT_UNDER' END AS difference_kind
+      FROM known AS k
+)
+SELECT j.difference_kind AS kind, j.kind AS line_kind, j.match_key, j.ordinal, j.line_no, j.channel_trade_no,
+       COALESCE(CASE WHEN j.is_ours THEN j.object_no END, j.named_no) AS object_no, j.merchant AS merchant_no,
+       COALESCE(CASE WHEN j.is_ours THEN j.our_status END, j.named_status) AS our_status,
+       CASE WHEN j.is_ours THEN j.our_amount END AS our_amount,
+       CASE WHEN j.is_ours THEN j.our_currency END AS our_currency, j.our_fee,
+       j.amount AS channel_amount, j.currency AS channel_currency, j.fee AS channel_fee,
+       j.sign * CASE WHEN j.difference_kind = 'DUPLICATE' THEN 0
+                     WHEN j.difference_kind = 'CURRENCY_MISMATCH' THEN -j.our_amount
+                     WHEN j.difference_kind IN ('AMOUNT_OVER', 'AMOUNT_UNDER') THEN j.amount - j.our_amount
+                     ELSE j.amount END AS difference,
+       CASE WHEN j.difference_kind = 'CURRENCY_MISMATCH' THEN j.our_currency ELSE j.currency END AS currency,
+       CASE WHEN j.difference_kind = 'DUPLICATE' THEN false
+            WHEN j.difference_kind = 'STATUS_MISMATCH' AND j.kind = 'CHARGE'
+            THEN NOT %(is_verified)s AND j.named_status IN ('FAILED', 'CLOSED')
+            WHEN j.difference_kind = 'STATUS_MISMATCH' THEN j.our_status = 'FAILED'
+            WHEN j.difference_kind = 'CHANNEL_ONLY' AND j.named_no IS NOT NULL AND NOT j.is_written_off
+            THEN NOT %(is_verified)s
+            ELSE true END AS is_posted, %(statement_date)s::date AS statement_date
+  FROM judged AS j
+ WHERE j.difference_kind IS NOT NULL
+UNION ALL
+SELECT 'FEE_MISMATCH', j.kind, j.match_key, j.ordinal, j.line_no, j.channel_trade_no, j.object_no, j.merchant,
+       j.our_status, j.our_amount, j.our_currency, j.our_fee, j.amount, j.currency, j.fee, 0, j.currency, false,
+       %(statement_date)s::date
+  FROM judged AS j
+ WHERE j.is_ours AND NOT j.is_repeated AND j.our_fee <> j.fee
+"""
+
+ANALYZE: Final = "ANALYZE {table}"
+
+POOL: Final = """
+WITH ours AS MATERIALIZED (
+    SELECT 'CHARGE' AS kind, a.channel_trade_no AS match_key, COALESCE(m.late_money_no, a.attempt_no) AS object_no,
+           COALESCE(m.amount, a.amount) AS amount, COALESCE(m.currency, a.currency) AS currency
+      FROM engine_channel_attempt AS a
+      LEFT JOIN engine_late_money AS m
+        ON m.channel_code = a.channel_code AND m.channel_trade_no = a.channel_trade_no
+     WHERE a.channel_code = %(channel_code)s AND a.status = 'SUCCEEDED'
+       AND a.last_outcome_at >= %(begin)s AND a.last_outcome_at < %(end)s
+       AND NOT EXISTS (SELECT 1 FROM rec_line AS l WHERE l.kind = 'CHARGE' AND l.match_key = a.channel_trade_no)
+    UNION ALL
+    SELECT 'CHARGE', m.channel_trade_no, m.late_money_no, m.amount, m.currency
+      FROM engine_late_money AS m
+     WHERE m.channel_code = %(channel_code)s AND m.created_at >= %(begin)s AND m.created_at < %(end)s
+       AND NOT EXISTS (SELECT 1 FROM engine_channel_attempt AS a
+                        WHERE a.channel_code = m.channel_code AND a.channel_trade_no = m.channel_trade_no
+                          AND a.status = 'SUCCEEDED')
+       AND NOT EXISTS (SELECT 1 FROM rec_line AS l WHERE l.kind = 'CHARGE' AND l.match_key = m.channel_trade_no)
+    UNION ALL
+    SELECT 'REFUND', r.refund_no, r.refund_no, r.external_amount, r.currency
+      FROM engine_refund AS r
+     WHERE r.channel_code = %(channel_code)s AND r.status = 'SUCCESS' AND r.external_amount > 0
+       AND r.succeeded_at >= %(begin)s AND r.succeeded_at < %(end)s
+       AND NOT EXISTS (SELECT 1 FROM rec_line AS l WHERE l.kind = 'REFUND' AND l.match_key = r.refund_no)
+)
+INSERT INTO engine_cutoff_entry (object_no, channel_code, kind, match_key, amount, currency, business_date)
+SELECT o.object_no, %(channel_code)s, o.kind, o.match_key, o.amount, o.currency, %(statement_date)s
+  FROM ours AS o
+ WHERE NOT EXISTS (SELECT 1 FROM engine_statement_line AS l
+                     JOIN engine_statement AS s ON s.statement_no = l.statement_no
+                    WHERE l.match_key = o.match_key AND l.kind = o.kind
+                      AND s.channel_code = %(channel_code)s AND s.superseded_at IS NULL)
+    ON CONFLICT (object_no) DO NOTHING
+"""
+"""Ours of the day that no file has: into the pool."""
+
+LOST_AGAIN: Final = """
+UPDATE engine_cutoff_entry AS e SET found_at = NULL, found_statement_no = NULL
+ WHERE e.channel_code = %(channel_code)s AND e.found_at IS NOT NULL
+   AND EXISTS (SELECT 1 FROM engine_statement AS s
+                WHERE s.statement_no = e.found_statement_no AND s.superseded_at IS NOT NULL)
+"""
+"""Found in a version of a file that no longer counts."""
+
+FOUND: Final = """
+UPDATE engine_cutoff_entry AS e SET found_at = platform_now(), found_statement_no = f.statement_no
+  FROM (SELECT w.object_no, min(s.statement_no) AS statement_no
+          FROM engine_cutoff_entry AS w
+          JOIN engine_statement_line AS l ON l.match_key = w.match_key AND l.kind = w.kind
+          JOIN engine_statement AS s ON s.statement_no = l.statement_no
+         WHERE w.channel_code = %(channel_code)s AND w.found_at IS NULL
+           AND s.channel_code = w.channel_code AND s.superseded_at IS NULL
+         GROUP BY w.object_no) AS f
+ WHERE e.object_no = f.object_no
+"""
+
+OVERDUE: Final = """
+INSERT INTO rec_difference (kind, line_kind, match_key, ordinal, object_no, merchant_no, our_status, our_amount,
+                            our_currency, difference, currency, is_posted, statement_date)
+SELECT 'PLATFORM_ONLY', e.kind, e.match_key, 1, e.object_no,
+       COALESCE((SELECT m.merchant_no FROM engine_late_money AS m WHERE m.late_money_no = e.object_no),
+                (SELECT r.merchant_no FROM engine_refund AS r WHERE r.refund_no = e.object_no),
+                (SELECT p.merchant_no FROM engine_channel_attempt AS a
+                   JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
+                  WHERE a.attempt_no = e.object_no)),
+       CASE e.kind WHEN 'REFUND' THEN 'SUCCESS' ELSE 'SUCCEEDED' END, e.amount, e.currency,
+       CASE e.kind WHEN 'CHARGE' THEN -e.amount ELSE e.amount END, e.currency, true, e.business_date
+  FROM engine_cutoff_entry AS e
+ WHERE e.channel_code = %(channel_code)s AND e.found_at IS NULL AND e.overdue_at IS NULL
+   AND e.business_date <= %(statement_date)s::date - %(grace_days)s
+   AND (SELECT count(DISTINCT s.statement_date) FROM engine_statement AS s
+         WHERE s.channel_code = e.channel_code AND s.superseded_at IS NULL
+           AND s.statement_date BETWEEN e.business_date AND %(statement_date)s::date
+           AND (s.reconciled_at IS NOT NULL OR s.statement_no = %(statement_no)s)) > %(grace_days)s
+"""
+"""What waited through the days of grace, in as many files, is a difference of its own day."""
+
+MARK_OVERDUE: Final = """
+UPDATE engine_cutoff_entry AS e SET overdue_at = platform_now()
+  FROM rec_difference AS d
+ WHERE d.kind = 'PLATFORM_ONLY' AND e.object_no = d.object_no AND e.overdue_at IS NULL
+"""
+
+SAME_AS: Final = """
+    d.channel_code = %(channel_code)s AND d.statement_date = n.statement_date AND d.kind = n.kind
+    AND d.line_kind = n.line_kind AND d.match_key = n.match_key AND d.ordinal = n.ordinal
+    AND (d.our_amount, d.our_currency, d.channel_amount, d.channel_currency, d.difference)
+        IS NOT DISTINCT FROM (n.our_amount, n.our_currency, n.channel_amount, n.channel_currency, n.difference)
+    AND (n.kind <> 'FEE_MISMATCH' OR (d.our_fee, d.channel_fee) IS NOT DISTINCT FROM (n.our_fee, n.channel_fee))"""
+
+GONE: Final = f"""
+SELECT d.discrepancy_no,
+       CASE WHEN d.kind = 'PLATFORM_ONLY' THEN 'FOUND_LATER'
+            WHEN d.statement_no = %(statement_no)s THEN 'BOOKED_SINCE' ELSE 'FILE_CORRECTED' END
+  FROM engine_discrepancy AS d
+ WHERE d.channel_code = %(channel_code)s AND d.resolved_at IS NULL
+   AND CASE WHEN d.kind = 'PLATFORM_ONLY'
+            THEN EXISTS (SELECT 1 FROM engine_cutoff_entry AS e
+                          WHERE e.object_no = d.object_no AND e.found_at IS NOT NULL)
+            ELSE d.statement_date = %(statement_date)s
+                 AND NOT EXISTS (SELECT 1 FROM rec_difference AS n WHERE {SAME_AS}) END
+ ORDER BY d.discrepancy_no FOR NO KEY UPDATE OF d
+"""  # noqa: S608 - texts of ours
+
+FRESH: Final = f"""
+CREATE TEMP TABLE rec_fresh ON COMMIT DROP AS
+SELECT n.*, row_number() OVER (ORDER BY n.statement_date, n.line_no, n.kind, n.match_key) AS position
+  FROM rec_difference AS n
+ WHERE NOT EXISTS (SELECT 1 FROM engine_discrepancy AS d
+                    WHERE {SAME_AS} AND (d.resolved_at IS NULL OR d.resolution = ANY (%(by_people)s)))
+"""  # noqa: S608 - texts of ours
+"""What nobody has written down yet, or what came back after it had gone by itself."""
+
+WRITE: Final = """
+INSERT INTO engine_discrepancy
+       (discrepancy_no, channel_code, statement_date, statement_no, line_no, kind, line_kind, match_key, ordinal,
+        channel_trade_no, object_no, merchant_no, our_status, our_amount, our_currency, our_fee, channel_amount,
+        channel_currency, channel_fee, difference, currency, status)
+SELECT u.number, %(channel_code)s, n.statement_date, %(statement_no)s, n.line_no, n.kind, n.line_kind, n.match_key,
+       n.ordinal, n.channel_trade_no, n.object_no, n.merchant_no, n.our_status, n.our_amount, n.our_currency, n.our_fee,
+       n.channel_amount, n.channel_currency, n.channel_fee, n.difference, n.currency, 'OPEN'
+  FROM rec_fresh AS n
+  JOIN unnest(%(numbers)s::text[]) WITH ORDINALITY AS u (number, position) ON u.position = n.position
+"""
+
+TO_POST: Final = f"""
+SELECT d.discrepancy_no, d.currency, d.difference
+  FROM engine_discrepancy AS d
+  JOIN rec_difference AS n ON {SAME_AS}
+ WHERE d.resolved_at IS NULL AND d.posted_at IS NULL AND n.is_posted AND d.difference <> 0
+ ORDER BY d.discrepancy_no
+"""  # noqa: S608 - texts of ours
+
+BOOKED: Final = """
+SELECT d.discrepancy_no
+  FROM engine_discrepancy AS d
+ WHERE d.channel_code = %(channel_code)s AND d.resolved_at IS NULL
+   AND d.kind IN ('CHANNEL_ONLY', 'STATUS_MISMATCH')
+   AND CASE d.line_kind
+       WHEN 'CHARGE' THEN
+            NOT EXISTS (SELECT 1 FROM engine_discrepancy AS w
+                         WHERE w.channel_code = d.channel_code AND w.kind = 'PLATFORM_ONLY'
+                           AND w.match_key = d.match_key AND w.resolution IN ('WRITTEN_OFF', 'CHARGED'))
+            AND (EXISTS (SELECT 1 FROM engine_channel_attempt AS a
+                          WHERE a.channel_code = d.channel_code AND a.channel_trade_no = d.match_key
+                            AND a.status = 'SUCCEEDED' AND a.amount = d.channel_amount
+                            AND a.currency = d.channel_currency)
+                 OR EXISTS (SELECT 1 FROM engine_late_money AS m
+                             WHERE m.channel_code = d.channel_code AND m.channel_trade_no = d.match_key
+                               AND m.amount = d.channel_amount AND m.currency = d.channel_currency))
+       WHEN 'REFUND' THEN
+            EXISTS (SELECT 1 FROM engine_refund AS r
+                     WHERE r.channel_code = d.channel_code AND r.refund_no = d.match_key AND r.status = 'SUCCESS'
+                       AND r.external_amount = d.channel_amount AND r.currency = d.channel_currency)
+       ELSE EXISTS (SELECT 1 FROM engine_chargeback AS b
+                     WHERE b.channel_code = d.channel_code AND b.channel_trade_no = d.match_key) END
+ ORDER BY d.discrepancy_no FOR NO KEY UPDATE OF d
+"""
+"""Differences that our books have caught up with, whichever way the news came."""
+
+END: Final = """
+UPDATE engine_discrepancy AS d
+   SET status = 'RESOLVED', resolution = u.resolution, resolved_by = 'reconciliation', resolved_at = platform_now()
+  FROM unnest(%(numbers)s::text[], %(resolutions)s::text[]) AS u (number, resolution)
+ WHERE d.discrepancy_no = u.number AND d.status IN ('OPEN', 'PROPOSED')
+"""
+
+END_EVENTS: Final = """
+INSERT INTO engine_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+SELECT 'discrepancy', d.discrepancy_no, d.status, 'RESOLVED', 'statement', %(actor)s, %(request_id)s
+  FROM engine_discrepancy AS d
+ WHERE d.discrepancy_no = ANY (%(numbers)s)
+"""
+
+TO_UNPOST: Final = """
+SELECT d.discrepancy_no, d.currency, d.difference
+  FROM engine_discrepancy AS d
+ WHERE d.discrepancy_no = ANY (%(numbers)s) AND d.posted_at IS NOT NULL
+ ORDER BY d.discrepancy_no
+"""
+
+MARK_POSTED: Final = """
+UPDATE engine_discrepancy AS d SET posted_at = platform_now() WHERE d.discrepancy_no = ANY (%(numbers)s)
+"""
+
+COUNTS: Final = """
+SELECT n.kind, n.currency, count(*), COALESCE(sum(n.difference), 0)::bigint
+  FROM rec_difference AS n GROUP BY n.kind, n.currency ORDER BY n.kind, n.currency
+"""
+
+LINES_IN_DOUBT: Final = "SELECT count(DISTINCT line_no) FROM rec_odd"
+
+WAITING: Final = """
+SELECT count(*) FROM engine_cutoff_entry AS e
+ WHERE e.channel_code = %(channel_code)s AND e.found_at IS NULL AND e.overdue_at IS NULL
+"""

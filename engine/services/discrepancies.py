@@ -1,0 +1,188 @@
+"""Differences 差异: booked when they are found, unbooked when they are settled, decided by two people otherwise.
+
+Long (the channel has more): A10 → L90. Short: A90 → A10. Every difference that was booked is in suspense or short until
+it is RESOLVED, so the balances of both are the sums of open differences (invariant 13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from engine import reconciliation_queries as queries
+from engine.contracts import Cause
+from engine.models import Discrepancy
+from engine.services.moves import apply_move
+from engine.statement_contracts import (
+    BY_PEOPLE,
+    DiscrepancyNotOpen,
+    DiscrepancyView,
+    Resolution,
+    ResolutionNotPossible,
+)
+from engine.statement_selectors import view_discrepancy
+from ledger import api as ledger
+from ledger.contracts import JournalDraft
+from paymentplatform.kernel import context, transactions
+from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import InvalidRequest, NotFound
+
+
+@transactions.require
+def post_differences(rows: Iterable[tuple[str, str, int]], *, channel_code: str) -> int:
+    """Book differences that were found: (number, currency, signed difference); returns how many (require)."""
+    posted = []
+    for number, currency, difference in rows:
+        build = (
+            ledger.build_channel_long_found if difference > 0 else ledger.build_channel_short_found
+        )
+        ledger.post_journal(
+            draft=build(
+                discrepancy_no=number,
+                channel_code=channel_code,
+                currency=currency,
+                amount=abs(difference),
+            )
+        )
+        posted.append(number)
+    with connection.cursor() as cursor:
+        cursor.execute(queries.MARK_POSTED, {"numbers": posted})
+    return len(posted)
+
+
+@transactions.require
+def end_discrepancies(ends: Sequence[tuple[str, str]], *, channel_code: str) -> None:
+    """End locked differences by themselves, (number, resolution) each, and take back what was booked (require)."""
+    if not ends:
+        return
+    given: dict[str, Any] = {
+        "numbers": [number for number, _ in ends],
+        "resolutions": [resolution for _, resolution in ends],
+        "actor": context.actor.get(),
+        "request_id": context.request_id.get(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(queries.TO_UNPOST, given)
+        booked = cursor.fetchall()
+        cursor.execute(queries.END_EVENTS, given)
+        cursor.execute(queries.END, given)
+    for number, currency, difference in booked:
+        ledger.post_journal(draft=_take_back(number, channel_code, currency, difference))
+
+
+@transactions.require
+def check_discrepancy(*, discrepancy_no: str) -> DiscrepancyView:
+    """Return a locked difference that people may resolve now (require). Raises NotFound, DiscrepancyNotOpen."""
+    return view_discrepancy(_lock_open(discrepancy_no))
+
+
+@transactions.require
+def preview_resolution(*, discrepancy_no: str, resolution: Resolution) -> JournalDraft | None:
+    """Return the journal that this resolution would post now, None when it moves no money (require).
+
+    Raises NotFound, InvalidRequest for a reason that is not people's, DiscrepancyNotOpen, ResolutionNotPossible.
+    """
+    return _build_end(_lock_open(discrepancy_no), resolution)
+
+
+@transactions.require
+def resolve_discrepancy(*, discrepancy_no: str, resolution: Resolution, decided_by: str) -> str:
+    """Do what two operators have agreed on, once; returns the difference's number (require).
+
+    Raises as ``preview_resolution`` does, and InsufficientBalance when suspense no longer holds the money.
+    """
+    row = _lock_open(discrepancy_no)
+    draft = _build_end(row, resolution)
+    apply_move(
+        row,
+        "resolve",
+        cause=Cause.OPERATOR,
+        resolution=resolution.value,
+        resolved_by=decided_by,
+        resolved_at=database_now(),
+    )
+    if draft is not None:
+        ledger.post_journal(draft=draft)
+    return discrepancy_no
+
+
+@transactions.require
+def propose_discrepancy(*, discrepancy_no: str) -> None:
+    """A resolution waits for a second person (require)."""
+    row = _lock(discrepancy_no)
+    if row.status == "OPEN":
+        apply_move(row, "propose", cause=Cause.OPERATOR)
+
+
+@transactions.require
+def reopen_discrepancy(*, discrepancy_no: str) -> None:
+    """The proposal came to nothing; the difference may have ended by itself meanwhile (require)."""
+    row = _lock(discrepancy_no)
+    if row.status == "PROPOSED":
+        apply_move(row, "reopen", cause=Cause.OPERATOR)
+
+
+def list_resolutions(row: Discrepancy) -> tuple[Resolution, ...]:
+    """Return the reasons that fit a difference as it stands."""
+    if row.posted_at is None:
+        return (Resolution.ACCEPTED,)
+    if row.difference > 0:
+        to_merchant = row.merchant_no is not None and row.kind in {"CHANNEL_ONLY", "AMOUNT_OVER"}
+        credited = (Resolution.CREDITED,) if to_merchant and row.line_kind == "CHARGE" else ()
+        return (Resolution.WITHDRAWN, *credited)
+    charged = (Resolution.CHARGED,) if row.merchant_no is not None else ()
+    return (Resolution.WRITTEN_OFF, *charged, Resolution.PROMISED)
+
+
+def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
+    if resolution not in BY_PEOPLE:
+        raise InvalidRequest(f"{resolution} is not for people to decide.")
+    if resolution not in list_resolutions(row):
+        fitting = ", ".join(list_resolutions(row))
+        raise ResolutionNotPossible(f"{row.discrepancy_no} can be resolved by {fitting}.")
+    fact: dict[str, Any] = {
+        "discrepancy_no": row.discrepancy_no,
+        "channel_code": row.channel_code,
+        "currency": row.currency,
+        "amount": abs(row.difference),
+    }
+    if resolution in {Resolution.WITHDRAWN, Resolution.PROMISED}:
+        return _take_back(row.discrepancy_no, row.channel_code, row.currency, row.difference)
+    if resolution == Resolution.CREDITED:
+        return ledger.build_channel_long_credited(**fact, merchant_no=str(row.merchant_no))
+    if resolution == Resolution.CHARGED:
+        return ledger.build_channel_short_charged(**fact, merchant_no=str(row.merchant_no))
+    if resolution == Resolution.WRITTEN_OFF:
+        return ledger.build_channel_short_written_off(**fact)
+    return None
+
+
+def _take_back(number: str, channel_code: str, currency: str, difference: int) -> JournalDraft:
+    """What was booked goes back to where it came from: the channel owes it again, or no longer."""
+    build = (
+        ledger.build_channel_long_withdrawn
+        if difference > 0
+        else ledger.build_channel_short_recovered
+    )
+    return build(
+        discrepancy_no=number,
+        channel_code=channel_code,
+        currency=currency,
+        amount=abs(difference),
+    )
+
+
+def _lock(discrepancy_no: str) -> Discrepancy:
+    row = Discrepancy.objects.select_for_update(no_key=True).filter(pk=discrepancy_no).first()
+    if row is None:
+        raise NotFound(f"There is no difference {discrepancy_no}.")
+    return row
+
+
+def _lock_open(discrepancy_no: str) -> Discrepancy:
+    row = _lock(discrepancy_no)
+    if row.resolved_at is not None:
+        raise DiscrepancyNotOpen(f"{discrepancy_no} is {row.status}: {row.resolution}.")
+    return row

@@ -1,0 +1,87 @@
+"""The third circle: the bank's statement beside the ledger's bank account (A20). Looks, and books nothing.
+
+A line and a journal are the same fact when the bank's reference is the journal's (of a settlement: the part after the
+channel). What is missing in the books is proposed like everything else: a settlement, a top-up, a payout's end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from django.db import connection
+
+from engine import api as engine
+from paymentplatform.kernel import transactions
+
+BANK: Final = "bank"
+
+_COMPARE: Final = """
+WITH journal AS (
+    SELECT COALESCE(NULLIF(split_part(j.event_id, '/', 2), ''), j.event_id) AS reference, a.currency, j.journal_no,
+           j.accounting_date, sum(CASE WHEN p.debit_account_id = a.id THEN p.amount ELSE -p.amount END) AS amount
+      FROM ledger_account AS a
+      JOIN ledger_posting AS p ON a.id IN (p.debit_account_id, p.credit_account_id)
+      JOIN ledger_journal AS j ON j.journal_no = p.journal_no
+     WHERE a.kind = 'A20'
+     GROUP BY j.journal_no, a.currency
+), booked AS (
+    SELECT reference, currency, sum(amount) AS amount, min(accounting_date) AS first_date FROM journal GROUP BY 1, 2
+), said AS (
+    SELECT l.match_key AS reference, l.currency, min(s.statement_date) AS first_date,
+           sum(CASE l.kind WHEN 'CREDIT' THEN l.amount ELSE -l.amount END) AS amount
+      FROM engine_statement AS s
+      JOIN engine_statement_line AS l ON l.statement_no = s.statement_no
+     WHERE s.channel_code = %(bank)s AND s.superseded_at IS NULL
+     GROUP BY 1, 2
+)
+SELECT CASE WHEN b.amount IS NULL THEN 'CHANNEL_ONLY' WHEN s.amount IS NULL THEN 'PLATFORM_ONLY'
+            WHEN s.amount > b.amount THEN 'AMOUNT_OVER' ELSE 'AMOUNT_UNDER' END,
+       reference, currency, COALESCE(s.amount, 0)::bigint, COALESCE(b.amount, 0)::bigint
+  FROM booked AS b FULL JOIN said AS s USING (reference, currency)
+ WHERE b.amount IS DISTINCT FROM s.amount
+   AND %(day)s IN (b.first_date, s.first_date)
+ ORDER BY 1, 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BankDifference:
+    """One reference on which bank and books disagree; money into the account is positive, in minor units."""
+
+    kind: str
+    reference: str
+    currency: str
+    bank_amount: int
+    our_amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class BankReconciliation:
+    """What came of a day: the file that counts, and what differs."""
+
+    statement_no: str | None
+    line_count: int
+    differences: tuple[BankDifference, ...]
+
+
+@transactions.forbid
+def reconcile_bank(*, statement_date: date, file: Path | None) -> BankReconciliation:
+    """Import the bank's file of a day, if one is given, and compare it with the ledger both ways (forbid).
+
+    Raises StatementMissing when the day has no file, and what the import raises.
+    """
+    if file is not None:
+        engine.import_statement(engine.StatementFile(BANK, statement_date, file))
+    statement = engine.get_counting_statement(channel_code=BANK, statement_date=statement_date)
+    given: dict[str, Any] = {"bank": BANK, "day": statement_date}
+    with transactions.one_snapshot(), connection.cursor() as cursor:
+        cursor.execute(_COMPARE, given)
+        rows = cursor.fetchall()
+    return BankReconciliation(
+        statement_no=statement.statement_no,
+        line_count=statement.line_count,
+        differences=tuple(BankDifference(*row) for row in rows),
+    )

@@ -40,6 +40,7 @@ def install(lock: Path, *, log: Path) -> bool:
             *find_pip(),
             "install",
             "--quiet",
+            "--no-deps",  # the lock is whole: what comes out after it was made is never looked at
             "--require-hashes",
             "--requirement",
             str(lock),

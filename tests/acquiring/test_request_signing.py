@@ -367,8 +367,8 @@ def test_no_header_can_add_a_line_to_what_was_signed(signer: Signer, key: Verifi
 def test_verifying_is_cheap(signer: Signer, key: VerificationKey):
     """Much of the time is the curve's own: a bound that only a mistake of another order can miss."""
     made = signer.sign("POST", URL, BODY, created=NOW, nonce=secrets.token_hex(8))
-    started = time.perf_counter()
+    started = time.thread_time()
     for _ in range(100):
         request, signature = read(made)
         verify_request(request, signature, key, now_s=NOW)
-    assert (time.perf_counter() - started) / 100 < 0.005
+    assert (time.thread_time() - started) / 100 < 0.005

@@ -17,7 +17,7 @@ from tests import environment
 from tests.live import LivePlatform
 from tests.makers import PASSWORD
 
-_PATIENCE_MS = 15_000
+_PATIENCE_MS = 30_000
 expect.set_options(timeout=_PATIENCE_MS)
 SIZES = {"phone": (360, 740), "desktop": (1440, 900)}
 SCREENSHOTS = environment.ROOT / ".run-test" / "screenshots"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import random
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from tests.engine.channels.counterpart import Counterpart
 from tests.engine.channels.lines import LINES, bad_line, changing_line, refused_line
 from tests.engine.channels.receiver import Received
 from tests.engine.channels.requests import reference, refund_of
+from tests.lateness import measuring_time
 from tests.waiting import wait_until
 
 SEED = 20_261_122
@@ -264,16 +264,15 @@ def test_a_bad_line_is_unknown_and_ends_in_time(counterpart: Counterpart, line: 
     request = counterpart.new_request(_first_method(counterpart))
     with bad_line(LINES[line]) as url:
         channel = counterpart.channel_at(url, HASTY)
-        begin = time.monotonic()
-        answers = _calls(channel, request)
-        seconds = time.monotonic() - begin
+        with measuring_time() as span:
+            answers = _calls(channel, request)
         if Capability.STATEMENT in channel.capabilities:
             with pytest.raises(StatementUnavailable):
                 channel.fetch_statement(statement_date=datetime.now(UTC).date())
     assert {name: answer.outcome for name, answer in answers.items()} == dict.fromkeys(
         answers, Outcome.UNKNOWN
     )
-    assert seconds < len(answers) * (HASTY.pay_s + LATE_BY_S)
+    assert span.seconds < len(answers) * (HASTY.pay_s + LATE_BY_S)
     assert all(answer.raw for answer in answers.values()), "an UNKNOWN says why"
 
 

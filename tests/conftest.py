@@ -26,13 +26,16 @@ from django.core.management import get_commands  # noqa: E402
 from django.db import connections  # noqa: E402
 from pytest_django.plugin import DjangoDbBlocker  # noqa: E402
 
-from tests.budget import note_costs, print_table  # noqa: E402
+from tests.budget import note_costs, print_tables  # noqa: E402
 from tests.clock import VirtualClock  # noqa: E402
 from tests.databases import fresh_database  # noqa: E402
 from tests.live import LivePlatform, live_platform  # noqa: E402
 from tests.measuring import choose_unmeasured, pause_or_resume  # noqa: E402
 from tests.planting import planting  # noqa: E402
 from tests.scheduling import FewPlatforms, slow_first  # noqa: E402
+from tests.static_files import look_up_once  # noqa: E402
+
+look_up_once()
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +99,7 @@ def pytest_runtest_makereport(
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Show which capability's tests have cost how much."""
-    print_table(terminalreporter)
+    print_tables(terminalreporter)
 
 
 @pytest.fixture(scope="session")

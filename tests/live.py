@@ -30,6 +30,7 @@ from psycopg.rows import dict_row
 from deploy.local.children import Child, answers, platform_children
 from deploy.local.processes import MARK, end, free_port, record_of, sweep
 from tests import environment
+from tests.budget import apart
 from tests.clock import VirtualClock
 from tests.databases import fresh_database
 from tests.makers import order_body
@@ -243,6 +244,10 @@ class LivePlatform:
 
     def stop(self) -> None:
         """End every process, kindly first, so that each writes down what it has covered."""
+        with apart():
+            self._stop()
+
+    def _stop(self) -> None:
         if self.hands is not None:
             self.hands.close()
         order = ("beat", *_WORKERS, "web", "sandbox")

@@ -1,5 +1,6 @@
 """The command line of `run.py`."""
 
+import os
 from collections.abc import Callable
 
 from deploy.local import commands
@@ -31,6 +32,8 @@ Exit codes: 0 fine, 1 failed, 2 wrong use (also: the port is taken)."""
 
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code; failures become sentences, not tracebacks."""
+    # Images often set it; every process that is started would translate the whole code anew, each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         with ending_signals():
             return _dispatch(arguments)

@@ -13,10 +13,8 @@ from tests.concurrency.institution import WordKeeper
 from tests.trading import Trade
 
 
-def pay_at(moment: str, trade: Trade, keeper: WordKeeper) -> Callable[[], None]:
+def charge_at(moment: str, attempt_no: str, keeper: WordKeeper) -> Callable[[], None]:
     """The payer's side: at this moment the institution charges if it still may, then notifies."""
-    (attempt,) = trade.attempts()
-    attempt_no = attempt["attempt_no"]
 
     def pay() -> None:
         if moment != "at once":
@@ -26,6 +24,12 @@ def pay_at(moment: str, trade: Trade, keeper: WordKeeper) -> Callable[[], None]:
             apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.CALLBACK)
 
     return pay
+
+
+def pay_at(moment: str, trade: Trade, keeper: WordKeeper) -> Callable[[], None]:
+    """The same, of a trade's one attempt."""
+    (attempt,) = trade.attempts()
+    return charge_at(moment, attempt["attempt_no"], keeper)
 
 
 def close_of(trade: Trade) -> Callable[[], None]:

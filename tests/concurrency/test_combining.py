@@ -21,7 +21,7 @@ from tests.clock import VirtualClock
 from tests.concurrency.conftest import Rounds
 from tests.concurrency.institution import WordKeeper
 from tests.concurrency.sides import close_of, pay_at
-from tests.concurrency.test_ending import check_end
+from tests.concurrency.test_ending import check_ends
 from tests.makers import make_payer, make_payer_token
 from tests.trading import Trade, held_of, make_identity, make_trade, open_holds_of, rows
 
@@ -85,7 +85,7 @@ def race_ends(
 
         assert failures(outcomes) == [], rounds
         for trade in trades:
-            won = check_end(trade, keeper, closed_by)
+            won = bool(check_ends([trade], keeper, closed_by))
             check_hold(trade, charged=won)
             charged += won
     purse.check((count - charged) * _PART)
@@ -147,7 +147,7 @@ def test_64_debits_and_holds_of_one_balance_never_take_more_than_there_is(keeper
             ]
         )
     assert failures(second) == []
-    captured = sum(check_end(trade, keeper, "MERCHANT") for trade in holding)
+    captured = check_ends(holding, keeper, "MERCHANT")
     for trade in holding:
         check_hold(trade, charged=trade.order()["status"] == "SUCCESS")
     purse.check(balance - wholes * 10_00 - captured * 9_99)

@@ -12,7 +12,7 @@ from tests.barrier import Racers, failures, racers
 from tests.clock import VirtualClock
 from tests.concurrency.conftest import Rounds
 from tests.concurrency.institution import WordKeeper
-from tests.concurrency.sides import close_of, pay_at
+from tests.concurrency.sides import charge_at, close_of
 from tests.trading import Trade, make_identity, make_trade, rows
 
 pytestmark = pytest.mark.no_cover  # hundreds of rounds over what other tests measure already
@@ -21,34 +21,60 @@ _MOMENTS = ("at once", "query", "close")
 """When the payer pays, as seen from the platform's side of the race."""
 
 
-def inquiry_of(trade: Trade) -> Callable[[], object]:
+_ENDS = """
+    SELECT a.attempt_no, o.status AS order_status, o.close_reason,
+           p.status AS payment_status, a.status AS attempt_status,
+           (SELECT count(*) FROM ledger_journal j
+             WHERE j.event_type = 'payment_paid' AND j.event_id = p.payment_no) AS journals,
+           ARRAY(SELECT e.type FROM acquiring_merchant_event e
+                  WHERE e.object_no = o.order_no ORDER BY e.event_id) AS events,
+           ARRAY(SELECT t.from_status || '>' || t.to_status FROM acquiring_transition t
+                  WHERE t.object_no = o.order_no ORDER BY t.id) AS moves,
+           (SELECT count(*) FROM engine_late_money l WHERE l.order_no = o.order_no) AS late
+      FROM acquiring_trade_order o
+      JOIN engine_payment_order p ON p.order_no = o.order_no
+      JOIN engine_channel_attempt a ON a.order_no = o.order_no
+     WHERE o.order_no = ANY(%s)"""
+
+
+def inquiry_of(attempt_no: str) -> Callable[[], object]:
     """The janitor's side."""
-    (attempt,) = trade.attempts()
-    return lambda: query_attempt(attempt_no=attempt["attempt_no"])
+    return lambda: query_attempt(attempt_no=attempt_no)
 
 
-def check_end(trade: Trade, keeper: WordKeeper, closed_by: str) -> bool:
-    """One winner: order, payment, attempt, journal, event and the institution all tell the same story."""
-    (attempt,) = trade.attempts()
-    (payment,) = trade.payments()
-    order = trade.order()
-    charged = keeper.was_charged(attempt["attempt_no"])
-    journals = rows(
-        "SELECT 1 FROM ledger_journal WHERE event_type = 'payment_paid' AND event_id = %s",
-        payment["payment_no"],
+def attempts_of(trades: list[Trade]) -> list[str]:
+    """The one attempt of each trade, in their order."""
+    found = rows(
+        "SELECT order_no, attempt_no FROM engine_channel_attempt WHERE order_no = ANY(%s)",
+        [trade.order_no for trade in trades],
     )
-    story = (order["status"], payment["status"], attempt["status"], len(journals))
-    if charged:
-        assert story == ("SUCCESS", "PAID", "SUCCEEDED", 1)
-        assert trade.event_types() == ["order.success"]
-        assert trade.moves() == [("", "INIT"), ("INIT", "PAYING"), ("PAYING", "SUCCESS")]
-    else:
-        assert story == ("CLOSED", "FAILED", "CLOSED", 0)
-        assert order["close_reason"] == closed_by
-        assert trade.event_types() == ["order.closed"]
-        assert trade.moves() == [("", "INIT"), ("INIT", "PAYING"), ("PAYING", "CLOSED")]
-    assert trade.late_money() == []
-    return charged
+    by_order = {row["order_no"]: row["attempt_no"] for row in found}
+    assert len(by_order) == len(found) == len(trades)
+    return [by_order[trade.order_no] for trade in trades]
+
+
+def check_ends(trades: list[Trade], keeper: WordKeeper, closed_by: str) -> int:
+    """One winner each: order, payment, attempt, journal, event and the institution all tell the same story.
+
+    Returns how many were charged.
+    """
+    ends, charges = rows(_ENDS, [trade.order_no for trade in trades]), 0
+    assert len(ends) == len(trades), "one payment and one attempt each"
+    for end in ends:
+        charged = keeper.was_charged(end["attempt_no"])
+        story = (end["order_status"], end["payment_status"], end["attempt_status"], end["journals"])
+        if charged:
+            assert story == ("SUCCESS", "PAID", "SUCCEEDED", 1)
+            assert end["events"] == ["order.success"]
+            assert end["moves"] == [">INIT", "INIT>PAYING", "PAYING>SUCCESS"]
+        else:
+            assert story == ("CLOSED", "FAILED", "CLOSED", 0)
+            assert end["close_reason"] == closed_by
+            assert end["events"] == ["order.closed"]
+            assert end["moves"] == [">INIT", "INIT>PAYING", "PAYING>CLOSED"]
+        assert end["late"] == 0
+        charges += charged
+    return charges
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +92,16 @@ def test_close_against_success_has_one_winner(rounds: Rounds, keeper: WordKeeper
         trades = [make_trade(merchant=merchant) for _ in range(_AT_ONCE)]
         for trade in trades:
             trade.pay()
+        attempts = attempts_of(trades)
 
         outcomes = racing.run(
-            [pay_at(dice.choice(_MOMENTS), trade, keeper) for trade in trades]
+            [charge_at(dice.choice(_MOMENTS), attempt, keeper) for attempt in attempts]
             + [close_of(trade) for trade in trades]
-            + [inquiry_of(trade) for trade in dice.sample(trades, 2)]
+            + [inquiry_of(attempt) for attempt in dice.sample(attempts, 2)]
         )
 
         assert failures(outcomes) == [], rounds
-        charged += sum(check_end(trade, keeper, "MERCHANT") for trade in trades)
+        charged += check_ends(trades, keeper, "MERCHANT")
     assert trades[0].merchant_balance() == charged * 10_00
     assert 0 < charged < rounds.count, f"{rounds}: one side always won; nothing was raced"
 
@@ -89,14 +116,15 @@ def test_expiry_against_success_has_one_winner(
         trades = [make_trade(merchant=merchant, expires_in=60) for _ in range(_AT_ONCE)]
         for trade in trades:
             trade.pay()
+        attempts = attempts_of(trades)
         clock.advance(61)
 
         outcomes = racing.run(
-            [pay_at(dice.choice(_MOMENTS), trade, keeper) for trade in trades]
+            [charge_at(dice.choice(_MOMENTS), attempt, keeper) for attempt in attempts]
             + [expire_due_orders, expire_due_orders]
         )
 
         assert failures(outcomes) == [], rounds
-        charged += sum(check_end(trade, keeper, "EXPIRED") for trade in trades)
+        charged += check_ends(trades, keeper, "EXPIRED")
     assert trades[0].merchant_balance() == charged * 10_00
     assert 0 < charged < rounds.count, f"{rounds}: one side always won; nothing was raced"

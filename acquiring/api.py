@@ -11,6 +11,7 @@ from acquiring.selectors import (
     is_active_merchant,
 )
 from acquiring.services.callers import authenticate_bearer
+from acquiring.services.cashier_looks import find_cashier_style, set_cashier_look
 from acquiring.services.closing import close_order, expire_due_orders
 from acquiring.services.credentials import issue_credential, revoke_credential
 from acquiring.services.fee_contracts import check_fee_contract, make_fee_contract, read_terms
@@ -68,6 +69,7 @@ __all__ = [
     "end_payout",
     "expire_due_orders",
     "explain_absence",
+    "find_cashier_style",
     "get_merchant_name",
     "get_order",
     "get_order_by_cashier_token",
@@ -88,6 +90,7 @@ __all__ = [
     "revoke_credential",
     "ring_deliveries",
     "send_payout",
+    "set_cashier_look",
     "settle_merchants",
     "start_payment",
     "submit_payment",

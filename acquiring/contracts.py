@@ -152,6 +152,16 @@ class CashierOrder(msgspec.Struct, frozen=True):
     late_money: bool = False
 
 
+class CashierStyle(msgspec.Struct, frozen=True):
+    """How a merchant's cashier looks: ``colour`` #rrggbb and ``logo`` a data: address, each may be empty;
+    ``embed_origins`` may show it in a frame.
+    """
+
+    colour: str = ""
+    logo: str = ""
+    embed_origins: tuple[str, ...] = ()
+
+
 class MerchantIdentity(msgspec.Struct, frozen=True):
     """The authenticated caller of the merchant API; ``rate_limit_per_s`` None means the platform's default."""
 

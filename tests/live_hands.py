@@ -46,6 +46,7 @@ _DEEDS: dict[str, Callable[..., Any]] = {
     "manage": manage,
     "decide": decide,
     "make_merchant": makers.make_merchant,
+    "set_cashier_look": makers.set_cashier_look,
     "make_payer": makers.make_payer,
     "make_payer_token": makers.make_payer_token,
     "top_up": makers.top_up,

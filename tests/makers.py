@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
+from acquiring.services import cashier_looks
 from acquiring.services.merchants import create_merchant
 from checkout.services.agreements import create_agreement
 from checkout.services.wallets import create_wallet
@@ -42,6 +44,15 @@ def make_merchant(
         "secret_key": made.credential.secret,
         "webhook_secret": made.webhook_secret,
     }
+
+
+def set_cashier_look(
+    *, merchant_no: str, colour: str = "", logo: str = "", embed_origins: Sequence[str] = ()
+) -> None:
+    """Give a merchant's cashier a look of its own; its pages show it when they ask for it the first time."""
+    cashier_looks.set_cashier_look(
+        merchant_no=merchant_no, colour=colour, logo=logo, embed_origins=tuple(embed_origins)
+    )
 
 
 def make_payer(*, balance: int = PLENTY, currency: str = "CNY") -> str:

@@ -19,6 +19,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from acquiring.admin.cashier_look import LookOfMerchant
 from acquiring.admin.dead_letters import DeadLettersOfMerchant
 from acquiring.admin.endpoints import build_endpoint_table
 from acquiring.models import Credential, Merchant
@@ -171,7 +172,7 @@ def _is_not_revoked(credential: Credential) -> bool:
 
 
 @admin.register(Merchant)
-class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
+class MerchantAdmin(LookOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin):
     """Merchants with their keys and fee contracts."""
 
     number_prefix = numbers.MERCHANT
@@ -191,7 +192,12 @@ class MerchantAdmin(DeadLettersOfMerchant, ReadOnlyAdmin):
         ("created_at", "dead_letters"),
     )
     readonly_fields = ("state", "origins", "rate_limit", "dead_letters")
-    actions_detail = ("change_merchant", "issue_credential", "redeliver_dead_letters")
+    actions_detail = (
+        "change_merchant",
+        "change_cashier_look",
+        "issue_credential",
+        "redeliver_dead_letters",
+    )
 
     @confirmed_action(
         description=_("Change"),

@@ -1,5 +1,6 @@
 """Tables of acquiring."""
 
+from acquiring.models.cashier_look import CashierLook
 from acquiring.models.credential import Credential, UsedNonce
 from acquiring.models.endpoint import WebhookEndpoint
 from acquiring.models.idempotency import IdempotencyKey
@@ -18,6 +19,7 @@ from acquiring.models.settlement import (
 
 __all__ = [
     "BusinessDay",
+    "CashierLook",
     "Credential",
     "Delivery",
     "DeliveryTry",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from acquiring import api as acquiring
-from acquiring.contracts import CashierOrder
+from acquiring.contracts import CashierOrder, CashierStyle
 from checkout.contracts import PayAction, PayResult
 from engine import api as engine
 from paymentplatform.kernel.errors import NotFound
@@ -12,6 +12,11 @@ from paymentplatform.kernel.errors import NotFound
 def get_cashier_order(*, token: str) -> CashierOrder:
     """Return the order that a cashier link opens. Raises NotFound."""
     return acquiring.get_order_by_cashier_token(token=token)
+
+
+def get_style(found: CashierOrder) -> CashierStyle:
+    """Return how the pages of this order look; at most some seconds old."""
+    return acquiring.find_cashier_style(merchant_no=found.merchant_no)
 
 
 def get_payment_action(*, token: str, payment_no: str) -> PayResult:

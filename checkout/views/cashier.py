@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from acquiring.contracts import (
     CashierOrder,
+    Method,
     OrderAlreadyPaid,
     OrderClosed,
     OrderClosing,
@@ -41,18 +42,20 @@ from checkout.presenters import (
 )
 from checkout.services import acceptance, cashier, consult
 from checkout.views.page import (
+    PASSWORDS,
+    POLLS,
     cashier_page,
     forget_refusal,
     keep_refusal,
     protect,
+    read_method,
     read_refusal,
+    remember_method,
     render_page,
     see_other,
 )
 from paymentplatform.kernel.errors import DomainError, PermissionRefused
 
-_METHOD_COOKIE: Final = "cashier_method"
-_METHOD_COOKIE_AGE_S: Final = 180 * 24 * 3600
 _ANSWERABLE: Final = (MethodUnavailable, PermissionRefused)
 """Refusals that the payer can answer by choosing again; a wrong password is a PermissionRefused."""
 _ENDED: Final = (OrderAlreadyPaid, OrderClosed, OrderClosing, OrderFailed)
@@ -87,8 +90,11 @@ def pay_order(request: HttpRequest, token: str) -> HttpResponse:
     if not form.is_valid():
         return _ask_again(token, form, form.refused_fields())
     terminal = detect_terminal(request.headers.get("User-Agent", ""))
+    arguments = form.pay_arguments()
+    if arguments["payment_password"] is not None:
+        PASSWORDS.admit(token)
     try:
-        result = acceptance.pay_from_cashier(token=token, terminal=terminal, **form.pay_arguments())
+        result = acceptance.pay_from_cashier(token=token, terminal=terminal, **arguments)
     except _ENDED:
         return see_other(links.choose)
     except PaymentInProgress:
@@ -99,15 +105,7 @@ def pay_order(request: HttpRequest, token: str) -> HttpResponse:
             return _ask_again(token, form, [error.code])
         raise
     response = see_other(_address_after(result, links))
-    response.set_signed_cookie(
-        _METHOD_COOKIE,
-        form.cleaned_data["method"],
-        max_age=_METHOD_COOKIE_AGE_S,
-        path="/cashier",
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    remember_method(response, form.cleaned_data["method"])
     return response
 
 
@@ -125,6 +123,7 @@ def show_payment(request: HttpRequest, token: str, payment_no: str) -> HttpRespo
         request,
         "cashier/wait.html",
         token=token,
+        style=cashier.get_style(found),
         here=CashierLinks(token).wait(payment_no),
         order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
         action=present_action(
@@ -162,6 +161,7 @@ def show_status(request: HttpRequest, token: str) -> HttpResponse:
     ``payment_no`` (the payment on the page) and ``polls`` (asked so far) are optional.
     """
     try:
+        POLLS.admit(token)
         found = cashier.get_cashier_order(token=token)
         if not is_final(found):
             cashier.bring_inquiry_forward(token=token)
@@ -174,9 +174,10 @@ def show_status(request: HttpRequest, token: str) -> HttpResponse:
             "status": error.status,
             "code": error.code,
         }
-        return protect(
-            JsonResponse(body, status=error.status, content_type="application/problem+json")
-        )
+        answer = JsonResponse(body, status=error.status, content_type="application/problem+json")
+        if error.retry_after_s:
+            answer["Retry-After"] = str(error.retry_after_s)
+        return protect(answer)
 
 
 def _status_body(found: CashierOrder, request: HttpRequest) -> dict[str, Any]:
@@ -210,15 +211,15 @@ def _address_after(result: PayResult, links: CashierLinks) -> str:
 def _ask_again(token: str, form: PayForm, reasons: list[str]) -> HttpResponse:
     """Send the browser back to the choice, where it reads why; ``change`` keeps it there."""
     response = see_other(CashierLinks(token).change)
-    path = CashierLinks(token).choose
-    keep_refusal(response, token=token, reasons=reasons, form=form, path=path)
+    keep_refusal(response, token=token, reasons=reasons, form=form)
     return response
 
 
 def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
     token = found.cashier_token
     reasons, entered = read_refusal(request, token=token)
-    errors, notice = present_refusal(reasons, balance_first=bool(entered.get("use_balance")))
+    balance_first = bool(entered.get("use_balance")) and entered.get("method") != Method.BALANCE
+    errors, notice = present_refusal(reasons, balance_first=balance_first)
     offers = consult.list_methods(
         order=found.order,
         allowed_methods=found.allowed_methods,
@@ -226,12 +227,13 @@ def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
     )
     rows, others = present_methods(
         offers,
-        preferred=entered.get("method") or request.get_signed_cookie(_METHOD_COOKIE, default=None),
+        preferred=entered.get("method") or read_method(request),
     )
     response = render_page(
         request,
         "cashier/choose.html",
         token=token,
+        style=cashier.get_style(found),
         order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
         methods=rows,
         may_use_balance=any(row["is_balance"] for row in rows) and len(rows) > 1,
@@ -244,7 +246,7 @@ def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
         live_payment=page_address(found) if stage_of(found) == Stage.WAIT else None,
     )
     if reasons:
-        forget_refusal(response, path=CashierLinks(token).choose)
+        forget_refusal(response, token=token)
     return response
 
 
@@ -253,6 +255,7 @@ def _render_closing(request: HttpRequest, found: CashierOrder) -> HttpResponse:
         request,
         "cashier/closing.html",
         token=found.cashier_token,
+        style=cashier.get_style(found),
         order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
         poll_ms=poll_delay_ms(polls_so_far=0),
     )
@@ -263,6 +266,7 @@ def _render_result(request: HttpRequest, found: CashierOrder) -> HttpResponse:
         request,
         "cashier/result.html",
         token=found.cashier_token,
+        style=cashier.get_style(found),
         here=CashierLinks(found.cashier_token).result,
         order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
         result=present_result(found),

@@ -21,6 +21,7 @@ from checkout.consent_presenter import (
 from checkout.forms import ConsentForm
 from checkout.services import consent
 from checkout.views.page import (
+    PASSWORDS,
     forget_refusal,
     frame_context,
     keep_refusal,
@@ -79,7 +80,7 @@ def show_consent(request: HttpRequest, token: str) -> HttpResponse:
     shown |= {"entered": entered, "errors": errors, "notice": notice}
     response = render(request, "agreements/consent.html", shown)
     if reasons:
-        forget_refusal(response, path=links.page)
+        forget_refusal(response, token=token)
     return response
 
 
@@ -108,7 +109,6 @@ def answer_consent(request: HttpRequest, token: str) -> HttpResponse:
             token=token,
             reasons=reasons,
             form=form,
-            path=links.page,
             fields=_KEPT_FIELDS,
         )
     return response
@@ -118,6 +118,7 @@ def _take_answer(token: str, form: ConsentForm) -> None:
     if form.cleaned_data["answer"] == "decline":
         consent.decline_consent(token=token)
     else:
+        PASSWORDS.admit(token)
         consent.give_consent(
             token=token,
             payer_no=form.cleaned_data["payer_no"],

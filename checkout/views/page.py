@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Final
 
+from csp.constants import NONCE
 from django import forms
 from django.conf import settings
 from django.core import signing
@@ -15,15 +17,27 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
+from acquiring.contracts import CashierStyle
+from checkout import page_scripts
+from checkout.look_presenter import present_look
 from checkout.presenters import CashierLinks
 from checkout.support import present_support
 from paymentplatform.kernel.errors import DomainError, NotFound, RateLimited
+from paymentplatform.kernel.throttle import Throttle
 
 LANGUAGES: Final = {"en": "en", "zh-Hans": "zh-hans"}
 """``?lang=`` values, and how Django names them."""
+LANGUAGE_COOKIE: Final = "language"
+"""With the prefix this is ``LANGUAGE_COOKIE_NAME``."""
 LANGUAGE_COOKIE_AGE_S: Final = 365 * 24 * 3600
 
-_REFUSAL_COOKIE: Final = "cashier_refusal"
+PASSWORDS: Final = Throttle(name="payment_password", at_once=10, per_minute=10)
+"""Payment passwords typed on one page, whosever they are; a payer's own count (five) is in the database."""
+POLLS: Final = Throttle(name="cashier_status", at_once=30, per_minute=120)
+"""Questions after one order's status: four pages open at once never reach it."""
+
+_METHOD_COOKIE: Final = "cashier_method"
+_METHOD_AGE_S: Final = 180 * 24 * 3600
 _REFUSAL_AGE_S: Final = 120
 _KEPT_FIELDS: Final = (
     "method",
@@ -65,23 +79,41 @@ def cashier_page(view: PageView) -> PageView:
 
 
 def protect(response: HttpResponse) -> HttpResponse:
-    """Set what a page with money on it adds to the platform's headers: never stored, never referred to."""
+    """Set what a page with money on it adds to the platform's headers: never stored, never referred to, and no script
+    but the one that the page itself names.
+    """
     response["Cache-Control"] = "no-store"
     response["Referrer-Policy"] = "no-referrer"
+    response._csp_replace = {  # type: ignore[attr-defined]  # noqa: SLF001 - django-csp's way
+        "script-src": [NONCE],
+        **getattr(response, "_csp_replace", {}),
+    }
     return response
+
+
+def allow_frames(response: HttpResponse, origins: Sequence[str]) -> HttpResponse:
+    """Let pages of these origins show this page in a frame; without any nobody may."""
+    if origins:
+        response._csp_replace = {"frame-ancestors": list(origins)}  # type: ignore[attr-defined]  # noqa: SLF001
+        response.xframe_options_exempt = True
+    return response
+
+
+def set_page_cookie(response: HttpResponse, name: str, value: str, *, max_age: int) -> None:
+    """Set a cookie that no script reads; in production for this host alone (``__Host-``)."""
+    response.set_cookie(
+        f"{settings.COOKIE_PREFIX}{name}",
+        value,
+        max_age=max_age,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def remember_language(response: HttpResponse, language: str) -> None:
     """Keep the language that the payer chose by the link."""
-    response.set_cookie(
-        settings.LANGUAGE_COOKIE_NAME,
-        language,
-        max_age=LANGUAGE_COOKIE_AGE_S,
-        path=settings.LANGUAGE_COOKIE_PATH,
-        secure=settings.LANGUAGE_COOKIE_SECURE,
-        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-        samesite="Lax",
-    )
+    set_page_cookie(response, LANGUAGE_COOKIE, language, max_age=LANGUAGE_COOKIE_AGE_S)
 
 
 def keep_refusal(
@@ -90,10 +122,9 @@ def keep_refusal(
     token: str,
     reasons: list[str],
     form: forms.Form,
-    path: str,
     fields: Sequence[str] = _KEPT_FIELDS,
 ) -> None:
-    """Carry a refused form over the redirect to ``path``: what was wrong and what was typed, never the password.
+    """Carry a refused form over the redirect: what was wrong and what was typed, never the password.
 
     Answering the POST with a page instead would make "back" and "reload" ask to send it again.
     """
@@ -101,58 +132,83 @@ def keep_refusal(
         "reasons": reasons,
         "entered": {name: str(form.data.get(name, ""))[:64] for name in fields},
     }
-    response.set_cookie(
-        _REFUSAL_COOKIE,
-        signing.dumps(kept, salt=token),
-        max_age=_REFUSAL_AGE_S,
-        path=path,
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    signed = signing.dumps(kept, salt=token)
+    set_page_cookie(response, _refusal_cookie(token), signed, max_age=_REFUSAL_AGE_S)
 
 
 def read_refusal(request: HttpRequest, *, token: str) -> tuple[list[str], dict[str, str]]:
     """Return (reasons, what was typed) that ``keep_refusal`` kept for this page; both may be empty."""
     try:
         kept = signing.loads(
-            request.COOKIES.get(_REFUSAL_COOKIE, ""), salt=token, max_age=_REFUSAL_AGE_S
+            request.COOKIES.get(f"{settings.COOKIE_PREFIX}{_refusal_cookie(token)}", ""),
+            salt=token,
+            max_age=_REFUSAL_AGE_S,
         )
     except signing.BadSignature:
         return [], {}
     return kept["reasons"], kept["entered"]
 
 
-def forget_refusal(response: HttpResponse, *, path: str) -> None:
-    """Drop what ``keep_refusal`` kept for this path: it is shown once."""
-    response.delete_cookie(_REFUSAL_COOKIE, path=path)
+def forget_refusal(response: HttpResponse, *, token: str) -> None:
+    """Drop what ``keep_refusal`` kept for this page: it is shown once."""
+    set_page_cookie(response, _refusal_cookie(token), "", max_age=0)
 
 
-def frame_context() -> dict[str, Any]:
-    """Return what the frame around every page of ours needs."""
+def _refusal_cookie(token: str) -> str:
+    """Name the cookie after the page, so that two orders in two tabs keep theirs apart; the token stays secret."""
+    return f"refusal_{hashlib.sha256(token.encode()).hexdigest()[:12]}"
+
+
+def remember_method(response: HttpResponse, method: str) -> None:
+    """Keep the method that was chosen in this browser, signed, for the next order."""
+    signed = signing.dumps(method, salt=_METHOD_COOKIE)
+    set_page_cookie(response, _METHOD_COOKIE, signed, max_age=_METHOD_AGE_S)
+
+
+def read_method(request: HttpRequest) -> str | None:
+    """Return what ``remember_method`` kept, or None; it only chooses the radio button that is set at first."""
+    kept = request.COOKIES.get(f"{settings.COOKIE_PREFIX}{_METHOD_COOKIE}", "")
+    try:
+        return str(signing.loads(kept, salt=_METHOD_COOKIE, max_age=_METHOD_AGE_S))
+    except signing.BadSignature:
+        return None
+
+
+def frame_context(style: CashierStyle | None = None) -> dict[str, Any]:
+    """Return what the frame around every page of ours needs; ``style`` is the merchant's, where there is one."""
     return {
+        "look": present_look(style or CashierStyle()),
+        "page_script": page_scripts.CASHIER,
         "html_language": "zh-Hans" if (translation.get_language() or "").startswith("zh") else "en",
         "test_mode": settings.PLATFORM_ENV != "production",
         "support": present_support(settings.SUPPORT_CONTACT),
     }
 
 
-def page_context(*, token: str, **parts: Any) -> dict[str, Any]:
+def page_context(*, token: str, style: CashierStyle | None = None, **parts: Any) -> dict[str, Any]:
     """Return the context of a page: its own parts and what the frame around every page needs."""
     links = CashierLinks(token)
     return {
         "links": links,
         "here": links.choose,
-        **frame_context(),
+        **frame_context(style),
         **parts,
     }
 
 
 def render_page(
-    request: HttpRequest, template: str, *, token: str, status: int = 200, **parts: Any
+    request: HttpRequest,
+    template: str,
+    *,
+    token: str,
+    status: int = 200,
+    style: CashierStyle | None = None,
+    **parts: Any,
 ) -> HttpResponse:
-    """Render one page of the cashier."""
-    return render(request, template, page_context(token=token, **parts), status=status)
+    """Render one page of the cashier, in a merchant's ``style`` and where it may be framed."""
+    context = page_context(token=token, style=style, **parts)
+    response = render(request, template, context, status=status)
+    return allow_frames(response, style.embed_origins if style else ())
 
 
 def see_other(address: str) -> HttpResponse:

@@ -51,18 +51,19 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-_HOST_PREFIX = "__Host-" if in_production else ""
-SESSION_COOKIE_NAME = f"{_HOST_PREFIX}session"
+COOKIE_PREFIX = "__Host-" if in_production else ""
+"""Of every cookie: browsers then take it over TLS, from this host and for every path alone."""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}session"
 SESSION_COOKIE_SECURE = in_production
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
 CSRF_FAILURE_VIEW = "paymentplatform.exception_handler.handle_csrf_failure"
-CSRF_COOKIE_NAME = f"{_HOST_PREFIX}csrftoken"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = in_production
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-LANGUAGE_COOKIE_NAME = f"{_HOST_PREFIX}language"
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}language"
 LANGUAGE_COOKIE_SECURE = in_production
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from acquiring.contracts import (
     CashierOrder,
+    CashierStyle,
     CloseReason,
     Method,
     OrderAlreadyPaid,
@@ -39,7 +40,9 @@ from checkout.contracts import (
 )
 from checkout.presenters import Stage
 from checkout.services import acceptance, cashier, consult
+from checkout.views import cashier as views
 from paymentplatform.kernel.errors import NotFound, RateLimited, Unavailable
+from paymentplatform.kernel.throttle import Throttle
 
 TOKEN = "Tok_of-an-order"
 PAYMENT_NO = "pay_01k9zq3f7xw8v5m2n4p6r8"
@@ -123,6 +126,7 @@ class Standin:
         self.answer: PayResult | Exception = PayResult(PAYMENT_NO, "PAYING", None, self.action)
         self.paid: list[dict[str, Any]] = []
         self.inquiries = 0
+        self.style = CashierStyle()
 
     def get_cashier_order(self, *, token: str) -> CashierOrder:
         assert token == TOKEN
@@ -151,6 +155,10 @@ def standin(monkeypatch: pytest.MonkeyPatch) -> Standin:
     made = Standin()
     for name in ("get_cashier_order", "get_payment_action", "bring_inquiry_forward"):
         monkeypatch.setattr(cashier, name, getattr(made, name))
+    monkeypatch.setattr(cashier, "get_style", lambda _found: made.style)
+    for limits in ("POLLS", "PASSWORDS"):
+        fresh = Throttle(name="test", at_once=10, per_minute=10)
+        monkeypatch.setattr(views, limits, fresh)
     monkeypatch.setattr(acceptance, "pay_from_cashier", made.pay_from_cashier)
     monkeypatch.setattr(consult, "list_methods", lambda **_asked: OFFERS)
     return made
@@ -159,6 +167,16 @@ def standin(monkeypatch: pytest.MonkeyPatch) -> Standin:
 @pytest.fixture
 def browser() -> Client:
     return Client(headers={"accept-language": "en"}, raise_request_exception=False)
+
+
+def kept_by(browser: Client, prefix: str) -> str:
+    """The value of the one cookie whose name begins so."""
+    (value,) = [
+        kept.value
+        for name, kept in browser.cookies.items()
+        if name.startswith(prefix) and kept.value
+    ]
+    return value
 
 
 def text_of(response: Any) -> str:
@@ -298,6 +316,17 @@ def test_choice_says_what_the_balance_first_still_needs(
     assert 'name="use_balance" id="use_balance" checked' in page
     assert f'id="{field}-error"' in page
     assert 'value="s"' not in page
+
+
+def test_a_tick_left_over_does_not_move_the_words_of_a_wrong_password(
+    standin: Standin, browser: Client
+) -> None:
+    """The choice "balance first" is hidden while the balance alone is chosen, and so would its words be."""
+    standin.answer = WrongPaymentPassword()
+    sent = {"method": "BALANCE", "use_balance": "on", "payer_no": "p", "payment_password": "s"}
+    page, _ = refuse(standin, browser, sent)
+    assert 'id="payment_password-error"' in page
+    assert 'id="balance_password-error"' not in page
 
 
 def test_waiting_for_a_card_frames_the_banks_own_page_only(
@@ -447,7 +476,7 @@ def test_wrong_and_locked_passwords_read_the_same_and_are_shown_once(
     assert "hunter2" not in page
     assert words not in reloaded
     browser.post(f"{HERE}/pay", sent)
-    kept = signing.loads(browser.cookies["cashier_refusal"].value, salt=TOKEN)
+    kept = signing.loads(kept_by(browser, "refusal_"), salt=TOKEN)
     assert kept["entered"]["payer_no"] == "pyr_x"
     assert "hunter2" not in str(kept), "the password is never kept"
 

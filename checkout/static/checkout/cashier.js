@@ -9,6 +9,7 @@
     var shown = box.querySelector("[data-time]");
     var voice = document.querySelector("[data-announce]");
     var start = performance.now();
+    var startedAt = Date.now();
     var total = Number(box.dataset.seconds);
     var before = total;
     var timer = setInterval(tick, 1000);
@@ -16,7 +17,9 @@
     function pad(number) { return (number < 10 ? "0" : "") + number; }
 
     function tick() {
-      var left = Math.max(0, total - Math.floor((performance.now() - start) / 1000));
+      // One clock stops while the machine sleeps, the other one may be set: whichever says that more has passed.
+      var passed = Math.max(performance.now() - start, Date.now() - startedAt);
+      var left = Math.max(0, total - Math.floor(passed / 1000));
       var hours = Math.floor(left / 3600);
       var minutes = Math.floor(left / 60) % 60;
       shown.textContent = (hours ? hours + ":" : "") + pad(minutes) + ":" + pad(left % 60);
@@ -55,6 +58,7 @@
       if (box.dataset.paymentNo) { query += "&payment_no=" + encodeURIComponent(box.dataset.paymentNo); }
       fetch(box.dataset.statusUrl + query, { headers: { Accept: "application/json" }, cache: "no-store" })
         .then(function (answer) {
+          if (answer.status === 429) { return { wait: true }; }
           if (!answer.ok) { throw new Error(String(answer.status)); }
           return answer.json();
         })
@@ -72,6 +76,7 @@
     }
 
     function follow(status) {
+      if (status.wait) { plan(10000); return; }
       if (status.redirect_url && !box.dataset.watch) { over = true; location.replace(status.redirect_url); return; }
       if (box.dataset.watch) { watch(status); return; }
       if (!status.next_poll_ms) { over = true; return; }
@@ -110,12 +115,16 @@
 
   var form = document.querySelector("form[data-once]");
   if (form) {
+    var setButtons = function (disabled) {
+      form.querySelectorAll("button[type=submit]").forEach(function (button) { button.disabled = disabled; });
+    };
     form.addEventListener("submit", function () {
-      var button = form.querySelector("button[type=submit]");
-      setTimeout(function () { button.disabled = true; }, 0);
+      form.setAttribute("aria-busy", "true");
+      setTimeout(function () { setButtons(true); }, 0);
     });
     window.addEventListener("pageshow", function () {
-      form.querySelector("button[type=submit]").disabled = false;
+      form.removeAttribute("aria-busy");
+      setButtons(false);
     });
     var first = document.querySelector("[aria-invalid]");
     if (first) { first.focus(); }

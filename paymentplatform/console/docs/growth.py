@@ -32,6 +32,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "acquiring_settlement_batch": ("1 per merchant, currency and day with money due", _FOR_EVER),
     "acquiring_settlement_hold": ("rarely", _FOR_EVER),
     "acquiring_payout": ("1 per merchant, currency and day with available money", _FOR_EVER),
+    "acquiring_cashier_look": (_SMALL, _FOR_EVER),
     "acquiring_idempotency_key": ("1 per request with an Idempotency-Key", "7 days"),
     "acquiring_trade_order": ("1 per order", _FOR_EVER),
     "acquiring_transition": ("3 per order paid at the first try, 2 per unpaid one", _FOR_EVER),

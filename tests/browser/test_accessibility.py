@@ -1,0 +1,169 @@
+"""Every page of the payer under axe-core: phone and desktop, light and dark, both languages; and by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.accessibility import find_faults
+from tests.browser.conftest import Shop, Window
+from tests.browser.test_paying import choose, expect_success, pay
+from tests.environment import LONG
+from tests.live import LiveMerchant
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.flow]
+Opener = Callable[..., Window]
+
+WINDOWS = [("phone", "zh-CN", "dark"), ("desktop", "en-US", "light")]
+MORE_WINDOWS = [("phone", "en-US", "light"), ("desktop", "zh-CN", "dark")]
+
+
+@dataclass
+class Pages:
+    """Ways to every page of the payer, each with a name."""
+
+    shop: Shop
+    merchant: LiveMerchant
+
+    def order(self, **changes: object) -> dict[str, str]:
+        told = {
+            "subject": "Pour-over coffee set",
+            "description": "Dripper, server and forty filters",
+        }
+        return self.merchant.create(return_url=f"{self.shop.url}", **(told | changes))
+
+    def visit(self, page: Page) -> Iterator[str]:
+        """Bring the page into one state after another; yields the name of each."""
+        yield from self._choices(page)
+        yield from self._waits(page)
+        yield from self._ends(page)
+        yield from self._consents(page)
+
+    def _choices(self, page: Page) -> Iterator[str]:
+        page.goto(self.order()["cashier_url"])
+        yield "choice"
+        choose(page, "BANK_CARD")
+        page.locator("#use_balance").check()
+        yield "balance-first"
+        choose(page, "BALANCE")
+        page.fill("#payer_no", self.shop.payer_no)
+        page.fill("#payment_password", "not the password")
+        pay(page)
+        expect(page.locator("#payment_password-error")).to_be_visible()
+        yield "refused"
+
+    def _waits(self, page: Page) -> Iterator[str]:
+        page.goto(self.order()["cashier_url"])
+        choose(page, "QR_CODE")
+        pay(page)
+        expect(page.locator("svg.qr")).to_be_visible()
+        yield "qr"
+        page.locator('a[href*="change=1"]').click()
+        expect(page.locator(".notice")).to_be_visible()
+        yield "under-way"
+        choose(page, "BANK_CARD")
+        pay(page)
+        expect(page.locator("iframe.card-frame")).to_be_visible()
+        yield "card"
+        order = self.order()
+        link = self.merchant.pay(order["order_no"], "NET_BANKING", bank_code="CMB")
+        page.goto("about:blank")
+        page.route(f"{self.shop.platform.sandbox_url}/**", lambda route: route.abort())
+        page.goto(f"{order['cashier_url']}/payments/{link['payment_no']}")
+        page.unroute_all()
+        page.goto(f"{order['cashier_url']}/payments/{link['payment_no']}")
+        expect(page.locator(".content a.button")).to_be_visible()
+        yield "redirect"
+
+    def _ends(self, page: Page) -> Iterator[str]:
+        paid = self.order()
+        token = self.merchant.payer_token(self.shop.payer_no)
+        self.merchant.pay(paid["order_no"], "BALANCE", payer_token=token)
+        page.goto(paid["cashier_url"])
+        expect(page.locator(".mark.paid")).to_be_visible()
+        yield "paid"
+        closed = self.order()
+        self.merchant.api.post(f"orders/{closed['order_no']}/close")
+        page.goto(closed["cashier_url"])
+        expect(page.locator(".mark.closed")).to_be_visible()
+        yield "closed"
+        page.goto(f"{closed['cashier_url'][:-3]}zzz")
+        expect(page.locator(".card h1")).to_be_visible()
+        yield "problem"
+
+    def _consents(self, page: Page) -> Iterator[str]:
+        asked = self.merchant.api.post(
+            "payer-agreements",
+            json={"max_per_payment": 50_00, "max_per_day": 200_00, "return_url": self.shop.url},
+        ).json()
+        page.goto(asked["agreement_url"])
+        expect(page.locator("button[value=agree]")).to_be_visible()
+        yield "consent"
+
+
+@pytest.mark.parametrize(
+    ("size", "locale", "scheme"),
+    [*WINDOWS, *(pytest.param(*window, marks=pytest.mark.long) for window in MORE_WINDOWS)],
+)
+def test_every_page_is_for_everybody(
+    shop: Shop, open_window: Opener, size: str, locale: str, scheme: str
+) -> None:
+    merchant = shop.platform.merchant(return_origin=shop.platform.base_url, name="Lantern 灯笼小铺")
+    window = open_window(size, locale=locale, color_scheme=scheme)
+    found: list[str] = []
+    seen = []
+    for name in Pages(shop, merchant).visit(window.page):
+        seen.append(name)
+        window.keep(f"{locale[:2]}-{scheme}-{len(seen):02}-{name}")
+        found += [f"{name}: {fault}" for fault in find_faults(window.page)]
+        if window.overflows():
+            found.append(f"{name}: wider than the window")
+    assert not found, "\n".join(found)
+    assert len(seen) == 11
+
+
+def is_focus_visible(page: Page) -> bool:
+    """Tell whether the element in focus, or the label that stands for it, has a ring around it."""
+    return bool(
+        page.evaluate(
+            """() => {
+              const one = document.activeElement;
+              const shown = one.type === "radio" || one.type === "checkbox" ? one.nextElementSibling : one;
+              const style = getComputedStyle(shown);
+              return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+            }"""
+        )
+    )
+
+
+def test_a_payment_by_keyboard_alone(shop: Shop, open_window: Opener) -> None:
+    merchant = shop.platform.merchant(return_origin=shop.platform.base_url)
+    window = open_window("desktop")
+    page = window.page
+    page.goto(merchant.create()["cashier_url"])
+    reached = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.id || document.activeElement.className")
+        assert is_focus_visible(page), focused
+        reached.append(focused)
+        if page.evaluate("document.activeElement.type") == "radio":
+            break
+    assert reached[0] == "language"
+    while not page.locator("#method-BALANCE").is_checked():
+        page.keyboard.press("ArrowDown")
+        assert is_focus_visible(page)
+    page.keyboard.press("Tab")
+    page.keyboard.type(shop.payer_no)
+    page.keyboard.press("Tab")
+    assert is_focus_visible(page)
+    page.keyboard.type(shop.payer_password)
+    window.keep("focus")
+    page.keyboard.press("Enter")
+    expect_success(page)
+    if LONG:
+        wait_until(lambda: merchant.events("order.success"), 20, what="the webhook")

@@ -10,43 +10,55 @@ import platform as host
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
-from bench import reconciliation, report
+from bench import reconciliation, report, soak, stress, wrk
+from bench.chart import draw
 from bench.generator import Refused
-from bench.measuring import CONNECTIONS, Bench, Plan
+from bench.hits import hit_rates, read_hits
+from bench.jobs import ROWS, ROWS_QUICK, measure_jobs
+from bench.measuring import CONNECTIONS, Bench, Plan, Row
+from bench.paths import PATHS
 from bench.seed import make_payers, make_shop
 from bench.servers import Platform, platform
 from deploy.local.errors import LauncherError
 from deploy.local.paths import PYTHON, ROOT
 from deploy.local.postgres import DURABLE
 
+STRESS_S: Final = 8.0
 QUICK: Final = Plan(pairs=2, web_s=1.5, reference_s=1.0, quick=True)
 WHOLE: Final = Plan(pairs=6, web_s=4.0, reference_s=3.0, quick=False)
 
 
 def main(arguments: list[str]) -> int:
-    """Measure; 0 when every answer was 2xx and the books agree."""
-    parser = argparse.ArgumentParser(prog="run.py bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="four paths in about a minute")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there too")
-    parser.add_argument("--reconcile", action="store_true", help="a day of a million lines instead")
-    options = parser.parse_args(arguments)
-    plan = QUICK if options.quick else WHOLE
+    """Measure; 0 when every answer was 2xx, all that was accepted is done, and the books agree."""
+    options = read_options(arguments)
+    plan = replace(
+        QUICK if options.quick else WHOLE,
+        connections=tuple(options.connections),
+        names=tuple(options.path),
+        uses_wrk=wrk.is_installed() and not options.no_wrk,
+    )
+    if options.limit:
+        plan = replace(plan, names=("none",))
+        os.environ["PLATFORM_RATE_LIMIT_PER_S"] = str(options.limit)
+    if options.pairs:
+        plan = replace(plan, pairs=options.pairs)
     try:
         with platform() as running:
             if options.reconcile:
                 return reconcile(running, options.json)
-            document = measure_all(running, plan)
+            document = measure_all(running, plan, options)
     except (LauncherError, Refused) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if options.json is not None:
         options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return 0 if document["books"] == "ok" else 1
+    return 0 if document["books"] == "ok" and document["is_whole"] else 1
 
 
 def reconcile(running: Platform, file: Path | None) -> int:
@@ -60,35 +72,110 @@ def reconcile(running: Platform, file: Path | None) -> int:
     return 0 if result.ok else 1
 
 
-def measure_all(running: Platform, plan: Plan) -> dict[str, Any]:
+def read_options(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="run.py bench", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="four paths in about a minute")
+    add(
+        "--path",
+        action="append",
+        default=[],
+        choices=[path.name for path in PATHS],
+        help="only this one; repeatable",
+    )
+    add(
+        "--connections",
+        type=_read_numbers,
+        default=[CONNECTIONS],
+        metavar="N,N",
+        help="the first goes with pgbench",
+    )
+    add("--pairs", type=int, metavar="N", help="so many pairs instead of 6 (2 with --quick)")
+    add(
+        "--orders",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many orders are there before (5000000 takes minutes)",
+    )
+    add(
+        "--soak",
+        type=int,
+        default=0,
+        metavar="MINUTES",
+        help="pay for so long at the end, with checkpoints",
+    )
+    add("--stress", action="store_true", help="at the end, rates beyond what it can do")
+    add(
+        "--limit",
+        type=int,
+        default=0,
+        metavar="N",
+        help="only --stress, with PLATFORM_RATE_LIMIT_PER_S=N",
+    )
+    add("--no-wrk", action="store_true", help="our own load, also where wrk is installed")
+    add("--reconcile", action="store_true", help="a day of a million lines instead")
+    add("--json", metavar="FILE", type=Path, help="write the figures there too")
+    add("--svg", metavar="FILE", type=Path, help="draw them there")
+    return parser.parse_args(arguments)
+
+
+def _read_numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def measure_all(running: Platform, plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
     """Seed, measure every path of the plan, prove; print as it goes and return the document."""
     began = time.monotonic()
     settings = read_durable_settings(running)
     shop = make_shop(running.environment, name="Bench")
-    with psycopg.connect(running.environment["DATABASE_URL"]) as connection:
+    with psycopg.connect(running.environment["DATABASE_URL"], autocommit=True) as connection:
         make_payers(connection, shop)
     bench = Bench(running, shop, plan)
-    rows, statements = [], {}
-    print(report.heading(plan))
+    bench.fill(options.orders)
+    rows: list[Row] = []
+    statements = {}
+    print(f"Load by {'wrk' if plan.uses_wrk else 'our own generator'}. {report.heading(plan)}")
+    hits_before = read_hits(running)
     for path in plan.paths:
-        row, sent = bench.measure(path)
-        rows.append(row)
+        found, sent = bench.measure(path)
+        rows += found
         statements[path.name] = sent
-        print(report.line(row), flush=True)
-    books = prove(running)
+        print("\n".join(report.line(row) for row in found), flush=True)
+    if not plan.names:
+        count = ROWS_QUICK if plan.quick else ROWS
+        jobs = measure_jobs(running, shop, first=bench.take_numbers(count), rows=count)
+        print("\n".join(report.line(row) for row in jobs), flush=True)
+        rows += jobs
+    document: dict[str, Any] = {"rows": [row.as_json() for row in rows], "is_whole": True}
+    document["hit_rates"] = hit_rates(hits_before, read_hits(running))
+    print(report.hits(document["hit_rates"]))
+    if options.soak:
+        document["soak"] = soak.as_json(soak.soak(bench, running, plan, minutes=options.soak))
+    if options.stress or options.limit:
+        sustained = max(
+            [row.tps for row in rows if row.path == "balance_payment"] or [options.limit or 1_000.0]
+        )
+        rates = [round(sustained * part) for part in (0.5, 0.8, 1.0, 1.2, 1.5, 2.0)]
+        first = bench.take_numbers(round(sum(rates) * STRESS_S) + len(rates))
+        steps = stress.climb(running, shop, first=first, rates=rates, seconds=STRESS_S)
+        print(stress.table(steps), flush=True)
+        document |= {"stress": stress.as_json(steps), "is_whole": stress.is_whole(steps)}
+    document["books"] = prove(running)
     print(report.statements(statements))
-    print(f"Books after the run: {books}. {time.monotonic() - began:.0f} s.")
-    return {
-        "rows": [row.as_json() for row in rows],
-        "machine": describe_machine(settings),
-        "books": books,
-        "plan": {
-            "pairs": plan.pairs,
-            "web_s": plan.web_s,
-            "reference_s": plan.reference_s,
-            "connections": CONNECTIONS,
-        },
-    }
+    print(f"Books after the run: {document['books']}. {time.monotonic() - began:.0f} s.")
+    document["machine"] = describe_machine(settings)
+    document["plan"] = asdict(plan) | {"orders_before": options.orders}
+    if options.svg is not None:
+        options.svg.write_text(draw(rows, title=title_of(document)), encoding="utf-8")
+    return document
+
+
+def title_of(document: dict[str, Any]) -> str:
+    """Say where and when in one line."""
+    machine = document["machine"]
+    return f"{machine['measured_at'][:10]}, {machine['cpus']} CPUs, PostgreSQL {machine['postgres']['server_version']}"
 
 
 def read_durable_settings(running: Platform) -> dict[str, str]:

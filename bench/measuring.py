@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import psycopg
 
+from bench import wrk
+from bench.budgets import judge
 from bench.cpu import Usage, read_usage
 from bench.generator import Job, Load, generate
 from bench.paths import PATHS, Path, calls_of, steps_of
@@ -15,9 +18,11 @@ from bench.reference import Pgbench, Script, Sent, capture_path, write_script
 from bench.seed import PAYERS, Shop, make_orders
 from bench.servers import Platform
 
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 32
+"""Where nothing else is said."""
 _REFERENCE_TPS: Final = 40_000
 _WARM_SECONDS: Final = 1.0
+_FILL_BATCH: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,18 @@ class Plan:
     web_s: float
     reference_s: float
     quick: bool
+    connections: tuple[int, ...] = (CONNECTIONS,)
+    """The first is measured in pairs with the reference; with each other the path is measured alone."""
+    names: tuple[str, ...] = ()
+    """Only these paths; none means all."""
+    merchants: int = 1
+    uses_wrk: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """Return what is measured."""
+        if self.names:
+            return tuple(path for path in PATHS if path.name in self.names)
         return tuple(path for path in PATHS if path.in_quick or not self.quick)
 
 
@@ -40,6 +53,7 @@ class Row:
     """One path's figures: medians of the cells; CPU in milliseconds for each life. None where there is no reference."""
 
     path: str
+    connections: int
     tps: float
     reference_tps: float | None
     ratio: float | None
@@ -52,6 +66,7 @@ class Row:
     reference_pg_cpu_ms: float | None
     others_cpu_share: float
     """Of the machine's CPU in the web cells, what was neither ours nor the load's."""
+    verdict: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the row with sensible digits."""
@@ -77,18 +92,26 @@ class Bench:
         self._next = 0
         self._pgbench = Pgbench(platform.environment["DATABASE_URL"], platform.state)
 
-    def measure(self, path: Path) -> tuple[Row, list[Sent]]:
-        """Warm up, measure all pairs of a path; return the row and the statements that its reference replays."""
-        plan = self._plan
+    def measure(self, path: Path) -> tuple[list[Row], list[Sent]]:
+        """Measure a path with each number of connections; return the rows and the statements of its reference."""
         sent, script = self._capture(path)
-        web_count = round(path.most_tps * plan.web_s)
-        reference_count = self._count_for_reference(path)
+        rows = [
+            self._measure(path, connections, script if at == 0 else None)
+            for at, connections in enumerate(self._plan.connections)
+        ]
+        return rows, sent
+
+    def _measure(self, path: Path, connections: int, script: Script | None) -> Row:
+        """Warm up, then measure all pairs."""
+        plan = self._plan
+        web_count = round(path.most_tps * math.ceil(plan.web_s))
+        reference_count = self._count_for_reference(path) if script is not None else 0
         warm = round(path.most_tps * _WARM_SECONDS)
         total = warm + plan.pairs * (web_count + reference_count)
-        numbers = self._reserve(path, total)
+        numbers = self.reserve(path, total)
         self._settle()
         steps = steps_of(path, port=self._platform.port, shop=self._shop)
-        self._load(steps, first=numbers, count=warm, seconds=_WARM_SECONDS)
+        self._load(steps, connections, first=numbers, count=warm, seconds=_WARM_SECONDS)
         numbers += warm
         cells: list[_Cell] = []
         references: list[tuple[float, float]] = []
@@ -96,14 +119,44 @@ class Bench:
             if script is not None:
                 references.append(self._refer(script, first=numbers, count=reference_count))
                 numbers += reference_count
-            cells.append(self._load(steps, first=numbers, count=web_count, seconds=plan.web_s))
+            cells.append(
+                self._load(steps, connections, first=numbers, count=web_count, seconds=plan.web_s)
+            )
             numbers += web_count
-        return _row(path, cells, references), sent
+        return _row(path, connections, cells, references)
+
+    def fill(self, orders: int) -> None:
+        """Make so many unpaid orders that nobody will pay: what a shop of some age has in its tables."""
+        with psycopg.connect(
+            self._platform.environment["DATABASE_URL"], autocommit=True
+        ) as connection:
+            connection.execute("SET statement_timeout = 0")
+            for done in range(0, orders, _FILL_BATCH):
+                count = min(_FILL_BATCH, orders - done)
+                make_orders(
+                    connection,
+                    self._shop,
+                    first=self.take_numbers(count),
+                    count=count,
+                    expires_in=8_640_000,
+                )
+
+    def take_numbers(self, count: int) -> int:
+        """Reserve so many numbers of orders; return the first."""
+        first, self._next = self._next, self._next + count
+        return first
+
+    def load_once(self, path: Path, *, connections: int, seconds: float) -> Load:
+        """Load a path for so long, without a reference; return what came back."""
+        count = round(path.most_tps * seconds)
+        first = self.reserve(path, count)
+        steps = steps_of(path, port=self._platform.port, shop=self._shop)
+        return self._load(steps, connections, first=first, count=count, seconds=seconds).load
 
     def _capture(self, path: Path) -> tuple[list[Sent], Script | None]:
         if not path.has_reference:
             return [], None
-        sequence = self._reserve(path, 2)
+        sequence = self.reserve(path, 2)
         for number in (sequence, sequence + 1):  # the first call may also look up who asks
             sent = capture_path(self._shop, calls_of(path, sequence=number))
         return sent, write_script(sent, payer=(sequence + 1) % PAYERS)
@@ -113,9 +166,9 @@ class Bench:
             return 0
         return round(min(path.most_tps * 3, _REFERENCE_TPS) * self._plan.reference_s)
 
-    def _reserve(self, path: Path, count: int) -> int:
+    def reserve(self, path: Path, count: int) -> int:
         """Take so many numbers, with an unpaid order behind each where the path needs one."""
-        first, self._next = self._next, self._next + count
+        first = self.take_numbers(count)
         if path.uses_orders:
             with psycopg.connect(self._platform.environment["DATABASE_URL"]) as connection:
                 connection.execute("SET statement_timeout = 0")
@@ -131,9 +184,13 @@ class Bench:
     def _read(self) -> Usage:
         return read_usage(postgres_pid=self._platform.postgres_pid, web_pid=self._platform.web_pid)
 
-    def _load(self, steps: list[str], *, first: int, count: int, seconds: float) -> _Cell:
+    def _load(
+        self, steps: list[str], connections: int, *, first: int, count: int, seconds: float
+    ) -> _Cell:
         before = self._read()
-        load = generate(Job(self._platform.port, CONNECTIONS, seconds, first, count, steps))
+        by_wrk = self._plan.uses_wrk and len(steps) == 1
+        job = Job(self._platform.port, connections, seconds, first, count, steps)
+        load = wrk.generate(job) if by_wrk else generate(job)
         return _Cell(load, self._read().since(before))
 
     def _refer(self, script: Script, *, first: int, count: int) -> tuple[float, float]:
@@ -144,7 +201,9 @@ class Bench:
         return speed, self._read().since(before).postgres * 1000 / done
 
 
-def _row(path: Path, cells: list[_Cell], references: list[tuple[float, float]]) -> Row:
+def _row(
+    path: Path, connections: int, cells: list[_Cell], references: list[tuple[float, float]]
+) -> Row:
     latencies = sorted(value for cell in cells for value in cell.load.latencies_ms)
     speeds = [cell.load.tps for cell in cells]
     ratios = [speed / reference for speed, (reference, _) in zip(speeds, references, strict=False)]
@@ -158,14 +217,17 @@ def _row(path: Path, cells: list[_Cell], references: list[tuple[float, float]]) 
         1 - (cell.used.postgres + cell.used.web + cell.load.cpu_s) / max(cell.used.machine, 0.01)
         for cell in cells
     ]
+    tps, ratio = statistics.median(speeds), statistics.median(ratios) if ratios else None
+    p99_ms = latencies[min(len(latencies) - 1, len(latencies) * 99 // 100)]
     return Row(
         path=path.name,
-        tps=statistics.median(speeds),
+        connections=connections,
+        tps=tps,
         reference_tps=statistics.median(speed for speed, _ in references) if references else None,
-        ratio=statistics.median(ratios) if ratios else None,
+        ratio=ratio,
         cv=statistics.stdev(ratios) / statistics.mean(ratios) if len(ratios) > 1 else None,
         p50_ms=latencies[len(latencies) // 2],
-        p99_ms=latencies[min(len(latencies) - 1, len(latencies) * 99 // 100)],
+        p99_ms=p99_ms,
         web_cpu_ms=cpu_ms("web"),
         pg_cpu_ms=cpu_ms("postgres"),
         load_cpu_ms=statistics.median(cell.load.cpu_s * 1000 / cell.load.lives for cell in cells),
@@ -173,4 +235,7 @@ def _row(path: Path, cells: list[_Cell], references: list[tuple[float, float]]) 
         if references
         else None,
         others_cpu_share=statistics.median(others),
+        verdict=judge(
+            path.name, tps=tps, ratio=ratio, p99_ms=p99_ms if connections <= CONNECTIONS else None
+        ),
     )

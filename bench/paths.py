@@ -9,8 +9,10 @@ from bench.generator import request
 from bench.seed import CASHIER_SECRET, PAYERS, Shop, order_number, token_of
 
 ORDER: Final = "ord_%(n)022d"
-_PAY: Final = '{"method":"BALANCE","options":{"payer_token":"pt_bench_%(p)06d"}}'
+PAY: Final = '{"method":"BALANCE","options":{"payer_token":"pt_bench_%(p)06d"}}'
+PAY_TARGET: Final = f"orders/{ORDER}/pay"
 _CREATE: Final = '{"merchant_order_no":"W-%(n)022d","amount":100,"currency":"CNY","subject":"Tea"}'
+_REFUND: Final = '{"order_no":"%(o)s","merchant_refund_no":"R-%(n)022d","amount":100}'
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ PATHS: Final = (
     Path("balance_payment", 3_000, uses_orders=True),
     Path("whole_life", 2_000, has_reference=False),
     Path("order_query", 8_000, uses_orders=True),
+    Path("refunded_life", 1_000, has_reference=False, in_quick=False),
     Path("order_list", 5_000, has_reference=False, in_quick=False),
     Path("cashier_status", 5_000, uses_orders=True, has_reference=False, in_quick=False),
     Path("consult", 5_000, uses_orders=True, has_reference=False, in_quick=False),
@@ -41,14 +44,19 @@ def steps_of(path: Path, *, port: int, shop: Shop) -> list[str]:
     def api(method: str, target: str, body: str | None = None) -> str:
         return request(method, f"/api/v1/{target}", port=port, secret=shop.secret_key, body=body)
 
-    create, pay = api("POST", "orders", _CREATE), f"orders/{ORDER}/pay"
+    create = api("POST", "orders", _CREATE)
     steps = {
         "create_order": [create],
-        "balance_payment": [api("POST", pay, _PAY)],
+        "balance_payment": [api("POST", PAY_TARGET, PAY)],
         "whole_life": [
             create,
-            api("POST", "orders/%(o)s/pay", _PAY),
+            api("POST", "orders/%(o)s/pay", PAY),
             api("GET", "orders/%(o)s"),
+        ],
+        "refunded_life": [
+            create,
+            api("POST", "orders/%(o)s/pay", PAY),
+            api("POST", "refunds", _REFUND),
         ],
         "order_query": [api("GET", f"orders/{ORDER}")],
         "order_list": [api("GET", "orders?limit=20")],

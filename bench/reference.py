@@ -20,6 +20,8 @@ from deploy.local.postgres import programs_folder
 CLIENTS: Final = 8
 _PARAMETER: Final = re.compile(r"\$([0-9]+)")
 _NUMBER: Final = re.compile(r"[a-z]{3}_[0-9a-z]{22}\Z")
+_ONE_ELEMENT: Final = re.compile(r'\{("[^"\\{}]*"|NULL|[0-9]+)\}\Z')
+"""An array of one: a payment that pays alone."""
 _MADE_EACH_TIME: Final = frozenset({"ord", "pay", "pdt", "jnl", "evt", "dlv"})
 
 
@@ -104,6 +106,9 @@ def write_script(sent: Sequence[Sent], *, payer: int) -> Script:
             return "('S-' || :n::text)"
         if not text:
             return "''"
+        if (element := _ONE_ELEMENT.match(text)) is not None:
+            inside = element[1].removeprefix('"').removesuffix('"')
+            return f"ARRAY[{expression(None if element[1] == 'NULL' else inside)}]"
         name = f"c{len(script.constants)}"
         script.constants[name] = text
         return f":{name}"

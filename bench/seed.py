@@ -80,11 +80,11 @@ _ORDERS_SQL: Final = """
 WITH made AS (
     INSERT INTO acquiring_trade_order (
         order_no, merchant_no, merchant_order_no, request_digest, amount, currency, subject, metadata,
-        cashier_secret, fee_contract_no, max_tries, expires_at, due_at)
+        cashier_secret, fee_contract_no, max_tries, expires_at, due_at, notify_url)
     SELECT 'ord_' || lpad(n::text, 22, '0'), m.merchant_no, 'S-' || n, md5(n::text), %(amount)s, 'CNY', 'Tea', '{}',
         %(cashier_secret)s, (SELECT contract_no FROM acquiring_fee_contract WHERE merchant_id = m.merchant_no LIMIT 1),
         m.max_tries, platform_now() + make_interval(secs => %(expires_in)s),
-        platform_now() + make_interval(secs => %(expires_in)s)
+        platform_now() + make_interval(secs => %(expires_in)s), %(notify_url)s
     FROM generate_series(%(first)s::bigint, %(first)s::bigint + %(count)s - 1) n,
         acquiring_merchant m WHERE m.merchant_no = %(merchant_no)s
     RETURNING order_no
@@ -107,15 +107,22 @@ def make_payers(connection: psycopg.Connection, shop: Shop, *, count: int = PAYE
 
 
 def make_orders(
-    connection: psycopg.Connection, shop: Shop, *, first: int, count: int, expires_in: int = 86_400
+    connection: psycopg.Connection,
+    shop: Shop,
+    *,
+    first: int,
+    count: int,
+    expires_in: int = 86_400,
+    notify_url: bool = False,
 ) -> None:
-    """Make unpaid orders ``order_number(first)`` and following of one shop."""
+    """Make unpaid orders ``order_number(first)`` and following of one shop, with an address of their own if asked."""
     parameters = {
         "first": first,
         "count": count,
         "merchant_no": shop.merchant_no,
         "amount": AMOUNT,
         "expires_in": expires_in,
+        "notify_url": "https://shop.example/notify" if notify_url else None,
         "cashier_secret": CASHIER_SECRET,
     }
     with psycopg.ClientCursor(connection) as cursor:

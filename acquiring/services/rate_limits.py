@@ -31,6 +31,8 @@ REDIS_TIMEOUT_S: Final = 1.0
 MOST_BUCKETS: Final = 20_000
 MOST_ADDRESSES: Final = 10_000
 GUESSES_AT_ONCE: Final = 20
+EVERYBODY: Final = "*"
+"""The bucket into which every merchant's requests are poured."""
 
 _POUR: Final = """
 local now = redis.call('TIME')
@@ -201,10 +203,15 @@ _guesses = GuessLimits()
 
 
 def admit_request(*, merchant_no: str, limit_per_s: int | None) -> None:
-    """Count one request of a merchant; None means the platform's default limit. Raises RateLimited."""
+    """Count one request of a merchant; None means the platform's default limit. Raises RateLimited.
+
+    What he may ask is counted toward what all may ask together: who is refused for himself takes nobody's place.
+    """
     _merchants.admit(
         merchant_no=merchant_no, limit_per_s=limit_per_s or settings.MERCHANT_RATE_LIMIT_PER_S
     )
+    if settings.PLATFORM_RATE_LIMIT_PER_S:
+        _merchants.admit(merchant_no=EVERYBODY, limit_per_s=settings.PLATFORM_RATE_LIMIT_PER_S)
 
 
 def find_guess_wait(*, address: str) -> int:

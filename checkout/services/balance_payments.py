@@ -15,6 +15,7 @@ from django.conf import settings
 from paymentplatform.kernel.combining import Combiner, GroupFailed
 from paymentplatform.kernel.errors import Unavailable
 from paymentplatform.kernel.hotsql import HotStatement, RolledBack, encode_array
+from paymentplatform.kernel.shared_connection import SharedConnection
 
 MOST_TOGETHER: Final = 32
 """A group is as large as the number of threads at most; more would only make the first wait for the last."""
@@ -86,11 +87,18 @@ def _pay_together(
     # By payer, so that two processes lock the same payers in the same order.
     order = sorted(range(len(payments)), key=lambda at: payments[at].payer_no)
     columns = (encode_array([getattr(payments[at], name) for at in order]) for name in _COLUMNS)
-    rows = _PAY.execute([*columns, settings.BUSINESS_TIME_ZONE, settings.BASE_URL, patience_ms])
+    rows = _PAY.execute(
+        [*columns, settings.BUSINESS_TIME_ZONE, settings.BASE_URL, patience_ms],
+        on=_connection.get() if len(payments) > 1 else None,  # groups come one after the other
+    )
     ends = [""] * len(payments)
     for at, (end,) in zip(order, rows, strict=True):
         ends[at] = (end or b"").decode()
     return ends
+
+
+_connection: Final = SharedConnection()
+"""For groups, whoever leads them: sixteen threads would make the same plans sixteen times."""
 
 
 def _keys_of(payment: BalancePayment) -> frozenset[Hashable]:

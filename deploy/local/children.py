@@ -17,6 +17,8 @@ LOOPBACK = ("--host", "127.0.0.1")
 WEB = (
     *("--interface", "wsgi", "--http", "1", "--no-ws", *LOOPBACK),
     *("--workers", "2", "--blocking-threads", "16", "--backlog", "1024"),
+    # A thread has a database connection with plans of its own: one that ends takes them with it.
+    *("--blocking-threads-idle-timeout", "600"),
     *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
 )
 QUIET_START = ("--without-gossip", "--without-mingle", "-l", "info")

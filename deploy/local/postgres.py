@@ -36,9 +36,6 @@ TUNING = {
     "wal_compression": "on",
     "random_page_cost": "1.1",
     "jit": "off",
-    # Commits wait 0.3 ms for one shared flush while two other sessions are at work; nothing is less durable by it.
-    "commit_delay": "300",
-    "commit_siblings": "2",
     "update_process_title": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -43,15 +43,21 @@ class HotStatement:
     sql: str
     retry_safe: bool = False
 
-    def execute(self, parameters: Sequence[str | bytes | int | None]) -> list[list[bytes | None]]:
+    def execute(
+        self,
+        parameters: Sequence[str | bytes | int | None],
+        *,
+        on: BaseDatabaseWrapper | None = None,
+    ) -> list[list[bytes | None]]:
         """Run it in a transaction of its own and return the rows as raw text columns.
 
+        ``on`` is a connection that the caller has for itself; this thread's without.
         Raises the named DomainError when a function refused, RolledBack when the server gave up, Unavailable when
         the connection was lost (the effect is then unknown unless ``retry_safe``: then it is tried once more first).
         """
-        wrapper = connections[DEFAULT_DB_ALIAS]
-        if wrapper.in_atomic_block:
+        if connections[DEFAULT_DB_ALIAS].in_atomic_block:
             forbid_transaction(self.name)
+        wrapper = on or connections[DEFAULT_DB_ALIAS]
         for observe in observers:
             observe(self.name)
         encoded = [_encode(value) for value in parameters]

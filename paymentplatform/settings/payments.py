@@ -55,6 +55,9 @@ MERCHANT_RATE_LIMIT_PER_S = env.int(
 )
 """Requests a second of a merchant for whom operators have set no other number."""
 
+PLATFORM_RATE_LIMIT_PER_S = env.int("PLATFORM_RATE_LIMIT_PER_S", default=0)
+"""Requests a second of all merchants together: what the machine can do, so that nobody waits long; 0: no limit."""
+
 WRONG_KEYS_PER_MINUTE = env.int("WRONG_KEYS_PER_MINUTE", default=60 if in_production else 0)
 """Keys that do not exist, from one address, before it must wait; 0: no limit."""
 

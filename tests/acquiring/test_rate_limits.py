@@ -200,6 +200,24 @@ class TestMerchants:
         other = Client(headers={"Authorization": f"Bearer {quiet['secret_key']}"})
         assert {other.get("/api/v1/refunds").status_code for _ in range(30)} == {200}
 
+    def test_all_together_are_held_to_what_the_machine_can_do(self, settings):
+        one, other = make_merchant(), make_merchant()
+        clients = [
+            Client(headers={"Authorization": f"Bearer {m['secret_key']}"}) for m in (one, other)
+        ]
+        assert {client.get("/api/v1/refunds").status_code for client in clients} == {200}
+        settings.PLATFORM_RATE_LIMIT_PER_S = 1
+        answers = [clients[n % 2].get("/api/v1/refunds") for n in range(20)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert len(refused) >= 15
+        assert int(refused[-1]["Retry-After"]) >= 1
+        with counting_round_trips() as seen:
+            answer = clients[0].post("/api/v1/orders", json.dumps(order_body()), "application/json")
+        assert (answer.status_code, len(seen)) == (429, 0)
+        assert counted("acquiring_trade_order", one) == 0
+        settings.PLATFORM_RATE_LIMIT_PER_S = 0
+        assert {client.get("/api/v1/refunds").status_code for client in clients} == {200}
+
     def test_operators_change_the_limit_or_take_it_back(self):
         merchant = make_merchant()
         limit(merchant, 7)

@@ -8,18 +8,25 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench import wrk
+from bench.budgets import judge
+from bench.chart import draw
 from bench.cpu import read_usage
 from bench.generator import Job, Load, Refused, request, run
 from bench.measuring import Plan, Row
-from bench.paths import PATHS, steps_of
+from bench.paths import PATHS, PAY, steps_of
 from bench.reference import Sent, write_script
 from bench.report import heading, line
 from bench.seed import PAYERS, Shop, order_number, token_of
+from bench.stress import press
 from checkout.services.wallets import hash_token
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.hotsql import encode_array
 
 SHOP = Shop("mch_x", "key_x", "sk_secret")
 PUBLISHED = {
@@ -102,8 +109,91 @@ def test_the_reference_replays_the_statement_with_other_numbers_each_time():
     assert script.constants == {"c0": "100"}
 
 
+def test_a_payment_that_pays_alone_is_replayed_as_a_set_of_one():
+    sent = Sent(
+        "pay_together",
+        "SELECT f($1::text[], $2::text[], $3::bigint[], $4::text[])",
+        tuple(encode_array([value]) for value in (order_number(3), None, 100, "")),
+    )
+    script = write_script([sent], payer=3)
+    assert script.text.splitlines()[-1] == (
+        "SELECT f(ARRAY[('ord_' || lpad(:n::text, 22, '0'))]::text[], ARRAY[NULL]::text[], "
+        "ARRAY[:c0]::bigint[], ARRAY['']::text[]);"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tps", "ratio", "p99_ms", "verdict"),
+    [
+        (1_700.0, 0.9, 40.0, "aim"),
+        (1_400.0, None, None, "must"),
+        (900.0, 0.3, 140.0, "TPS<1300 ratio<0.45 p99>100"),
+    ],
+)
+def test_a_row_is_judged_by_what_its_path_must_hold(
+    tps: float, ratio: float | None, p99_ms: float | None, verdict: str
+):
+    assert judge("balance_payment", tps=tps, ratio=ratio, p99_ms=p99_ms) == verdict
+    assert judge("order_list", tps=1.0, ratio=None, p99_ms=None) == ""
+
+
+def test_the_picture_is_one():
+    row = Row("create_order", 32, 10.0, None, None, None, 1.0, 2.0, 0.5, 0.6, 0.1, None, 0.0)
+    root = ET.fromstring(draw([row], title="a < b"))
+    assert root.tag.endswith("svg")
+    assert any(text.text == "create_order, 32 conn." for text in root.iter() if text.text)
+
+
+class _Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    retry_after = True
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        is_even = int(self.path.split("ord_")[1][:22]) % 2 == 0
+        self.send_response(200 if is_even else 503)
+        if self.retry_after:
+            self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("says_when", [True, False])
+def test_a_crowd_counts_what_was_accepted_and_what_was_refused_politely(says_when: bool):
+    handler = type("Handler", (_Answering,), {"retry_after": says_when})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        port = serving.server_address[1]
+        try:
+            if not says_when:
+                with pytest.raises(Refused):
+                    press(port, SHOP, first=0, count=10, rate=200, connections=4)
+                return
+            step, run = press(port, SHOP, first=0, count=40, rate=400, connections=4)
+        finally:
+            serving.shutdown()
+    assert (step.asked, step.accepted, step.refused, step.unanswered) == (40, 20, 20, 0)
+    assert sorted(run.paid_numbers) == list(range(0, 40, 2))
+    assert 0 < step.p50_ms <= step.p99_ms
+
+
+@pytest.mark.skipif(not wrk.is_installed(), reason="wrk is not installed")
+def test_wrk_numbers_its_requests_and_refuses_what_is_refused():
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        port = serving.server_address[1]
+        steps = [request("POST", "/orders/ord_%(n)022d/pay", port=port, body=PAY)]
+        with pytest.raises(Refused, match="not 2xx"):
+            wrk.generate(Job(port, 2, 1.0, first=0, count=10**6, steps=steps))
+        serving.shutdown()
+
+
 def test_a_row_has_the_published_names_and_is_shown_even_without_a_reference():
-    row = Row("whole_life", 10.0, None, None, None, 1.0, 2.0, 0.5, 0.6, 0.1, None, 0.0)
+    row = Row("whole_life", 32, 10.0, None, None, None, 1.0, 2.0, 0.5, 0.6, 0.1, None, 0.0)
     assert set(row.as_json()) >= PUBLISHED
     assert "whole_life" in line(row)
     assert "others" in heading(Plan(pairs=2, web_s=1.0, reference_s=1.0, quick=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -21,8 +22,6 @@ LOCK_S: Final = 3 * 3600
 TOKEN_PREFIX: Final = "pt_"  # noqa: S105 - the form of a token, not one
 
 _hasher = PasswordHasher(memory_cost=settings.PAYMENT_PASSWORD_MEMORY_KIB)
-_NOBODY: Final = _hasher.hash(secrets.token_urlsafe(16))
-"""Verified when the payer does not exist, so that the answer takes as long."""
 
 _TAKE_A_TRY = """
     UPDATE checkout_payer_wallet
@@ -55,11 +54,12 @@ def verify_payment_password(*, payer_no: str, password: str) -> None:
     Each try is taken before the check, so that parallel guesses cannot exceed five. Raises WrongPaymentPassword,
     the same for an unknown payer, and PaymentPasswordLocked for three hours after the fifth wrong try.
     """
+    nobody = _hash_of_nobody()
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_A_TRY, [MAX_WRONG_TRIES, LOCK_S, payer_no])
         row = cursor.fetchone()
     try:
-        _hasher.verify(row[0] if row else _NOBODY, password)
+        _hasher.verify(row[0] if row else nobody, password)
         right = row is not None
     except (VerificationError, InvalidHashError):
         right = False
@@ -69,6 +69,16 @@ def verify_payment_password(*, payer_no: str, password: str) -> None:
     if not right:
         raise WrongPaymentPassword
     PayerWallet.objects.filter(payer_no=payer_no).update(wrong_tries=0, locked_until=None)
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """Return what is verified when the payer does not exist, so that the answer takes as long.
+
+    Made at a process's first question, whoever it is about, and not at the start of every process: it costs 64 MiB and
+    a sixth of a second.
+    """
+    return _hasher.hash(secrets.token_urlsafe(16))
 
 
 @transactions.start

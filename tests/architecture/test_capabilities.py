@@ -12,7 +12,7 @@ FILES = [path for capability in CAPABILITIES for path in files_of(capability.let
 def test_every_pattern_names_files_that_are_there():
     names = [file.removeprefix("tests/") for file in FILES]
     for capability in CAPABILITIES:
-        for pattern in capability.files:
+        for pattern in set(capability.files) - {"*"}:
             assert any(fnmatch(name, pattern) for name in names), (capability.letter, pattern)
 
 

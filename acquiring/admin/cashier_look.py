@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from acquiring.models import CashierLook, Merchant
 from acquiring.services.cashier_looks import set_cashier_look
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.admin import ReasonForm, confirmed_action
+from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.roles import Role
 
 
@@ -51,6 +53,13 @@ class LookForm(ReasonForm):
         return {"colour": look.colour, "logo": look.logo, "embed_origins": origins}
 
 
+def _read_look(merchant_no: str) -> dict[str, Any]:
+    """Return the look as the log keeps it: of a picture only its hash."""
+    look = CashierLook.objects.filter(merchant_id=merchant_no).first() or CashierLook()
+    logo = hashlib.sha256(look.logo.encode()).hexdigest() if look.logo else ""
+    return {"colour": look.colour, "logo_sha256": logo, "embed_origins": look.embed_origins}
+
+
 class LookOfMerchant:
     """The act, for the merchant's page."""
 
@@ -61,15 +70,34 @@ class LookOfMerchant:
         url_path="change-cashier-look",
         icon="palette",
         form=LookForm,
+        service_audits=True,
     )
     def change_cashier_look(
-        self, *, object_no: str, colour: str, logo: str, embed_origins: str, **_answers: Any
+        self,
+        *,
+        object_no: str,
+        operator: Any,
+        reason: str,
+        colour: str,
+        logo: str,
+        embed_origins: str,
+        **_answers: Any,
     ) -> str:
-        """Change colour, logo, or who may frame the cashier."""
+        """Change colour, logo, or who may frame the cashier; the line in the log says what was and what is."""
+        before = _read_look(object_no)
         transactions.join(set_cashier_look)(
             merchant_no=object_no,
             colour=colour,
             logo=logo,
             embed_origins=tuple(embed_origins.split()),
+        )
+        after = _read_look(object_no)
+        audit_trail()(
+            operator=operator,
+            action="change_cashier_look",
+            object_no=object_no,
+            reason=reason,
+            before={name: told for name, told in before.items() if told != after[name]},
+            after={name: told for name, told in after.items() if told != before[name]},
         )
         return say("The cashier's look is changed.")

@@ -101,6 +101,16 @@ def test_colour_and_logo_come_from_the_merchant(standin: Standin, browser: Clien
     assert f'src="{LOGO}"' in page
 
 
+def test_the_first_page_is_small_with_the_largest_logo(standin: Standin, browser: Client) -> None:
+    picture = b"\x89PNG\r\n\x1a\n".ljust(cashier_looks.MAX_LOGO_BYTES, b"0")
+    logo = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    standin.style = CashierStyle("#ffd400", logo)
+    page = browser.get(HERE).content
+    assert logo.encode() in page
+    static = [STATIC / "checkout" / name for name in ("cashier.css", "cashier.js", "mark.svg")]
+    assert len(page) + sum(len(path.read_bytes()) for path in static) < 60_000
+
+
 @given(st.integers(0, 0xFFFFFF))
 def test_words_stay_readable_on_any_colour(number: int) -> None:
     colour = f"#{number:06x}"

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from acquiring import api as acquiring
 from acquiring.models import (
+    CashierLook,
     Credential,
     Delivery,
     Merchant,
@@ -337,6 +338,7 @@ def test_why_an_attempt_is_unknown_can_be_read(client):
 
 ACTS = [
     (Merchant, "change-settings", "acquiring.change_merchant"),
+    (Merchant, "change-cashier-look", "acquiring.change_merchant"),
     (Merchant, "issue-key", "acquiring.add_credential"),
     (Merchant, "redeliver-dead-letters", "acquiring.add_delivery"),
     (Credential, "revoke", "acquiring.change_credential"),
@@ -350,6 +352,7 @@ ACTS = [
 ]
 TOUCHED = (
     Merchant,
+    CashierLook,
     Credential,
     Delivery,
     WebhookEndpoint,
@@ -459,6 +462,21 @@ class TestActs:
         ):
             assert client.post(address, fields | refused).status_code == 200
         assert every_row(Merchant) == before
+
+    def test_a_cashiers_look_is_changed_and_what_changed_is_kept(self, client, book):
+        merchant_no = make_merchant()["merchant_no"]
+        address = act_page(Merchant, merchant_no, "change-cashier-look")
+        fields = {"colour": "#FFD400", "embed_origins": "https://a.example", "reason": "because"}
+        assert client.post(address, fields).status_code == 302
+        assert 'value="#ffd400"' in client.get(address).content.decode()
+        line = self.audited(book, "change_cashier_look", merchant_no)
+        assert line.before == {"colour": "", "embed_origins": []}
+        assert line.after == {"colour": "#ffd400", "embed_origins": ["https://a.example"]}
+        before = every_row(CashierLook)
+        wrong = client.post(address, fields | {"colour": "yellow"}, follow=True)
+        assert "#rrggbb" in wrong.content.decode()
+        assert every_row(CashierLook) == before
+        assert AuditLog.objects.filter(object_no=merchant_no).count() == 1
 
     def test_an_endpoint_is_switched_off_and_on_again(self, client, book):
         merchant_no = make_merchant()["merchant_no"]

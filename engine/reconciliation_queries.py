@@ -71,6 +71,7 @@ DIFFERENCES: Final = """
 CREATE TEMP TABLE rec_difference ON COMMIT DROP AS
 WITH known AS (
     SELECT l.*, q.attempt_no AS named_no, q.status AS named_status,
+           q.status = 'SUCCEEDED' AND l.amount <= q.amount AND l.currency = q.currency AS can_be_pulled_back,
            COALESCE(l.merchant_no, (SELECT p.merchant_no FROM engine_channel_attempt AS a
                                       JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
                                      WHERE a.attempt_no = COALESCE(q.attempt_no, l.object_no))) AS merchant,
@@ -108,7 +109,7 @@ SELECT j.difference_kind AS kind, j.kind AS line_kind, j.match_key, j.ordinal, j
             THEN NOT %(is_verified)s AND j.named_status IN ('FAILED', 'CLOSED')
             WHEN j.difference_kind = 'STATUS_MISMATCH' THEN j.our_status = 'FAILED'
             WHEN j.difference_kind = 'CHANNEL_ONLY' AND j.named_no IS NOT NULL AND NOT j.is_written_off
-            THEN NOT %(is_verified)s
+            THEN NOT (%(is_verified)s AND (j.kind = 'CHARGE' OR j.can_be_pulled_back))
             ELSE true END AS is_posted, %(statement_date)s::date AS statement_date
   FROM judged AS j
  WHERE j.difference_kind IS NOT NULL

@@ -42,9 +42,17 @@ def decide(*, kind: str, payload: dict[str, Any]) -> str:
     return str(approve(made.proposal).proposal.result)
 
 
+def reconcile_due_days() -> int:
+    """What the clock does about statements."""
+    from engine.services import reconciliation_runs
+
+    return reconciliation_runs.reconcile_due_days()
+
+
 _DEEDS: dict[str, Callable[..., Any]] = {
     "manage": manage,
     "decide": decide,
+    "reconcile_due_days": reconcile_due_days,
     "make_merchant": makers.make_merchant,
     "set_cashier_look": makers.set_cashier_look,
     "make_payer": makers.make_payer,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
@@ -37,6 +39,7 @@ _WORDS = {
     Resolution.PROMISED: _("Short: the channel owes it and will pay (A10 to A90)"),
 }
 _COLUMNS = ("discrepancy_no", "kind", "match_key", "channel_amount", "our_amount", "status")
+_TOTALS = ("line_kind", "lines", "amount", "fee_amount")
 _FACTS = (
     "channel_long",
     "channel_short",
@@ -205,13 +208,17 @@ class StatementAdmin(ReadOnlyAdmin):
         ("statement_no", "version"),
         ("channel_code", "account"),
         ("statement_date", "layout"),
-        ("brought_by", "sha256"),
+        ("brought_by", "fingerprint"),
         ("line_count", "found"),
         ("imported_at", "superseded_at"),
         ("reconciled_at", "run_count"),
-        ("totals", "summary"),
     )
-    readonly_fields = ("found", "brought_by")
+    readonly_fields = ("found", "brought_by", "fingerprint")
+
+    @admin.display(description=_("SHA-256"))
+    def fingerprint(self, row: Statement) -> SafeString:
+        """Return the file's hash, broken where the page is narrow."""
+        return format_html('<span class="font-mono text-xs break-all">{}</span>', row.sha256)
 
     @admin.display(description=_("Source"), ordering="source")
     def brought_by(self, row: Statement) -> str:
@@ -229,4 +236,18 @@ class StatementAdmin(ReadOnlyAdmin):
     def build_tables(self, obj: Statement) -> list[PageTable]:
         """Show the newest differences found in it."""
         rows = list_newest_discrepancies(statement_no=obj.pk)
-        return [build_page_table(_("Differences"), rows, columns=_COLUMNS)]
+        totals = [
+            SimpleNamespace(
+                currency=currency, line_kind=kind, lines=total["count"], **_amounts(total)
+            )
+            for currency, kinds in obj.totals.items()
+            for kind, total in kinds.items()
+        ]
+        return [
+            build_page_table(_("Totals"), totals, columns=_TOTALS),
+            build_page_table(_("Differences"), rows, columns=_COLUMNS),
+        ]
+
+
+def _amounts(total: dict[str, int]) -> dict[str, int]:
+    return {"amount": total["amount"], "fee_amount": total["fee"]}

@@ -151,7 +151,7 @@ def _take_turn(cursor: CursorWrapper, channel_code: str) -> None:
     """A channel's runs go one after the other, and take as long as they need."""
     cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute("SET LOCAL lock_timeout = 0")
-    cursor.execute("SET LOCAL work_mem = '64MB'")
+    cursor.execute("SET LOCAL work_mem = '32MB'")
     cursor.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"reconcile {channel_code}"]
     )

@@ -87,12 +87,11 @@ def reconcile_channel(wish: RunWish, *, on_progress: OnProgress, on_step: OnStep
             statement_date=wish.statement_date,
             on_progress=on_progress,
         )
-    return Run(
-        imported,
-        reconcile_statement(
-            channel_code=wish.channel_code, statement_date=wish.statement_date, on_step=on_step
-        ),
+    reconciled = reconcile_statement(
+        channel_code=wish.channel_code, statement_date=wish.statement_date, on_step=on_step
     )
+    _end_missing(channel_code=wish.channel_code, day=wish.statement_date)
+    return Run(imported, reconciled)
 
 
 def _must_fetch(wish: RunWish) -> bool:
@@ -131,7 +130,6 @@ def reconcile_due_days() -> int:
                 _tell_missing(channel_code=channel.code, day=day, why=error.detail)
             else:
                 done += 1
-                _end_missing(channel_code=channel.code, day=day)
     return done
 
 

@@ -34,10 +34,21 @@ GOOD: Final = frozenset(
         "CAPTURED",
         "ACTIVE",
         "APPROVED",
+        "HOLDS",
     }
 )
 BAD: Final = frozenset(
-    {"FAILED", "DEAD", "REFUSED", "UNMATCHED", "QUARANTINED", "UNKNOWN", "DISABLED", "OVERDUE"}
+    {
+        "FAILED",
+        "DEAD",
+        "REFUSED",
+        "UNMATCHED",
+        "QUARANTINED",
+        "UNKNOWN",
+        "DISABLED",
+        "OVERDUE",
+        "BROKEN",
+    }
 )
 WAITING: Final = frozenset(
     {

@@ -108,6 +108,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "lifted_by": _("Lifted by"),
     "lifted_reason": _("Why it was lifted"),
     "line_count": _("Lines"),
+    "lines": _("Lines"),
     "line_kind": _("Line kind"),
     "line_no": _("Line"),
     "locked_until": _("Locked until"),

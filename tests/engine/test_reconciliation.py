@@ -435,6 +435,16 @@ class TestVoices:
         (order,) = rows("SELECT status FROM acquiring_trade_order WHERE order_no = %s", trade.order)
         assert order["status"] == "SUCCESS"
 
+    def test_a_chargeback_of_more_than_was_charged_is_short_and_for_people(
+        self, today: Day, books: dict[str, int]
+    ):
+        trade, name = paid(), numbers.new_number("cbk")
+        line = Line(name, trade.attempt, AMOUNT + 1, kind="CHARGEBACK", fee=0)
+        today.reconcile(line_of(trade), line, verified=True)
+        assert kinds(name) == [("CHANNEL_ONLY", "OPEN", -AMOUNT - 1)]
+        assert moved(books) == (-1, AMOUNT + 1, 0)
+        assert balance_of(f"L21:{trade.merchant['merchant_no']}:CNY") == 0
+
     def test_a_chargeback_that_an_operator_brings_waits_for_two_people(
         self, today: Day, books: dict[str, int]
     ):

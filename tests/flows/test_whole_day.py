@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.live import LiveMerchant, LivePlatform, live_platform
+from tests.live import SHORTER_SCHEDULES, LiveMerchant, LivePlatform, live_platform
 from tests.statements import write_statement
 from tests.waiting import wait_until
 
@@ -26,7 +26,8 @@ LIES = ("statement_missing", "statement_extra", "statement_amount_differs")
 @pytest.fixture
 def own_platform() -> Iterator[LivePlatform]:
     """A platform whose institution and books nobody else has touched."""
-    with live_platform() as platform:
+    schedules = {**SHORTER_SCHEDULES, "PLATFORM_TEST_RECONCILE_DAYS_BACK": "3"}
+    with live_platform(schedules=schedules) as platform:
         yield platform
 
 
@@ -156,8 +157,23 @@ def test_a_day_ends_with_nothing_in_suspense(own_platform: LivePlatform, tmp_pat
         for kind in ("L20", "L21", "L22")
     }
     assert left == {"L20": 0, "L21": 0, "L22": 0}
+
+    # The clock has asked for files that the institution cannot have: people are told, until one is brought.
+    assert platform.do("reconcile_due_days") == 0
+    missing = day + timedelta(days=5)
+    assert f"{CHANNEL} {missing}" in told_missing(platform)
+    reconcile(platform, missing, "--file", str(write_statement(tmp_path, missing, [])))
+    assert f"{CHANNEL} {missing}" not in told_missing(platform)
     proof = platform.prove()
     assert (proof["code"], proof["differences"]) == (0, [])
+
+
+def told_missing(platform: LivePlatform) -> set[str]:
+    """Channel and day of each file that people still have to look for."""
+    found = platform.sql(
+        "SELECT object_no FROM engine_case WHERE kind = 'statement_missing' AND status = 'OPEN'"
+    )
+    return {row["object_no"] for row in found}
 
 
 def _same_file(folder: Path, day: date, days: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from engine.management.progress import read_date, show_lines
@@ -36,9 +37,8 @@ class Command(OperatorCommand):
         dry_run = options["dry_run"]
         with show_lines() as on_progress:
             if options["file"] is not None:
-                file = StatementFile(
-                    options["channel"], day, options["file"], layout=options["layout"]
-                )
+                path = Path(options["file"])
+                file = StatementFile(options["channel"], day, path, layout=options["layout"])
                 done = import_statement(file, dry_run=dry_run, on_progress=on_progress)
             elif dry_run:
                 raise InvalidRequest("--dry-run needs a --file.")

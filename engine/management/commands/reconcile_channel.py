@@ -18,6 +18,7 @@ from engine.statement_selectors import iterate_discrepancies
 from engine.statements.layouts import LAYOUTS
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report, build_table
 from paymentplatform.kernel.errors import InvalidRequest
+from paymentplatform.kernel.money import format_amount
 
 SHOWN = 50
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -91,18 +92,18 @@ def _list(run: Run) -> list[DiscrepancyView]:
 
 def _show(run: Run, console: Console, *, dry_run: bool) -> None:
     done, summary = run.reconciled, run.reconciled.summary
-    title = (
-        f"{done.channel_code} {done.statement_date}, version {done.version} ({done.statement_no})"
-    )
     kinds = [
         (
             kind,
             entry["count"],
-            ", ".join(f"{amount} {code}" for code, amount in entry["difference"].items()),
+            ", ".join(_money(amount, code) for code, amount in entry["difference"].items()),
         )
         for kind, entry in summary["differences"].items()
     ]
-    console.print(build_table("Difference", "Lines", "Channel less ours", rows=kinds, title=title))
+    console.print(
+        f"{done.channel_code} {done.statement_date}, version {done.version}: {done.statement_no}"
+    )
+    console.print(build_table("Difference", "Lines", "Channel less ours", rows=kinds))
     console.print(
         f"{summary['lines']} lines, {summary['agreed']} agree; {summary['waiting']} of ours wait for a later file; "
         f"{summary['new']} new, {summary['settled']} settled, {done.unresolved} unresolved."
@@ -116,8 +117,7 @@ def _show(run: Run, console: Console, *, dry_run: bool) -> None:
             row.kind,
             row.line_kind,
             row.match_key,
-            row.difference,
-            row.currency,
+            _money(row.difference, row.currency),
             row.status,
             row.resolution or "",
         )
@@ -130,11 +130,15 @@ def _show(run: Run, console: Console, *, dry_run: bool) -> None:
             "Line",
             "Known by",
             "Amount",
-            "Currency",
             "Status",
             "Resolution",
         )
         console.print(build_table(*headings, rows=rows))
+
+
+def _money(amount: int, currency: str) -> str:
+    """Minor units for people."""
+    return f"{format_amount(amount, currency)} {currency}"
 
 
 def _write_csv(path: Path, run: Run) -> None:

@@ -17,7 +17,7 @@ from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
 from paymentplatform.kernel.admin_tables import PageTable, build_page_table, show_status
 from paymentplatform.kernel.roles import Role
 
-_INVARIANT = ("number", "title", "violations", "in_flight", "milliseconds")
+_INVARIANT = ("invariant", "title", "violations", "in_flight", "milliseconds")
 _DIFFERENCE = ("invariant", "subject", "problem", "in_flight")
 
 
@@ -68,7 +68,9 @@ class ProofRunAdmin(ReadOnlyAdmin):
 
     def build_tables(self, obj: ProofRun) -> list[PageTable]:
         """Show every invariant, and the rows that break one."""
-        invariants = [SimpleNamespace(**entry) for entry in obj.invariants]
+        invariants = [
+            SimpleNamespace(**entry, invariant=entry["number"]) for entry in obj.invariants
+        ]
         differences = [SimpleNamespace(**entry) for entry in obj.differences]
         return [
             build_page_table(_("Differences"), differences, columns=_DIFFERENCE),

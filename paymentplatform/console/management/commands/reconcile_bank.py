@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rich.console import Console
 from paymentplatform.console.services.bank_reconciliation import BankReconciliation, reconcile_bank
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report, build_table
 from paymentplatform.kernel.errors import InvalidRequest
+from paymentplatform.kernel.money import format_amount
 
 
 class Command(OperatorCommand):
@@ -45,5 +46,14 @@ def _show(done: BankReconciliation, console: Console) -> None:
     if not done.differences:
         console.print(f"The bank's {done.line_count} lines and our books agree.")
         return
-    rows = [astuple(row) for row in done.differences]
+    rows: list[tuple[Any, ...]] = [
+        (
+            row.kind,
+            row.reference,
+            row.currency,
+            format_amount(row.bank_amount, row.currency),
+            format_amount(row.our_amount, row.currency),
+        )
+        for row in done.differences
+    ]
     console.print(build_table("Difference", "Reference", "Currency", "Bank", "Ours", rows=rows))

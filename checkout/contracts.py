@@ -11,16 +11,25 @@ from engine.contracts import PaymentStatus
 from paymentplatform.kernel.errors import Action, Conflict, DomainError, PermissionRefused
 from paymentplatform.kernel.fields import STORABLE_PATTERN, PaymentNo, choice_of, shown
 
-REFUSALS: Final = (
-    "order_not_payable",
-    "order_closing",
-    "not_allowed_by_merchant",
-    "no_channel",
-    "payer_token_invalid",
-    "over_limit",
-    "insufficient_balance",
-)
-"""Why consult may not offer a method; the last three are BALANCE's, when a `payer_token` was given."""
+REFUSALS: Final[dict[str, str]] = {
+    "order_not_payable": "The order has ended.",
+    "order_closing": "The order is being closed.",
+    "not_allowed_by_merchant": "The order's `allowed_methods` leave it out.",
+    "switched_off": "The platform offers it to nobody at present.",
+    "switched_off_for_merchant": "The merchant does not have it.",
+    "currency_unsupported": "It does not take the order's currency.",
+    "amount_under_limit": "The amount is too small for it.",
+    "amount_over_limit": "The amount is too large for it.",
+    "terminal_unsupported": "It does not work on what the payer holds.",
+    "locale_unsupported": "It is not for payers of this language.",
+    "outside_hours": "It is not open at this time of the day.",
+    "no_channel": "No institution takes it.",
+    "channel_unavailable": "No institution that takes it can take anything now; this may be over soon.",
+    "payer_token_invalid": "`BALANCE`: the `payer_token` is unknown, has ended, or is for another currency.",
+    "over_limit": "`BALANCE`: more than the agreement allows per payment, or still today.",
+    "insufficient_balance": "`BALANCE`: the payer has less than the order's amount.",
+}
+"""Why consult may not offer a method: the closed list. The last three only when a `payer_token` was given."""
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -37,7 +46,7 @@ class MethodOffer(msgspec.Struct, frozen=True):
     name: Annotated[str, shown("What to show, in the language that was asked for.")]
     flow: Annotated[str, choice_of("How the payer pays.", ("password", "qr_code", "redirect"))]
     available: Annotated[bool, shown("Whether it is offered for this order now.")]
-    reason_code: Annotated[str, choice_of("Why it is not offered.", REFUSALS)] | None
+    reason_code: Annotated[str, choice_of("Why it is not offered.", tuple(REFUSALS))] | None
     rank: Annotated[int, shown("1 is what to show first.", minimum=1)]
     options: Annotated[list[Option], shown("Its banks, wallets or saved cards; else empty.")]
 

@@ -1,4 +1,5 @@
-"""Which kind of terminal a browser is, from its User-Agent. Only a hint: it ranks, it never permits."""
+"""Which kind of terminal a browser is, from its User-Agent. Only a hint: it says what is
+offered, and proves nothing."""
 
 from __future__ import annotations
 

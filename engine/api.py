@@ -1,5 +1,6 @@
 """The engine's door: what other floors may call."""
 
+from engine.channels.base import PaymentOption
 from engine.channels.registry import list_channel_codes, list_payment_options
 from engine.contracts import (
     CardTokenInvalid,
@@ -77,6 +78,7 @@ __all__ = [
     "NewPayment",
     "NewRefund",
     "NoChannel",
+    "PaymentOption",
     "PaymentProgress",
     "PaymentStatus",
     "PlanOutdated",

@@ -24,7 +24,7 @@ from checkout.services.balance_payments import BalancePayment, pay_from_balance
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
 from checkout.services.payable import Agreement, read_payable, refuse_unpayable
-from checkout.services.routing import plan_route
+from checkout.services.routing import plan_route, refuse_unroutable
 from checkout.services.spending import release_failed_spending
 from checkout.services.wallets import verify_payment_password
 from checkout.services.wishes import (
@@ -33,6 +33,7 @@ from checkout.services.wishes import (
     refuse_hopeless,
     refuse_odd_wish,
     refuse_over_limit,
+    refuse_unfit,
     refuse_unoffered,
 )
 from engine import api as engine
@@ -235,6 +236,8 @@ def _pay_through_channel(
     payment_no = numbers.new_number(numbers.PAYMENT)
     options = command.channel_options
     collected = order.amount if plan is None or plan.external is None else plan.external.amount
+    if plan is not None:
+        refuse_unfit(command, order, method=command.method, amount=collected)
     route = plan_route(
         merchant_no=order.merchant_no,
         method=command.method,
@@ -244,6 +247,7 @@ def _pay_through_channel(
         terminal=command.terminal,
         options=options,
     )
+    refuse_unroutable(route)
     accept_payment(
         new=engine.NewPayment(
             payment_no=payment_no,

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
 
 from acquiring.contracts import Method, OrderView
+from checkout.catalogue import (
+    Catalogue,
+    MethodEntry,
+    Standing,
+    Verdict,
+    Wish,
+    find_hindrance,
+    rank_methods,
+)
 from checkout.contracts import MethodOffer, Option
+from checkout.models import RouteDecision
 from checkout.services.balance_offer import find_balance_refusal
+from checkout.services.catalogues import get_catalogue
+from checkout.services.consult_records import keep_consult
+from checkout.services.route_books import get_route_book
+from checkout.services.routing import find_route_hindrance, plan_route
 from engine import api as engine
 from engine.contracts import Capability
+from paymentplatform.kernel import transactions
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
 
-_CATALOGUE: Final[tuple[tuple[Method, str, dict[str, str]], ...]] = (
-    (Method.BALANCE, "password", {"en": "Wallet balance", "zh": "余额支付"}),
-    (Method.QR_CODE, "qr_code", {"en": "Scan a QR code", "zh": "扫码支付"}),
-    (Method.WALLET, "redirect", {"en": "Third-party wallet", "zh": "第三方钱包"}),
-    (Method.BANK_CARD, "redirect", {"en": "Bank card", "zh": "银行卡"}),
-    (Method.NET_BANKING, "redirect", {"en": "Net banking", "zh": "网上银行"}),
-)
 _OPTION_NAMES: Final = {
     Method.WALLET: "wallet_code",
     Method.NET_BANKING: "bank_code",
@@ -26,72 +40,75 @@ _OPTION_NAMES: Final = {
 """The member of a payment's ``options`` that names the choice inside a method."""
 
 
+@transactions.forbid
 def list_methods(
     *,
     order: OrderView,
+    merchant_no: str,
     allowed_methods: list[str] | None,
+    asked_by: str,
+    terminal: str = "WEB",
     locale: str = "zh-hans",
-    merchant_no: str | None = None,
     payer_ref: str | None = None,
     payer_token: str | None = None,
+    last_used: str | None = None,
+    with_cards: bool = False,
 ) -> list[MethodOffer]:
-    """Return every method of the catalogue, the offered ones first; advice only, acceptance checks again.
+    """Return every method of the catalogue, the offered ones first; advice only, acceptance checks again (forbid).
 
     With a merchant's ``payer_token`` BALANCE is offered when that agreement can pay the whole order now.
-    ``options`` are the banks or wallets of a method in the wished language. Given the merchant and its own name of
-    the payer, those of BANK_CARD are the payer's saved cards: never give them on pages that anybody with a link opens.
+    ``last_used`` is what this payer chose last; without it, it is looked up by ``payer_ref``, the merchant's name of
+    him. ``options`` are the banks or wallets of a method in the wished language; ``with_cards``: those of BANK_CARD
+    are the payer's saved cards, never for pages that anybody with a link opens. The answer is kept for operators.
     """
-    language = "zh" if locale.lower().startswith("zh") else "en"
-    offers = []
-    for method, flow, names in _CATALOGUE:
-        reason = find_refusal(method=method, order=order, allowed_methods=allowed_methods)
-        if reason is None and method == Method.BALANCE and merchant_no and payer_token is not None:
-            reason = find_balance_refusal(
-                order=order, merchant_no=merchant_no, payer_token=payer_token
-            )
-        offers.append((reason is not None, method, names[language], flow, reason))
-    offers.sort(key=lambda offer: offer[0])
-    return [
-        MethodOffer(
-            code=method,
-            name=name,
-            flow=flow,
-            available=reason is None,
-            reason_code=reason,
-            rank=rank,
-            options=[]
-            if reason is not None
-            else _list_options(
-                method=method, language=language, merchant_no=merchant_no, payer_ref=payer_ref
-            ),
+    catalogue = get_catalogue()
+    wish = Wish(
+        merchant_no=merchant_no,
+        currency=order.currency,
+        amount=order.amount,
+        terminal=terminal,
+        locale=locale,
+        clock=_read_clock(catalogue.methods),
+        allowed_methods=allowed_methods,
+        status=order.status,
+        closing=order.closing,
+    )
+    standings = {row.code: _find_standing(row, wish) for row in catalogue.methods}
+    reasons = {
+        row.code: find_hindrance(row, wish, catalogue) or standings[row.code].hindrance
+        for row in catalogue.methods
+    }
+    if payer_token is not None and reasons.get(Method.BALANCE, "") is None:
+        reasons[Method.BALANCE] = find_balance_refusal(
+            order=order, merchant_no=merchant_no, payer_token=payer_token
         )
-        for rank, (_, method, name, flow, reason) in enumerate(offers, start=1)
-    ]
+    verdicts = rank_methods(
+        catalogue=catalogue,
+        merchant_no=merchant_no,
+        reasons=reasons,
+        standings=standings,
+        last_used=last_used or _find_last_used(merchant_no, payer_ref),
+    )
+    _keep(order, verdicts, catalogue, asked_by=asked_by, terminal=terminal, locale=locale)
+    owner = (merchant_no, payer_ref) if with_cards else None
+    return [_offer(row, catalogue, locale, owner) for row in verdicts]
 
 
-def find_refusal(
-    *, method: Method, order: OrderView | None, allowed_methods: list[str] | None
-) -> str | None:
-    """Return why a method is not offered, or None. Without an order only its methods and channels are looked at."""
-    if order is not None and order.status not in {"INIT", "PAYING"}:
-        return "order_not_payable"
-    if order is not None and order.closing:
-        return "order_closing"
-    if allowed_methods is not None and method not in allowed_methods:
-        return "not_allowed_by_merchant"
-    currency = order.currency if order is not None else None
-    if method != Method.BALANCE and not any(
-        channel.takes_method and not channel.is_over_limit
-        for channel in engine.list_channel_facts(method=Capability(method), currency=currency)
-    ):
-        return "no_channel"
-    return None
+def find_refusal(*, method: Method, wish: Wish) -> str | None:
+    """Return why a method cannot carry this payment by the catalogue, or None; its channels are routing's matter.
+
+    Asks nobody as long as the catalogue is remembered and the method has no hours.
+    """
+    catalogue = get_catalogue()
+    row = catalogue.find_method(method)
+    clock = _read_clock([row]) if row is not None else None
+    return find_hindrance(row, replace(wish, clock=clock), catalogue)
 
 
 def refuse_odd_options(
     *, method: Method, bank_code: str | None, wallet_code: str | None, card_token: str | None
 ) -> None:
-    """Raise InvalidRequest for an option of another method, an empty card, or a bank or wallet that nobody knows.
+    """Raise InvalidRequest for an option of another method, an empty card, or a bank or wallet that is not offered.
 
     Without a bank or wallet the institution lets the payer choose on its own page.
     """
@@ -106,7 +123,7 @@ def refuse_odd_options(
             if not value:
                 _refuse(option, "length", "card_token is empty: leave it out, or give a card.")
             continue
-        known = [choice.code for choice in engine.list_payment_options(Capability(method))]
+        known = [choice.code for choice in _list_choices(method, get_catalogue())]
         if value not in known:
             allowed = f"one of {', '.join(known)}" if known else "left out"
             _refuse(option, "unknown_value", f"{option} must be {allowed}.")
@@ -116,15 +133,100 @@ def _refuse(option: str, code: str, detail: str) -> None:
     raise InvalidRequest(detail, errors=(FieldError(f"options.{option}", code, detail),))
 
 
+def _find_standing(row: MethodEntry, wish: Wish) -> Standing:
+    """Ask routing how a method's channels stand for this payment."""
+    if row.code == Method.BALANCE:
+        return Standing()
+    route = plan_route(
+        merchant_no=wish.merchant_no,
+        method=row.code,
+        currency=wish.currency,
+        amount=wish.amount or 1,
+        terminal=wish.terminal or "WEB",
+    )
+    best = route.choice.candidates[0] if route.candidates else None
+    if best is None:
+        return Standing(find_route_hindrance(route))
+    return Standing(None, best.success_ppm, best.cost_amount)
+
+
+def _find_last_used(merchant_no: str, payer_ref: str | None) -> str | None:
+    """Return the method by which this payer of this merchant last paid through a channel."""
+    if payer_ref is None:
+        return None
+    routes = RouteDecision.objects.filter(merchant_no=merchant_no, payer_ref=payer_ref)
+    return routes.order_by("-payment_no").values_list("method", flat=True).first()
+
+
+def _keep(
+    order: OrderView,
+    verdicts: Sequence[Verdict],
+    catalogue: Catalogue,
+    *,
+    asked_by: str,
+    terminal: str,
+    locale: str,
+) -> None:
+    """Keep the answer for an order that could have been paid; what an ended one is told needs no explanation."""
+    if order.status not in {"INIT", "PAYING"} or order.closing:
+        return
+    keep_consult(
+        order_no=order.order_no,
+        verdicts=verdicts,
+        asked_by=asked_by,
+        terminal=terminal,
+        locale=locale,
+        catalogue_revision=catalogue.revision,
+        book_version=get_route_book().version,
+    )
+
+
+def _offer(
+    verdict: Verdict, catalogue: Catalogue, locale: str, owner: tuple[str, str | None] | None
+) -> MethodOffer:
+    row = catalogue.find_method(verdict.method)
+    assert row is not None
+    is_chinese = locale.lower().startswith("zh")
+    return MethodOffer(
+        code=verdict.method,
+        name=row.name_zh if is_chinese else row.name_en,
+        flow=row.flow,
+        available=verdict.is_offered,
+        reason_code=verdict.reason_code,
+        rank=verdict.rank,
+        options=_list_options(verdict.method, catalogue, is_chinese=is_chinese, owner=owner)
+        if verdict.is_offered
+        else [],
+    )
+
+
 def _list_options(
-    *, method: Method, language: str, merchant_no: str | None, payer_ref: str | None
+    method: Method, catalogue: Catalogue, *, is_chinese: bool, owner: tuple[str, str | None] | None
 ) -> list[Option]:
-    if method == Method.BANK_CARD and merchant_no is not None:
+    if method == Method.BANK_CARD and owner is not None:
+        merchant_no, payer_ref = owner
         cards = engine.list_saved_cards(merchant_no=merchant_no, payer_ref=payer_ref)
         return [Option(card.card_no, f"{card.brand} •••• {card.last4}") for card in cards]
+    return [
+        Option(option.code, option.name_zh if is_chinese else option.name_en)
+        for option in _list_choices(method, catalogue)
+    ]
+
+
+def _list_choices(method: Method, catalogue: Catalogue) -> list[engine.PaymentOption]:
+    """Return the banks or wallets of a method that channels know and the catalogue offers, in its order."""
     if method not in {Method.WALLET, Method.NET_BANKING}:
         return []
-    return [
-        Option(option.code, option.name_zh if language == "zh" else option.name_en)
-        for option in engine.list_payment_options(Capability(method))
-    ]
+    known = engine.list_payment_options(Capability(method))
+    row = catalogue.find_method(method)
+    if row is None or row.options is None:
+        return list(known)
+    by_code = {option.code: option for option in known}
+    return [by_code[code] for code in row.options if code in by_code]
+
+
+def _read_clock(rows: Sequence[MethodEntry]) -> str | None:
+    """Return the time of the day as HH:MM, only when somebody has hours: it is a question to the database."""
+    if all(row.hours is None for row in rows):
+        return None
+    return f"{database_now().astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)):%H:%M}"

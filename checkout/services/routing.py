@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from acquiring.contracts import Method
+from checkout.contracts import MethodUnavailable
 from checkout.models import RouteDecision
 from checkout.routing import RouteChoice, RouteFacts, choose_route
 from checkout.services.route_books import get_route_book
@@ -62,6 +63,22 @@ def plan_route(
         ),
     )
     return Route(facts, standing.version, choose_route(facts, standing.book))
+
+
+def find_route_hindrance(route: Route) -> str | None:
+    """Return why no channel takes the payment, one of REFUSALS; None when one does."""
+    if route.candidates:
+        return None
+    if any(channel.takes_method for channel in route.facts.channels):
+        return "channel_unavailable"
+    return "no_channel"
+
+
+def refuse_unroutable(route: Route) -> None:
+    """Raise MethodUnavailable when no channel takes the payment."""
+    hindrance = find_route_hindrance(route)
+    if hindrance is not None:
+        raise MethodUnavailable(f"{route.facts.method} is not offered for this order: {hindrance}.")
 
 
 @transactions.require

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import msgspec
 
 from acquiring.contracts import Method, PayableOrder, PayerTokenInvalid
+from checkout.catalogue import Wish
 from checkout.contracts import MethodUnavailable, PayOptions
 from checkout.services.consult import find_refusal, refuse_odd_options
 from checkout.services.payable import Agreement
-from checkout.services.routing import plan_route
+from checkout.services.routing import plan_route, refuse_unroutable
 from checkout.services.spending import find_room_beside, release_failed_spending
 from engine import api as engine
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
@@ -55,6 +56,15 @@ class PayCommand:
         given = msgspec.structs.asdict(self.options).items()
         return {name: value for name, value in given if value is not None and name != "payer_token"}
 
+    def list_legs(self, order: PayableOrder) -> list[tuple[Method, int | None]]:
+        """Return each method of the wish with what it is to carry, in minor units; None: the balance decides."""
+        if self.method == Method.BALANCE or not self.takes_balance:
+            return [(self.method, order.amount)]
+        if self.balance_amount is None:
+            return [(self.method, None), (Method.BALANCE, None)]
+        rest = order.amount - self.balance_amount
+        return [(self.method, rest or None), (Method.BALANCE, self.balance_amount)]
+
     def find_wanted(self, order: PayableOrder) -> int:
         """Return the most that the balance is to give, in minor units."""
         return order.amount if self.balance_amount is None else self.balance_amount
@@ -78,17 +88,30 @@ def refuse_odd_wish(command: PayCommand, order: PayableOrder) -> None:
 
 def refuse_unoffered(command: PayCommand, order: PayableOrder) -> None:
     """Raise MethodUnavailable for a method that this order cannot use, InvalidRequest for an option that is not its."""
-    methods = {command.method: None} | ({Method.BALANCE: None} if command.takes_balance else {})
-    for method in methods:
-        refusal = find_refusal(method=method, order=None, allowed_methods=order.allowed_methods)
-        if refusal is not None:
-            raise MethodUnavailable(f"{method} is not offered for this order: {refusal}.")
+    for method, amount in command.list_legs(order):
+        refuse_unfit(command, order, method=method, amount=amount)
     refuse_odd_options(
         method=command.method,
         bank_code=command.options.bank_code,
         wallet_code=command.options.wallet_code,
         card_token=command.options.card_token,
     )
+
+
+def refuse_unfit(
+    command: PayCommand, order: PayableOrder, *, method: Method, amount: int | None
+) -> None:
+    """Raise MethodUnavailable when the method cannot carry so many minor units (None: not known yet) of this order."""
+    wish = Wish(
+        merchant_no=order.merchant_no,
+        currency=order.currency,
+        amount=amount,
+        terminal=command.terminal,
+        allowed_methods=order.allowed_methods,
+    )
+    refusal = find_refusal(method=method, wish=wish)
+    if refusal is not None:
+        raise MethodUnavailable(f"{method} is not offered for this order: {refusal}.")
 
 
 def name_payer(command: PayCommand, agreement: Agreement | None) -> tuple[Agreement | None, str]:
@@ -128,18 +151,20 @@ def refuse_hopeless(
     """
     refuse_unoffered(command, order)
     if command.method != Method.BALANCE:
+        route = plan_route(
+            merchant_no=order.merchant_no,
+            method=command.method,
+            currency=order.currency,
+            amount=max(1, order.amount - (command.balance_amount or 0)),
+            terminal=command.terminal,
+            options=command.channel_options,
+        )
+        refuse_unroutable(route)
         engine.refuse_unroutable(
             card_token=command.options.card_token,
             merchant_no=order.merchant_no,
             payer_ref=order.payer_ref,
-            candidates=plan_route(
-                merchant_no=order.merchant_no,
-                method=command.method,
-                currency=order.currency,
-                amount=max(1, order.amount - (command.balance_amount or 0)),
-                terminal=command.terminal,
-                options=command.channel_options,
-            ).candidates,
+            candidates=route.candidates,
         )
     if not command.takes_balance:
         return

@@ -220,14 +220,19 @@ def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
     reasons, entered = read_refusal(request, token=token)
     balance_first = bool(entered.get("use_balance")) and entered.get("method") != Method.BALANCE
     errors, notice = present_refusal(reasons, balance_first=balance_first)
+    last_used = read_method(request)
     offers = consult.list_methods(
         order=found.order,
+        merchant_no=found.merchant_no,
         allowed_methods=found.allowed_methods,
+        asked_by="cashier",
+        terminal=detect_terminal(request.headers.get("User-Agent", "")),
         locale=translation.get_language() or settings.LANGUAGE_CODE,
+        last_used=last_used,
     )
     rows, others = present_methods(
         offers,
-        preferred=entered.get("method") or read_method(request),
+        preferred=entered.get("method") or last_used,
     )
     response = render_page(
         request,

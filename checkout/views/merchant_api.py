@@ -125,11 +125,14 @@ class PaymentMethods(HotMerchantView):
         asked = get_order(merchant=self.identity, order_no=path_number(order_no, ORDER))
         offers = list_methods(
             order=asked.order,
-            allowed_methods=asked.allowed_methods,
-            locale=body.locale,
             merchant_no=self.identity.merchant_no,
+            allowed_methods=asked.allowed_methods,
+            asked_by="api",
+            terminal=body.terminal,
+            locale=body.locale,
             payer_ref=asked.payer_ref,
             payer_token=body.payer_token,
+            with_cards=True,
         )
         return json_response(MethodList(methods=offers))
 

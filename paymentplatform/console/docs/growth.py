@@ -17,6 +17,13 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     ),
     "checkout_transition": ("1 per answer to such a request, 1 per end", _FOR_EVER),
     "checkout_agreement_use": ("1 per combined payment under an agreement", _FOR_EVER),
+    "checkout_payment_method": ("5", _FOR_EVER),
+    "checkout_merchant_method": ("1 per merchant and method that differs", _FOR_EVER),
+    "checkout_catalogue_stamp": ("1", _FOR_EVER),
+    "checkout_consult_decision": (
+        "1 per order that is offered to a payer, 1 more per different answer, 10 at most",
+        _NO_CLEAN_UP,
+    ),
     "checkout_route_book": ("1 per change of the routing rules", _FOR_EVER),
     "checkout_route_decision": ("1 per payment through a channel", _FOR_EVER),
     "acquiring_merchant": (_SMALL, _FOR_EVER),

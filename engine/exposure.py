@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
 from typing import Final
 
 from django.conf import settings
@@ -42,13 +41,6 @@ def list_exposure() -> list[Exposure]:
     with connection.cursor() as cursor:
         cursor.execute(_EXPOSURE)
         return [Exposure(*row) for row in cursor.fetchall()]
-
-
-def find_open_channel(codes: Iterable[str], *, currency: str) -> str | None:
-    """Return the first of these channels that is not over its exposure limit, if there is one."""
-    return next(
-        (code for code in codes if not is_over_limit(channel_code=code, currency=currency)), None
-    )
 
 
 def is_over_limit(*, channel_code: str, currency: str | None) -> bool:

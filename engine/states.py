@@ -63,6 +63,7 @@ CHANNEL_ATTEMPT = Machine(
         "payment_no",
         "order_no",
         "channel_code",
+        "method",
         "amount",
         "currency",
         "created_at",

@@ -7,6 +7,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.conf import settings
 
+from engine.services.breakers import watch_channels
 from engine.services.inquiries import query_due_attempts
 from engine.services.late_money_settling import settle_due_late_money
 from engine.services.reconciliation_runs import reconcile_due_days
@@ -45,3 +46,9 @@ def reconcile_due_days_task(**_: Any) -> None:
     """Fetch and reconcile the days that are due; nothing to do while all are done."""
     if settings.RECONCILE_DAYS_BACK:
         reconcile_due_days()
+
+
+@shared_task(name="engine.watch_channels")
+def watch_channels_task(**_: Any) -> None:
+    """Open, try and close the breakers of channels."""
+    watch_channels()

@@ -3,6 +3,7 @@
 from engine.models.attempt import ChannelAttempt, ChannelCallback
 from engine.models.card import SavedCard
 from engine.models.case import Case, LateMoney
+from engine.models.channel import BreakerMove, KnownChannel, MaintenanceWindow
 from engine.models.discrepancy import Discrepancy
 from engine.models.payment import PaymentDetail, PaymentOrder, Transition
 from engine.models.refund import Refund
@@ -15,6 +16,7 @@ from engine.models.statement import (
 )
 
 __all__ = [
+    "BreakerMove",
     "Case",
     "ChannelAttempt",
     "ChannelCallback",
@@ -22,7 +24,9 @@ __all__ = [
     "Chargeback",
     "CutoffEntry",
     "Discrepancy",
+    "KnownChannel",
     "LateMoney",
+    "MaintenanceWindow",
     "PaymentDetail",
     "PaymentOrder",
     "Refund",

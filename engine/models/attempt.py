@@ -19,9 +19,10 @@ class ChannelAttempt(FSMModelMixin, models.Model):
     """One request to one channel, committed as CREATED before the first byte leaves.
 
     ``attempt_no`` is the request number at the channel. ``submit_claimed_at`` is null only while certainly nobody
-    has sent it. ``next_query_at`` is when to ask the channel next (null when terminal); ``lease_token`` fences a
-    worker that woke up too late. ``live_detail_no`` is unique: one live attempt per detail. ``last_…`` is what
-    was last heard about it, from whom and when (a redacted copy), for people.
+    has sent it; ``submit_outcome`` is what the sending itself came to (empty: nobody told). ``next_query_at`` is when
+    to ask the channel next (null when terminal); ``lease_token`` fences a worker that woke up too late.
+    ``live_detail_no`` is unique: one live attempt per detail. ``last_…`` is what was last heard about it, from whom
+    and when (a redacted copy), for people.
     """
 
     database_access = grants.MUTABLE
@@ -32,6 +33,7 @@ class ChannelAttempt(FSMModelMixin, models.Model):
     payment_no = models.TextField()
     order_no = models.TextField()
     channel_code = models.TextField()
+    method = models.TextField(default="", db_default="")
     status = state_field(CHANNEL_ATTEMPT)
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
@@ -39,6 +41,7 @@ class ChannelAttempt(FSMModelMixin, models.Model):
     failure_code = models.TextField(null=True)
     action = models.JSONField(null=True)
     submit_claimed_at = models.DateTimeField(null=True)
+    submit_outcome = models.TextField(default="", db_default="", blank=True)
     next_query_at = models.DateTimeField(null=True)
     query_count = models.PositiveIntegerField(default=0, db_default=0)
     lease_token = models.TextField(null=True)
@@ -76,6 +79,9 @@ class ChannelAttempt(FSMModelMixin, models.Model):
                 condition=Q(next_query_at__isnull=False),
             ),
             models.Index(fields=["payment_no"], name="engine_attempt_of_payment"),
+            models.Index(
+                fields=["channel_code", "method", "-created_at"], name="engine_attempt_lately"
+            ),
             models.Index(
                 fields=["channel_code", "currency"],
                 name="engine_attempt_unknown",

@@ -119,6 +119,7 @@ def create_attempt(
         payment_no=payment.payment_no,
         order_no=payment.order_no,
         channel_code=channel_code,
+        method=detail.method,
         amount=detail.amount,
         currency=detail.currency,
         next_query_at=query_at,

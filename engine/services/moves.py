@@ -27,7 +27,13 @@ from engine.states import (
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.statemachine import Machine
 
-LAST_HEARD = ["last_outcome", "last_outcome_cause", "last_outcome_at", "last_answer"]
+LAST_HEARD = [
+    "last_outcome",
+    "last_outcome_cause",
+    "last_outcome_at",
+    "last_answer",
+    "submit_outcome",
+]
 """What a channel said last about an attempt: saved with every move and with every answer that moves nothing."""
 
 _MACHINES: dict[type, tuple[Machine, list[str]]] = {

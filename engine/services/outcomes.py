@@ -15,7 +15,7 @@ from django.db import connection
 
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.contracts import Cause, LateMoneyReason
-from engine.exposure import find_open_channel
+from engine.health import find_open_channel
 from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
 from engine.ports import OwnerState, payment_owner
 from engine.selectors import get_attempt, lock_attempt, lock_details, lock_payment
@@ -123,6 +123,8 @@ def _remember(attempt: ChannelAttempt, answer: ChannelAnswer, cause: Cause) -> N
     An ended attempt never changes: what comes after its end is late money, which remembers itself.
     """
     attempt.last_outcome = answer.outcome
+    if cause == Cause.SYNC_ANSWER and not attempt.submit_outcome:
+        attempt.submit_outcome = answer.outcome
     attempt.last_outcome_cause = cause
     attempt.last_outcome_at = PlatformNow()
     attempt.last_answer = redact_text(answer.raw)[:KEPT_OF_ANSWER]
@@ -282,7 +284,9 @@ def _apply_decline(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applie
         and rows.owner.is_paying
     )
     channel_code = (
-        find_open_channel(payment.candidates, currency=attempt.currency) if may_retry else None
+        find_open_channel(payment.candidates, method=payment.method, currency=attempt.currency)
+        if may_retry
+        else None
     )
     if channel_code is not None:
         payment.candidates = [code for code in payment.candidates if code != channel_code]

@@ -72,6 +72,7 @@ CELERY_BEAT_SCHEDULE = {
     "repeat due refunds": _every(1, "engine.repeat_due_refunds", expires=5),
     "settle due late money": _every(1, "engine.settle_due_late_money", expires=5),
     "reconcile due days": _every(300, "engine.reconcile_due_days", expires=60),
+    "watch channels": _every(1, "engine.watch_channels", expires=5),
     "roll up accounts": _every(1, "ledger.roll_up_accounts", expires=5),
     "sweep agreements": _every(10, "checkout.sweep_agreements", expires=30),
     "wipe sealed bodies": _every(10, "acquiring.wipe_sealed_bodies", expires=30),

@@ -92,7 +92,19 @@ CHANNEL_EXPOSURE_LIMIT = tunable_int("CHANNEL_EXPOSURE_LIMIT", 0)
 """Minor units per channel and currency whose result may be unknown before nothing new goes there; 0: no limit."""
 
 CHANNEL_EXPOSURE_EXEMPT = frozenset() if in_production else frozenset({"sandbox", "sandbox2"})
-"""Channels without that limit: what the sandbox's scenarios do on purpose must not close it. None in production."""
+"""Channels without that limit and without breakers: what the sandbox's scenarios do on purpose must close neither.
+
+None in production.
+"""
+
+BREAKER_WINDOW_S = tunable_int("BREAKER_WINDOW_S", 60)
+"""Seconds of requests that a circuit breaker looks at."""
+
+BREAKER_MIN_BAD = tunable_int("BREAKER_MIN_BAD", 5)
+"""Requests of a channel and method without a usable answer that open its breaker, if they are half of all."""
+
+BREAKER_OPEN_S = tunable_int("BREAKER_OPEN_S", 30)
+"""Seconds for which a breaker stays open the first time; twice as long each next time, ten minutes at most."""
 
 WEBHOOK_LADDER_S = tunable_ints(
     "WEBHOOK_LADDER_S", (0, 15, 30, 180, 600, 1200, 1800, 3600, 7200, 21600, 54000)

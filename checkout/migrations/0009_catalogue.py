@@ -23,7 +23,7 @@ INSERT INTO checkout_catalogue_stamp (id, revision) VALUES (1, 1);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('checkout', '0006_routing'),
+        ('checkout', '0008_fee_terms'),
     ]
 
     operations = [

@@ -78,6 +78,19 @@ def list_channel_facts(*, method: Capability, currency: str | None) -> tuple[Cha
     return tuple(facts)
 
 
+def describe_channel(*, code: str) -> list[tuple[Capability, ChannelFacts]]:
+    """Return how each method of a channel stands, for operators; nothing for a channel that is no more."""
+    channel = registry.find_channel(code)
+    if channel is None:
+        return []
+    return [
+        (method, facts)
+        for method in sorted(registry.METHODS & channel.capabilities)
+        for facts in list_channel_facts(method=method, currency=None)
+        if facts.code == code
+    ]
+
+
 def find_open_channel(codes: Iterable[str], *, method: str, currency: str) -> str | None:
     """Return the first of these channels to which something new may go now, if there is one."""
     health = _healths.get("")

@@ -1,6 +1,18 @@
-"""Operators' pages of checkout: payers, and what they let merchants take."""
+"""Operators' pages of checkout: payers, what they let merchants take, the catalogue of methods, routing."""
 
 from checkout.admin.agreements import AgreementRequestAdmin, PayerAgreementAdmin
+from checkout.admin.catalogue import PaymentMethodAdmin
 from checkout.admin.payers import PayerWalletAdmin
+from checkout.admin.routing import RouteBookVersionAdmin, build_order_tables
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin import extend_page
 
-__all__ = ["AgreementRequestAdmin", "PayerAgreementAdmin", "PayerWalletAdmin"]
+extend_page(numbers.ORDER, build_order_tables)
+
+__all__ = [
+    "AgreementRequestAdmin",
+    "PayerAgreementAdmin",
+    "PayerWalletAdmin",
+    "PaymentMethodAdmin",
+    "RouteBookVersionAdmin",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +29,13 @@ from acquiring.models import (
 )
 from acquiring.services.callers import authenticate_bearer
 from acquiring.services.webhook_endpoints import disable_endpoint
-from checkout.models import AgreementRequest, PayerAgreement, PayerWallet
+from checkout.models import (
+    AgreementRequest,
+    PayerAgreement,
+    PayerWallet,
+    PaymentMethod,
+    RouteBookVersion,
+)
 from checkout.services.wallets import verify_payment_password
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.channels.registry import get_channel
@@ -39,12 +46,15 @@ from engine.models import (
     ChannelAttempt,
     ChannelCallback,
     Discrepancy,
+    KnownChannel,
     LateMoney,
+    MaintenanceWindow,
     PaymentOrder,
     Refund,
     SavedCard,
     Statement,
 )
+from engine.services.breakers import plan_maintenance
 from engine.services.outcomes import apply_attempt_outcome
 from ledger import api as ledger
 from ledger.models import Account, Hold, Journal
@@ -52,6 +62,7 @@ from paymentplatform.console.models import AuditLog, ProofRun, Proposal
 from paymentplatform.console.services.proofs import take_proof
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import encrypt_text
 from paymentplatform.kernel.errors import Unauthenticated
 from tests.acquiring.outbox import DEAD, end_deliveries, make_endpoint, record_event
@@ -116,6 +127,17 @@ def book(unit_database: str) -> dict[Any, Any]:
         PayerWallet: paid.payer,
         PayerAgreement: PayerAgreement.objects.get(payer=paid.payer).pk,
         AgreementRequest: AgreementRequest.objects.get(payer_no=paid.payer).pk,
+        PaymentMethod: "QR_CODE",
+        RouteBookVersion: RouteBookVersion.objects.order_by("-version").first().pk,  # type: ignore[union-attr]
+        KnownChannel: KnownChannel.objects.get_or_create(code="sandbox")[0].pk,
+        MaintenanceWindow: plan_maintenance(
+            channel_code="sandbox",
+            method=None,
+            starts_at=database_now() + timedelta(days=9_000),
+            minutes=1,
+            reason="x",
+            made_by="x",
+        ),
         Account: account.pk,
         Journal: journal.journal_no,
         Hold: hold,

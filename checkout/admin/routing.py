@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from checkout.admin.reason_words import explain_method, explain_place
 from checkout.catalogue import Verdict
@@ -22,10 +24,26 @@ from checkout.services.explaining import (
     list_consult_answers,
     list_routes,
 )
-from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
 from paymentplatform.kernel.admin_tables import PageTable, show_money, show_time
 from paymentplatform.kernel.errors import NotFound
+from paymentplatform.kernel.proposing import proposer
 from paymentplatform.kernel.roles import EVERYBODY
+
+
+class BookForm(ReasonForm):
+    """The document, and the version in force that its author has before his eyes."""
+
+    based_on = forms.IntegerField(label=_("Takes the place of"), widget=UnfoldAdminTextInputWidget)
+    document = forms.JSONField(
+        label=_("Rules"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 20}), empty_value={}
+    )
+
+    @classmethod
+    def read_initial(cls, obj: RouteBookVersion) -> dict[str, Any]:
+        """Begin with this version."""
+        newest = RouteBookVersion.objects.order_by("-version").values_list("version", flat=True)
+        return {"document": obj.document, "based_on": newest.first()}
 
 
 @admin.register(RouteBookVersion)
@@ -37,6 +55,27 @@ class RouteBookVersionAdmin(ReadOnlyAdmin):
     ordering = ("-version",)
     fields = (("version", "created_at"), ("made_by", "reason"), "text")
     readonly_fields = ("text",)
+    actions_detail = ("propose_version",)
+
+    @confirmed_action(
+        description=_("Propose a new version"),
+        permission="console.propose_route_book",
+        url_path="propose-version",
+        icon="approval",
+        form=BookForm,
+        service_audits=True,
+    )
+    def propose_version(
+        self, *, object_no: str, operator: Any, reason: str, document: Any, based_on: int
+    ) -> str:
+        """Write other rules; another person must approve them. From an old version: go back to it."""
+        proposal_no = proposer()(
+            kind="route_book",
+            payload={"document": document, "based_on": based_on},
+            operator=operator.get_username(),
+            reason=reason,
+        )
+        return say("Proposed as %s: another person must approve it.") % proposal_no
 
     @admin.display(description=_("Rules"))
     def text(self, book: RouteBookVersion) -> SafeString:

@@ -60,6 +60,23 @@ def check_route_book(*, document: Any, based_on: int) -> RouteBook:
     return book
 
 
+def describe_route_book_change(*, document: Any, based_on: int) -> dict[str, str]:
+    """Return what a new version would change, for whoever is to approve it. Raises what ``check_route_book`` raises."""
+    new, old = check_route_book(document=document, based_on=based_on), _load("").book
+    rules, before = ({rule.name: rule for rule in book.rules} for book in (new, old))
+    order = [name for name in rules if name in before]
+    changes = {
+        "rules_added": [name for name in rules if name not in before],
+        "rules_changed": [name for name in order if rules[name] != before[name]],
+        "rules_removed": [name for name in before if name not in rules],
+        "rules_moved": order if order != [name for name in before if name in rules] else [],
+        "rest_changed": [
+            name for name in ("otherwise", "costs") if getattr(new, name) != getattr(old, name)
+        ],
+    }
+    return {name: ", ".join(names) for name, names in changes.items() if names}
+
+
 @transactions.start
 def adopt_route_book(*, document: Any, based_on: int, reason: str, made_by: str) -> int:
     """Put a new version in force and return its number (start; ``transactions.join`` it to an approval).

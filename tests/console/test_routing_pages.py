@@ -13,13 +13,23 @@ from django.test import Client
 from django.urls import reverse
 
 from acquiring.contracts import Method
-from checkout.models import MerchantMethod, PaymentMethod
+from checkout.models import MerchantMethod, PaymentMethod, RouteBookVersion
 from checkout.services.catalogues import change_method, get_catalogue
+from checkout.services.route_books import adopt_route_book
 from engine import health
 from engine.models import BreakerMove, KnownChannel, MaintenanceWindow
 from engine.services.breakers import close_breaker, end_maintenance
-from paymentplatform.console.models import AuditLog
+from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.console.services.proposals import (
+    NewProposal,
+    approve_proposal,
+    make_proposal,
+)
+from paymentplatform.kernel.errors import DomainError, InvalidRequest
+from paymentplatform.kernel.roles import Role
 from tests.checkout.test_consult import consult, terms_of
+from tests.checkout.test_route_decisions import newest
+from tests.console.proposals import approve, operator
 from tests.console.test_agreement_pages import client, table
 from tests.engine.conftest import channels
 from tests.engine.scripted import ScriptedChannel
@@ -234,3 +244,57 @@ class TestChannels:
         assert newest.actor.startswith("operator:")
         with pytest.raises(Exception, match="is closed"):
             close_breaker(channel_code="scripted2", method="QR_CODE")
+
+
+class TestRouteBook:
+    def wish(self, **changes: Any) -> NewProposal:
+        costs = [{"channel": "scripted", "rate_ppm": 5_000 + newest()}]
+        payload = {"document": {"costs": costs}, "based_on": newest()} | changes
+        return NewProposal("route_book", payload, operator(Role.OPERATOR), "a cheaper contract")
+
+    def test_two_people_put_a_version_in_force(self, client: Client, channels: Channels):
+        before = newest()
+        book = page(RouteBookVersion, before, "propose-version")
+        assert "Takes the place of" in client.get(book).content.decode()
+        document = json.dumps({"costs": [{"channel": "scripted2", "rate_ppm": 1_000 + before}]})
+        client.post(book, {"document": document, "based_on": before, "reason": "cheaper"})
+        made = Proposal.objects.filter(kind="route_book").latest("proposal_no")
+        assert made.preview["effects"]["rest_changed"] == "costs"
+        assert newest() == before, "one is not enough"
+        done = approve_proposal(
+            proposal_no=made.proposal_no,
+            operator=operator(Role.RISK),
+            preview_hash=made.preview_hash,
+            reason="seen their letter",
+        )
+        row = RouteBookVersion.objects.get(version=before + 1)
+        assert done.proposal.result == f"route book {before + 1}"
+        assert row.document == json.loads(document)
+        assert row.reason == "seen their letter"
+        shown = client.get(page(RouteBookVersion, before + 1)).content.decode()
+        assert "scripted2" in shown
+
+    def test_a_version_that_was_overtaken_is_not_approved(self, channels: Channels):
+        first = make_proposal(self.wish()).proposal
+        standing = newest()
+        adopt_route_book(
+            document={"costs": [{"channel": "scripted", "rate_ppm": standing}]},
+            based_on=standing,
+            reason="in a hurry",
+            made_by="x",
+        )
+        with pytest.raises(DomainError):
+            approve(first, checker=operator(Role.OPERATOR))
+        assert newest() == standing + 1
+
+    def test_faults_are_told_before_anybody_is_asked(self, client: Client, channels: Channels):
+        before = Proposal.objects.count(), newest()
+        stranger = {"otherwise": {"channels": [{"channel": "nobody"}]}}
+        with pytest.raises(InvalidRequest):
+            make_proposal(self.wish(document=stranger))
+        answer = client.post(
+            page(RouteBookVersion, newest(), "propose-version"),
+            {"document": json.dumps(stranger), "based_on": newest(), "reason": "x"},
+        )
+        assert "there is no channel nobody" in answer.content.decode()
+        assert (Proposal.objects.count(), newest()) == before

@@ -12,6 +12,7 @@ from paymentplatform.console.proposals.fee_contract import FEE_CONTRACT
 from paymentplatform.console.proposals.late_money_decision import LATE_MONEY_DECISION
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
 from paymentplatform.console.proposals.payout import PAYOUT_RESULT, PAYOUT_SENDING
+from paymentplatform.console.proposals.route_book import ROUTE_BOOK
 from paymentplatform.console.proposals.settlement_hold import SETTLEMENT_HOLD_LIFTING
 
 KINDS: Final[dict[str, ProposalKind]] = {
@@ -27,5 +28,6 @@ KINDS: Final[dict[str, ProposalKind]] = {
         SETTLEMENT_HOLD_LIFTING,
         DISCREPANCY_RESOLUTION,
         CHANNEL_SETTLEMENT,
+        ROUTE_BOOK,
     )
 }

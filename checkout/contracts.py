@@ -31,6 +31,15 @@ REFUSALS: Final[dict[str, str]] = {
 }
 """Why consult may not offer a method: the closed list. The last three only when a `payer_token` was given."""
 
+UNTOLD_REFUSALS: Final = frozenset(
+    {
+        *("order_not_payable", "order_closing", "not_allowed_by_merchant"),
+        *("switched_off", "switched_off_for_merchant"),
+        *("terminal_unsupported", "locale_unsupported"),
+    }
+)
+"""Methods that are not shown on pages at all for these reasons: the payer could do nothing about them."""
+
 
 class Option(msgspec.Struct, frozen=True):
     """A bank, wallet or saved card inside a method."""

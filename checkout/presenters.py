@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, pgettext
 
 from acquiring.contracts import CashierOrder, CloseReason, Method, OrderStatus, OrderView
-from checkout.contracts import MethodOffer, PayAction
+from checkout.contracts import UNTOLD_REFUSALS, MethodOffer, PayAction
 from paymentplatform.kernel.money import format_amount
 
 POLL_STEPS_MS: Final = ((15, 2_000), (45, 5_000))
@@ -24,10 +24,6 @@ POLL_STEPS_MS: Final = ((15, 2_000), (45, 5_000))
 POLL_SLOW_MS: Final = 10_000
 POLL_STOP: Final = 0
 """``next_poll_ms`` of an order whose page will not change any more."""
-
-_HIDDEN_REASONS: Final = frozenset(
-    {"not_allowed_by_merchant", "order_not_payable", "order_closing"}
-)
 
 _METHOD_NAMES: Final = {
     Method.BALANCE: gettext_noop("Wallet balance"),
@@ -60,9 +56,11 @@ _FAILURES: Final = {
 _REASONS: Final = {
     "amount_over_limit": gettext_noop("The amount is over the limit for this way to pay"),
     "amount_under_limit": gettext_noop("The amount is too small for this way to pay"),
+    "channel_unavailable": gettext_noop("Not available at the moment"),
     "currency_unsupported": gettext_noop("Not available in this currency"),
     "insufficient_balance": gettext_noop("Not enough balance"),
     "no_channel": gettext_noop("Not available at the moment"),
+    "outside_hours": gettext_noop("Not available at this time of the day"),
 }
 
 
@@ -238,7 +236,7 @@ def present_methods(
     others = [
         {"code": str(offer.code), "name": offer.name, "reason": _reason(offer)}
         for offer in ranked
-        if not offer.available and offer.reason_code not in _HIDDEN_REASONS
+        if not offer.available and offer.reason_code not in UNTOLD_REFUSALS
     ]
     return rows, others
 

@@ -50,7 +50,8 @@ class TermsForm(ReasonForm):
     @classmethod
     def read_initial(cls, obj: PaymentMethod) -> dict[str, Any]:
         """Show what holds now."""
-        return {name: getattr(obj, name) for name in _TERMS}
+        terms = {name: getattr(obj, name) for name in _TERMS}
+        return {name: value for name, value in terms.items() if value is not None}
 
 
 class ChoiceForm(ReasonForm):

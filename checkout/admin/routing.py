@@ -25,7 +25,7 @@ from checkout.services.explaining import (
     list_routes,
 )
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
-from paymentplatform.kernel.admin_tables import PageTable, show_money, show_time
+from paymentplatform.kernel.admin_tables import PageTable, show_money
 from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.proposing import proposer
 from paymentplatform.kernel.roles import EVERYBODY
@@ -94,7 +94,7 @@ def build_order_tables(order_no: str) -> list[PageTable]:
 
 def _show_answer(answer: ConsultAnswer) -> PageTable:
     title = say("Offered at %(at)s (%(who)s, %(terminal)s, %(locale)s; catalogue %(revision)s)") % {
-        "at": show_time(answer.at),
+        "at": f"{answer.at:%Y-%m-%d %H:%M:%S} UTC",
         "who": answer.asked_by,
         "terminal": answer.terminal,
         "locale": answer.locale,

@@ -107,6 +107,15 @@ UNFOLD = {
                 ],
             },
             {
+                "title": _("Where payments go"),
+                "items": [
+                    _link(_("Payment methods"), "tune", "checkout.paymentmethod"),
+                    _link(_("Route book"), "alt_route", "checkout.routebookversion"),
+                    _link(_("Channels"), "hub", "engine.knownchannel"),
+                    _link(_("Maintenance windows"), "engineering", "engine.maintenancewindow"),
+                ],
+            },
+            {
                 "title": _("Books"),
                 "items": [
                     _link(_("Statements"), "description", "engine.statement"),

@@ -76,6 +76,7 @@ def test_the_orders_page_tells_what_was_offered_and_where_it_went(client: Client
     assert "not_allowed_by_merchant: the order&#x27;s allowed_methods leave it out" in offered
     assert offered.index("BALANCE") < offered.index("QR_CODE") < offered.index("NET_BANKING")
     assert "catalogue place 2" in offered
+    assert "&lt;" not in text[text.index("Offered at") :]
     route = table(text, "Route of pay_")
     assert route.index("scripted") < route.index("scripted2")
     assert "first: the payment went there first" in route

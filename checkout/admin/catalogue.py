@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -72,6 +72,9 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
 
     seen_by = EVERYBODY
     list_display = ("code", "position", "is_on", "name_en", "name_zh", "currencies", "terminals")
+    search_fields = ("code",)
+    search_help_text = _("A whole code")
+    searched: ClassVar[dict[str, str]] = {"": "code"}
     ordering = ("position",)
     fields = (
         ("code", "flow"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -52,6 +52,9 @@ class RouteBookVersionAdmin(ReadOnlyAdmin):
 
     seen_by = EVERYBODY
     list_display = ("version", "reason", "made_by", "created_at")
+    search_fields = ("version",)
+    search_help_text = _("A whole version number")
+    searched: ClassVar[dict[str, str]] = {"": "version"}
     ordering = ("-version",)
     fields = (("version", "created_at"), ("made_by", "reason"), "text")
     readonly_fields = ("text",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -51,6 +51,9 @@ class KnownChannelAdmin(ReadOnlyAdmin):
 
     seen_by = EVERYBODY
     list_display = ("code", "created_at")
+    search_fields = ("code",)
+    search_help_text = _("A whole code")
+    searched: ClassVar[dict[str, str]] = {"": "code"}
     ordering = ("code",)
     fields = (("code", "created_at"),)
     actions_detail = ("plan_maintenance", "close_breaker")
@@ -141,6 +144,9 @@ class MaintenanceWindowAdmin(ReadOnlyAdmin):
     seen_by = EVERYBODY
     list_display = ("id", "channel_code", "method", "starts_at", "ends_at", "ended_at", "made_by")
     list_filter = ("channel_code",)
+    search_fields = ("id",)
+    search_help_text = _("A whole number of a window")
+    searched: ClassVar[dict[str, str]] = {"": "id"}
     ordering = ("-id",)
     fields = (
         ("channel_code", "method"),

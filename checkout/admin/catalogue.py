@@ -74,7 +74,7 @@ class PaymentMethodAdmin(ReadOnlyAdmin):
     list_display = ("code", "position", "is_on", "name_en", "name_zh", "currencies", "terminals")
     search_fields = ("code",)
     search_help_text = _("A whole code")
-    searched: ClassVar[dict[str, str]] = {"": "code"}
+    searched: ClassVar[dict[str, str]] = {"": "code__iexact"}
     ordering = ("position",)
     fields = (
         ("code", "flow"),

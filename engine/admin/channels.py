@@ -53,7 +53,7 @@ class KnownChannelAdmin(ReadOnlyAdmin):
     list_display = ("code", "created_at")
     search_fields = ("code",)
     search_help_text = _("A whole code")
-    searched: ClassVar[dict[str, str]] = {"": "code"}
+    searched: ClassVar[dict[str, str]] = {"": "code__iexact"}
     ordering = ("code",)
     fields = (("code", "created_at"),)
     actions_detail = ("plan_maintenance", "close_breaker")

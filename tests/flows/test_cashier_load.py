@@ -5,15 +5,17 @@ Each payer opens his order's page, the shop asks which methods there are, he rea
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.live import LiveMerchant, LivePlatform
+from tests.live import LiveMerchant, LivePlatform, live_platform
 
 pytestmark = [pytest.mark.long, pytest.mark.flow]
 
@@ -64,7 +66,19 @@ def be_a_payer(
             time.sleep(THINK_S)
 
 
-def test_fifty_payers_at_once(platform: LivePlatform, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def fast_platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[LivePlatform]:
+    """A platform of its own whose processes nobody measures for coverage, which doubles what they compute."""
+    for name in [name for name in os.environ if "COVERAGE" in name]:
+        monkeypatch.delenv(name)
+    with live_platform() as made:
+        yield made
+
+
+def test_fifty_payers_at_once(
+    fast_platform: LivePlatform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform = fast_platform
     merchant = platform.merchant()
     orders = [merchant.create() for _ in range(PAYERS)]
     took: dict[str, list[float]] = defaultdict(list)
@@ -84,9 +98,6 @@ def test_fifty_payers_at_once(platform: LivePlatform, capsys: pytest.CaptureFixt
             times.sort()
             p50, p99 = (times[int(len(times) * share)] for share in (0.5, 0.99))
             print(f"\n{name}: {len(times)} answers, p50 {p50:.1f} ms, p99 {p99:.1f} ms")  # noqa: T201
-    for name, times in took.items():
-        assert len(times) == PAYERS * ROUNDS, name
-        assert times[int(len(times) * 0.99)] < MOST_MS, name
     asked = {}
     for cache, counted in after.items():
         hits, misses = (
@@ -99,3 +110,6 @@ def test_fifty_payers_at_once(platform: LivePlatform, capsys: pytest.CaptureFixt
         print({cache: f"{share:.1%}" for cache, share in asked.items()})  # noqa: T201
     assert "cashier_looks" in asked
     assert all(share > 0.95 for share in asked.values()), asked
+    for name, times in took.items():
+        assert len(times) == PAYERS * ROUNDS, name
+        assert times[int(len(times) * 0.99)] < MOST_MS, name

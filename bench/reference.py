@@ -50,9 +50,11 @@ def capturing() -> Iterator[list[Sent]]:
     sent: list[Sent] = []
     execute: Any = HotStatement.execute
 
-    def note(statement: HotStatement, parameters: Sequence[str | bytes | int | None]) -> Any:
+    def note(
+        statement: HotStatement, parameters: Sequence[str | bytes | int | None], **options: Any
+    ) -> Any:
         sent.append(Sent(statement.name, statement.sql, tuple(parameters)))
-        return execute(statement, parameters)
+        return execute(statement, parameters, **options)
 
     setattr(HotStatement, "execute", note)  # noqa: B010 - a frozen class
     try:

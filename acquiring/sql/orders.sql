@@ -194,12 +194,20 @@ BEGIN
 END
 $$;
 
--- Close up to p_limit unpaid orders past their time that have no live payment: one statement, set by set.
+-- Close up to p_limit unpaid orders past their time that have no live payment, set by set.
 -- p_numbers holds an event and a delivery number for each possible row. Returns how many were closed.
 CREATE OR REPLACE FUNCTION acquiring_expire_idle_orders(
     p_limit integer, p_event_ids text[], p_delivery_nos text[], p_base_url text, p_request_id text
 ) RETURNS bigint
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_orders text[];
+    v_merchants text[];
+    v_urls text[];
+    v_events text[];
+    v_deliveries text[];
+    v_bodies text[];
+BEGIN
     WITH due AS (
         SELECT d.order_no, row_number() OVER () AS n
         FROM (
@@ -210,16 +218,26 @@ LANGUAGE sql AS $$
     ), moved AS (
         UPDATE acquiring_trade_order AS t
         SET status = 'CLOSED', close_reason = 'EXPIRED', closed_at = platform_now(), due_at = NULL
-        FROM due WHERE t.order_no = due.order_no
-        RETURNING t AS o, due.n
-    ), noted AS (
-        INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
-        SELECT 'trade_order', (o).order_no, 'INIT', 'CLOSED', 'expiry', 'system', p_request_id FROM moved
-    ), told AS (
-        SELECT acquiring_announce_order(
-            o, 'order.closed', p_event_ids[n], p_delivery_nos[n], p_base_url) FROM moved
+        FROM due
+        JOIN unnest(p_event_ids, p_delivery_nos) WITH ORDINALITY AS i (event_id, delivery_no, n) ON i.n = due.n
+        WHERE t.order_no = due.order_no AND t.status = 'INIT'
+        RETURNING t AS o, i.event_id, i.delivery_no
     )
-    SELECT count(*) FROM told
+    SELECT array_agg((m.o).order_no), array_agg((m.o).merchant_no), array_agg((m.o).notify_url),
+        array_agg(m.event_id), array_agg(m.delivery_no),
+        array_agg(acquiring_event_body(m.o, 'order.closed', m.event_id, p_base_url))
+    INTO v_orders, v_merchants, v_urls, v_events, v_deliveries, v_bodies
+    FROM moved m;
+    IF v_orders IS NULL THEN
+        RETURN 0;
+    END IF;
+    INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
+    SELECT 'trade_order', i.order_no, 'INIT', 'CLOSED', 'expiry', 'system', p_request_id
+    FROM unnest(v_orders) AS i (order_no);
+    PERFORM acquiring_record_events(
+        v_events, 'order.closed', v_merchants, v_orders, v_bodies, v_urls, v_deliveries);
+    RETURN cardinality(v_orders);
+END
 $$;
 
 -- What acceptance 受理 must know of an order, its caller checked; one row or none. Dropped first: earlier releases

@@ -25,7 +25,7 @@ from engine.breaker import (
 from engine.channels.base import Capability, ChannelAnswer, Outcome
 from engine.contracts import Cause
 from engine.health_contracts import BreakerState
-from engine.models import BreakerMove, MaintenanceWindow
+from engine.models import BreakerMove, ChannelAttempt, MaintenanceWindow
 from engine.services.breakers import (
     close_breaker,
     end_maintenance,
@@ -43,6 +43,7 @@ from tests.trading import Trade, make_trade, rows
 Channels = tuple[ScriptedChannel, ScriptedChannel]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIMITS = Limits(min_bad=5, open_s=30)
+CLOSED = ChannelAnswer(outcome=Outcome.CLOSED)
 _PASTS = count(1_000, 3)
 """Days from now on that no other test has made attempts in."""
 DECLINED = ChannelAnswer(outcome=Outcome.FAILED, failure_code="declined")
@@ -53,7 +54,12 @@ def fresh(channels: Channels, clock: VirtualClock) -> Iterator[VirtualClock]:
     """A time in which these channels have no past, and leave none."""
     clock.advance(next(_PASTS) * 86_400)
     health.forget_health()
+    begun = clock.now()
     yield clock
+    for number in ChannelAttempt.objects.filter(
+        live_detail_no__isnull=False, created_at__gte=begun
+    ).values_list("attempt_no", flat=True):
+        apply_attempt_outcome(attempt_no=number, answer=CLOSED, cause=Cause.CLOSE)
     for row in BreakerMove.objects.order_by("channel_code", "method", "-id").distinct(
         "channel_code", "method"
     ):

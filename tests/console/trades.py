@@ -20,12 +20,12 @@ from checkout.services.wishes import PayCommand
 from engine import api as engine
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.models import ChannelAttempt, LateMoney, PaymentDetail
-from engine.services.call_slots import take_call_slot
 from engine.services.outcomes import apply_attempt_outcome
 from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import business_date, database_now
 from tests.makers import make_merchant, make_payer, order_body
+from tests.slots import no_slot_free
 
 __all__ = ["ChannelAttempt", "LateMoney", "MerchantEvent", "Outcome", "PaymentDetail"]
 
@@ -171,7 +171,7 @@ def paid_by_channel(**changes: object) -> Trade:
 
 def refunded(trade: Trade, *, amount: int = REFUNDED) -> Trade:
     """A refund is accepted, and is done at once if it goes to a balance; no channel is called."""
-    with take_call_slot():
+    with no_slot_free():
         _, answer = create_refund(
             body=CreateRefund(
                 merchant_refund_no=numbers.new_number("test"), amount=amount, order_no=trade.order

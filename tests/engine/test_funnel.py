@@ -19,7 +19,6 @@ from acquiring.services.closing import (
 )
 from engine.channels.base import ChannelAnswer, Outcome, PayerActionData
 from engine.contracts import Cause
-from engine.services.call_slots import take_call_slot
 from engine.services.inquiries import query_attempt, query_due_attempts
 from engine.services.outcomes import apply_attempt_outcome
 from engine.services.submission import submit_attempt, submit_payment
@@ -28,6 +27,7 @@ from tests.barrier import run_together
 from tests.clock import VirtualClock
 from tests.engine.scripted import ScriptedChannel, charged
 from tests.environment import LONG
+from tests.slots import no_slot_free
 from tests.trading import Trade, balance_of, make_identity, make_trade, rows
 
 Channels = tuple[ScriptedChannel, ScriptedChannel]
@@ -377,7 +377,7 @@ class TestMismatch:
         short = charged(9_99, trade_no=new_trade_no())
         channels[0].pay_answers.append(short)
         channels[0].query_answers.append(short)
-        with take_call_slot():
+        with no_slot_free():
             assert trade.pay().status == "PAYING"
         assert channels[0].calls == []
 

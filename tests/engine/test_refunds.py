@@ -17,7 +17,6 @@ from acquiring.models import FeeContract, Merchant
 from acquiring.services.closing import close_order
 from engine.channels.base import Capability, ChannelAnswer, Notification, Outcome
 from engine.contracts import Cause, InsufficientMerchantBalance, RefundNotSupported
-from engine.services.call_slots import take_call_slot
 from engine.services.callbacks import receive_callback
 from engine.services.refund_outcomes import apply_refund_outcome
 from engine.services.refund_submission import repeat_due_refunds, submit_refund
@@ -28,6 +27,7 @@ from tests.barrier import failures, run_times, run_together
 from tests.clock import VirtualClock
 from tests.engine.scripted import UNKNOWN, ScriptedChannel, charged
 from tests.makers import make_payer, make_payer_token
+from tests.slots import no_slot_free
 from tests.trading import Trade, balance_of, make_identity, make_trade, rows
 
 Channels = tuple[ScriptedChannel, ScriptedChannel]
@@ -311,8 +311,7 @@ class TestThroughAChannel:
         trade = paid_by_channel(channels)
         channels[0].query_refund_answers.append(NOT_FOUND)
         channels[0].refund_answers.append(given_back(6_00))
-        with take_call_slot() as is_free:
-            assert is_free
+        with no_slot_free():
             assert trade.refund(6_00)["status"] == "PROCESSING"
         assert channels[0].calls == []
         repeat_due_refunds(batch_size=1_000)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from acquiring.contracts import MerchantIdentity
@@ -28,7 +27,7 @@ from acquiring.signed_requests import is_signed, read_signed_request
 from paymentplatform.kernel import context
 from paymentplatform.kernel.errors import RateLimited, Unauthenticated
 from paymentplatform.kernel.metrics import RATE_LIMITED
-from paymentplatform.kernel.rest import ApiView, bearer_secret
+from paymentplatform.kernel.rest import ApiView, bearer_secret, find_client_address
 
 
 def prove_if_signed(request: HttpRequest) -> None:
@@ -39,7 +38,7 @@ def prove_if_signed(request: HttpRequest) -> None:
 
 def _recognise_signer(request: HttpRequest) -> ProvedSignature:
     """Return whose signature this is; who names keys that do not exist has to wait, as with other wrong keys."""
-    address = _find_address(request)
+    address = find_client_address(request)
     wait_s = find_guess_wait(address=address)
     try:
         return recognise_signature(
@@ -106,7 +105,7 @@ class MerchantView(ApiView):
     def _recognise(self, request: HttpRequest) -> MerchantIdentity:
         """Return the merchant of a key, perhaps a few seconds old; who guesses keys has to wait."""
         secret = bearer_secret(request)
-        address = _find_address(request)
+        address = find_client_address(request)
         wait_s = find_guess_wait(address=address)
         if wait_s and not knows_bearer(secret=secret):
             RATE_LIMITED.labels("address").inc()
@@ -126,12 +125,3 @@ class HotMerchantView(MerchantView):
     """The same for hot paths, whose own statement checks the key again: no extra round trip."""
 
     checks_key_itself = True
-
-
-def _find_address(request: HttpRequest) -> str:
-    """Return who is on the other side, past the proxies that we trust to say so."""
-    proxies = settings.AXES_IPWARE_PROXY_COUNT
-    if proxies:
-        named = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        return named[-proxies].strip()[:64] if len(named) >= proxies else ""
-    return str(request.META.get("REMOTE_ADDR", ""))

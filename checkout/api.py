@@ -2,6 +2,7 @@
 
 from checkout.invariants import INVARIANTS
 from checkout.services.agreements import create_agreement, revoke_agreement
+from checkout.services.risk_rules import seed_velocity_rules
 from checkout.services.route_books import (
     adopt_route_book,
     check_route_book,
@@ -20,4 +21,5 @@ __all__ = [
     "get_route_book",
     "is_payer",
     "revoke_agreement",
+    "seed_velocity_rules",
 ]

@@ -143,3 +143,45 @@ class RouteBookOutdated(Conflict):
     code = "route_book_outdated"
     title = "Another route book has come into force meanwhile"
     action = Action.FIX_REQUEST
+
+
+class RiskRejected(PermissionRefused):
+    """A check refused this payment; nothing was charged. Which check is not told. Another method may be accepted.
+
+    The order is as it was. Repeating the same request is refused the same, unless its circumstances change.
+    """
+
+    code = "risk_rejected"
+    title = "This payment was refused by a check; nothing was charged"
+    action = Action.CONTACT
+
+
+class RiskPending(DomainError):
+    """This payment cannot be accepted yet; nothing was charged. The same request may be accepted later.
+
+    Somebody may have to look at it first: repeat the same request after some minutes, while the order lives.
+    """
+
+    code = "risk_pending"
+    status = 409
+    title = "This payment cannot be accepted yet; nothing was charged"
+    action = Action.RETRY_LATER
+
+
+class PayerConfirmationRequired(PermissionRefused):
+    """The payer must prove himself: send him to the order's `cashier_url`, or use a method that he confirms himself.
+
+    Nothing was charged. On the cashier he gives his payment password; QR codes, wallets and net banking are confirmed
+    at the institution.
+    """
+
+    code = "payer_confirmation_required"
+    title = "The payer must confirm this payment himself"
+    action = Action.FIX_REQUEST
+
+
+class ReviewEnded(Conflict):
+    """The review was decided already, or its order's time is over. For operators only."""
+
+    code = "review_ended"
+    title = "The review has ended"

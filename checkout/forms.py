@@ -94,5 +94,20 @@ class ConsentForm(forms.Form):
         return [f"{name}_invalid" for name in self.errors]
 
 
+class WalletLoginForm(forms.Form):
+    """A payer proves himself to see his wallet."""
+
+    payer_no = forms.CharField(max_length=64)
+    payment_password = forms.CharField(max_length=128, strip=False)
+
+    def clean_payer_no(self) -> str:
+        """Take the number however it was typed or pasted: in groups, in capitals."""
+        return _tidy_number(self.cleaned_data["payer_no"])
+
+    def refused_fields(self) -> list[str]:
+        """Name what the payer has to correct, in the words of the presenter."""
+        return [f"{name}_invalid" for name in self.errors]
+
+
 def _tidy_number(value: str) -> str:
     return "".join(value.split()).lower()

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop, pgettext
 
 from acquiring.contracts import CashierOrder, CloseReason, Method, OrderStatus, OrderView
 from checkout.contracts import UNTOLD_REFUSALS, MethodOffer, PayAction
+from checkout.risk_words import risk_words
 from paymentplatform.kernel.money import format_amount
 
 POLL_STEPS_MS: Final = ((15, 2_000), (45, 5_000))
@@ -368,6 +369,7 @@ def present_refusal(
         "method_unavailable": _(
             "This way to pay is not available for the order. Please choose another one."
         ),
+        **risk_words(),
     }
     errors = dict(by_field[reason] for reason in reasons if reason in by_field)
     notices = [by_form.get(reason) for reason in reasons if reason not in by_field]

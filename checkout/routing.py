@@ -29,6 +29,7 @@ _RATE_STEP: Final = 10_000
 UNFIT: Final[dict[str, str]] = {
     "method_not_supported": "The channel does not take the method.",
     "option_not_supported": "The channel does not know the bank or wallet that was chosen.",
+    "cannot_challenge": "Risk asks for 3-D Secure, and the channel cannot be told to do so.",
     "not_the_cards_channel": "The saved card belongs to another channel.",
     "in_maintenance": "A maintenance window is on.",
     "breaker_open": "Its circuit breaker is open: it gave no usable answers lately.",
@@ -52,6 +53,7 @@ class RouteFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that a choice may look at. ``amount`` is what the channel is to collect, in minor units.
 
     ``card_channel`` is the channel that a saved card belongs to; ``card_bin`` its first digits, if known.
+    ``must_challenge``: the channel must be one that can be told to ask for 3-D Secure.
     """
 
     merchant_no: str
@@ -65,6 +67,7 @@ class RouteFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     wallet_code: str | None = None
     card_bin: str | None = None
     card_channel: str | None = None
+    must_challenge: bool = False
 
 
 class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -157,21 +160,17 @@ def _is_in(value: str | None, wanted: tuple[str, ...] | None) -> bool:
 
 def _find_unfit(row: ChannelFacts, facts: RouteFacts, use: RouteUse) -> str | None:
     chosen = facts.bank_code or facts.wallet_code
-    if not row.takes_method:
-        return "method_not_supported"
-    if chosen is not None and chosen not in row.options:
-        return "option_not_supported"
-    if facts.card_channel is not None and row.code != facts.card_channel:
-        return "not_the_cards_channel"
-    if use.only and row.code not in {share.channel for share in use.channels}:
-        return "not_in_rule"
-    if row.in_maintenance:
-        return "in_maintenance"
-    if row.breaker == BreakerState.OPEN:
-        return "breaker_open"
-    if row.is_over_limit:
-        return "over_exposure_limit"
-    return None
+    reasons = (
+        ("method_not_supported", not row.takes_method),
+        ("option_not_supported", chosen is not None and chosen not in row.options),
+        ("not_the_cards_channel", facts.card_channel not in {None, row.code}),
+        ("cannot_challenge", facts.must_challenge and not row.can_challenge),
+        ("not_in_rule", use.only and row.code not in {share.channel for share in use.channels}),
+        ("in_maintenance", row.in_maintenance),
+        ("breaker_open", row.breaker == BreakerState.OPEN),
+        ("over_exposure_limit", row.is_over_limit),
+    )
+    return next((reason for reason, holds in reasons if holds), None)
 
 
 def _order_channels(

@@ -1,4 +1,4 @@
-"""The state machine of checkout, declared once (docs/architecture.md shows it drawn). Pure."""
+"""The state machines of checkout, declared once (docs/architecture.md shows them drawn). Pure."""
 
 from paymentplatform.kernel.statemachine import Machine
 
@@ -29,4 +29,28 @@ AGREEMENT_REQUEST = Machine(
     ),
 )
 
-MACHINES = (AGREEMENT_REQUEST,)
+RISK_REVIEW = Machine(
+    name="risk_review",
+    table="checkout_risk_review",
+    key="review_no",
+    initial="PENDING",
+    moves=(
+        ("PENDING", "APPROVED"),
+        ("PENDING", "REJECTED"),
+        ("PENDING", "EXPIRED"),  # the order's time was over
+    ),
+    frozen=(
+        "review_no",
+        "order_no",
+        "merchant_no",
+        "wish_digest",
+        "amount",
+        "currency",
+        "method",
+        "rule_no",
+        "expires_at",
+        "created_at",
+    ),
+)
+
+MACHINES = (AGREEMENT_REQUEST, RISK_REVIEW)

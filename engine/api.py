@@ -3,6 +3,7 @@
 from engine.channels.base import PaymentOption
 from engine.channels.registry import list_channel_codes, list_payment_options
 from engine.contracts import (
+    DEMANDS_CHALLENGE,
     CardTokenInvalid,
     Cause,
     InsufficientMerchantBalance,
@@ -69,6 +70,7 @@ from engine.services.statements import StatementFile, get_counting_statement, im
 from engine.services.submission import submit_payment
 
 __all__ = [
+    "DEMANDS_CHALLENGE",
     "INVARIANTS",
     "CardTokenInvalid",
     "Cause",

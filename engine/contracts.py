@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from engine.channels.base import Capability, Outcome
 from engine.exchange import ExchangePlan, InternalAsset
@@ -68,6 +69,10 @@ class Cause(StrEnum):
     POLICY = "policy"
     STATEMENT = "statement"
     OPERATOR = "operator"
+
+
+DEMANDS_CHALLENGE: Final = {"challenge": "required"}
+"""Option of a payment whose channel must ask for 3-D Secure; its candidates all have Capability.CHALLENGE."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def list_channel_facts(*, method: Capability, currency: str | None) -> tuple[Cha
                 code=channel.code,
                 takes_method=method in channel.capabilities,
                 options=tuple(option.code for option in channel.payment_options.get(method, ())),
+                can_challenge=Capability.CHALLENGE in channel.capabilities,
                 is_over_limit=exposure.is_over_limit(channel_code=channel.code, currency=currency),
                 in_maintenance=health.is_in_maintenance(channel.code, method),
                 breaker=health.breaker_of(channel.code, method),

@@ -19,14 +19,15 @@ class ChannelFacts:
     """One channel as routing sees it for one method and currency, at most some seconds old.
 
     ``options`` are the codes of the banks or wallets that it knows inside the method (none: nothing to choose).
-    ``success_ppm`` is the share of payments that succeeded among those that ended lately, in millionths; None while
-    ``sample``, their number, is too small to say.
+    ``can_challenge``: it can be told to ask for 3-D Secure. ``success_ppm`` is the share of payments that succeeded
+    among those that ended lately, in millionths; None while ``sample``, their number, is too small to say.
     """
 
     code: str
     takes_method: bool
     options: tuple[str, ...] = ()
     is_over_limit: bool = False
+    can_challenge: bool = False
     in_maintenance: bool = False
     breaker: BreakerState = BreakerState.CLOSED
     success_ppm: int | None = None

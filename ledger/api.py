@@ -15,6 +15,7 @@ from ledger.chart import (
     suspense,
 )
 from ledger.invariants import INVARIANTS
+from ledger.movements import AccountMovement, MovementKey, list_movements
 from ledger.owner_books import (
     list_owner_balances,
     list_owner_movements,
@@ -70,8 +71,10 @@ from ledger.settlement_rules import (
 
 __all__ = [
     "INVARIANTS",
+    "AccountMovement",
     "BalanceLeg",
     "ChannelLeg",
+    "MovementKey",
     "build_account_code",
     "build_channel_cost_corrected",
     "build_channel_long_credited",
@@ -107,6 +110,7 @@ __all__ = [
     "get_trial_balance",
     "list_account_owners",
     "list_balances",
+    "list_movements",
     "list_owner_balances",
     "list_owner_movements",
     "list_statement_entries",

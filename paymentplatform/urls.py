@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ("channels/", "engine.urls"),
         ("cashier/", "checkout.urls"),
         ("agreements/", "checkout.agreement_urls"),
+        ("wallet/", "checkout.wallet_urls"),
         ("demo/", "paymentplatform.demo.urls"),
     )
     if (module != "paymentplatform.demo.urls" or "paymentplatform.demo" in settings.INSTALLED_APPS)

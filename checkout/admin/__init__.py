@@ -1,8 +1,14 @@
-"""Operators' pages of checkout: payers, what they let merchants take, the catalogue of methods, routing."""
+"""Operators' pages of checkout: payers, what they let merchants take, the catalogue of methods, risk, routing."""
 
 from checkout.admin.agreements import AgreementRequestAdmin, PayerAgreementAdmin
 from checkout.admin.catalogue import PaymentMethodAdmin
 from checkout.admin.payers import PayerWalletAdmin
+from checkout.admin.risk import (
+    RiskDecisionAdmin,
+    RiskListEntryAdmin,
+    RiskReviewAdmin,
+    RiskRuleAdmin,
+)
 from checkout.admin.routing import RouteBookVersionAdmin, build_order_tables
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import extend_page
@@ -14,5 +20,9 @@ __all__ = [
     "PayerAgreementAdmin",
     "PayerWalletAdmin",
     "PaymentMethodAdmin",
+    "RiskDecisionAdmin",
+    "RiskListEntryAdmin",
+    "RiskReviewAdmin",
+    "RiskRuleAdmin",
     "RouteBookVersionAdmin",
 ]

@@ -1,5 +1,5 @@
 """Tables of checkout: payers' wallets, agreements asked for and in force, what payments use of
-them; the catalogue of methods, and routing."""
+them; the catalogue of methods, risk, and routing."""
 
 from checkout.models.agreement import AgreementUse, PayerAgreement
 from checkout.models.catalogue import (
@@ -9,8 +9,9 @@ from checkout.models.catalogue import (
     PaymentMethod,
 )
 from checkout.models.consent import AgreementRequest, Transition
+from checkout.models.risk import RiskDecision, RiskListEntry, RiskReview, RiskRule, RiskVersion
 from checkout.models.routing import RouteBookVersion, RouteDecision
-from checkout.models.wallet import PayerWallet
+from checkout.models.wallet import PayerWallet, WalletSession
 
 __all__ = [
     "AgreementRequest",
@@ -21,7 +22,13 @@ __all__ = [
     "PayerAgreement",
     "PayerWallet",
     "PaymentMethod",
+    "RiskDecision",
+    "RiskListEntry",
+    "RiskReview",
+    "RiskRule",
+    "RiskVersion",
     "RouteBookVersion",
     "RouteDecision",
     "Transition",
+    "WalletSession",
 ]

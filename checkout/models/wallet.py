@@ -30,3 +30,25 @@ class PayerWallet(models.Model):
 
     def __str__(self) -> str:
         return f"{self.display_name} ({self.payer_no})"
+
+
+class WalletSession(models.Model):
+    """A payer logged in to his wallet: what the browser's cookie is good for, kept as its SHA-256.
+
+    Deleted when he logs out, and by the sweep once it is over.
+    """
+
+    database_access = grants.FULL
+
+    token_hash = models.CharField(max_length=64, primary_key=True)
+    payer_no = models.TextField()
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "checkout_wallet_session"
+        indexes = [models.Index(fields=["expires_at"], name="checkout_wallet_session_over")]
+        triggers = [freeze_columns("token_hash", "payer_no", "created_at", "expires_at")]
+
+    def __str__(self) -> str:
+        return f"{self.payer_no} until {self.expires_at}"

@@ -7,6 +7,7 @@ are written ahead, with the payer's balance held for its part if there is one, t
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,7 +24,8 @@ from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResu
 from checkout.services.balance_payments import BalancePayment, pay_from_balance
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
-from checkout.services.payable import Agreement, read_payable, refuse_unpayable
+from checkout.services.payable import Agreement, Payable, read_payable, refuse_unpayable
+from checkout.services.risk import Judgement, judge_wish
 from checkout.services.routing import plan_route, refuse_unroutable
 from checkout.services.spending import release_failed_spending
 from checkout.services.wallets import verify_payment_password
@@ -50,10 +52,12 @@ def pay_order(command: PayCommand) -> PayResult:
     """Accept and carry out one payment as far as it goes now (forbid: may call a channel).
 
     Raises NotFound, OrderAlreadyPaid, OrderClosed, OrderClosing, OrderFailed, PaymentInProgress,
-    MethodUnavailable, PayerTokenInvalid, InvalidRequest. Too little money is a FAILED payment, not an error.
+    MethodUnavailable, PayerTokenInvalid, InvalidRequest, and what ``judge_wish`` raises. Too little money is a FAILED
+    payment, not an error.
     """
+    judged: Judgement | None = None
     for rounds_left in reversed(range(_ROUNDS)):
-        order, agreement = _read(command)
+        order, agreement, risk_version = _read(command)
         refuse_odd_wish(command, order)
         refuse_unpayable(order)
         digest = _digest_options(command)
@@ -65,15 +69,28 @@ def pay_order(command: PayCommand) -> PayResult:
                 refuse_hopeless(
                     command, order, agreement=agreement, live_payment_no=order.payment_no
                 )
+                judged = judged or judge_wish(
+                    command,
+                    order=order,
+                    agreement=agreement,
+                    rules_version=risk_version,
+                    wish_digest=digest,
+                )
                 _clear_the_way(order.payment_no)
             continue
         refuse_unoffered(command, order)
+        judged = judged or judge_wish(
+            command,
+            order=order,
+            agreement=agreement,
+            rules_version=risk_version,
+            wish_digest=digest,
+        )
+        wish = _AcceptedWish(command, order, judged, digest)
         try:
             if not command.takes_balance:
-                return _pay_through_channel(command, order, digest)
-            return _pay_with_balance(
-                command, order, agreement, digest, may_plan_again=rounds_left > 0
-            )
+                return _pay_through_channel(wish)
+            return _pay_with_balance(wish, agreement, may_plan_again=rounds_left > 0)
         except (PaymentInProgress, engine.PlanOutdated):
             continue
     raise PaymentInProgress
@@ -89,6 +106,7 @@ def pay_from_cashier(
     payment_password: str | None,
     terminal: str,
     use_balance: bool = False,
+    payer_ip: str | None = None,
 ) -> PayResult:
     """Pay from our own pages (forbid). Whoever takes from a balance gives the payer's number and payment password.
 
@@ -110,13 +128,14 @@ def pay_from_cashier(
             payer_no=payer_no if use_balance or method == Method.BALANCE else None,
             use_balance=use_balance,
             terminal=terminal,
+            payer_ip=payer_ip,
         )
     except (ValueError, msgspec.ValidationError):
         raise InvalidRequest("Choose one of the methods offered.") from None
     if command.options.payer_token is not None:
         raise PermissionRefused("A payer token is for the merchant API only.")
     if command.takes_balance:
-        refuse_unpayable(_read(command)[0])
+        refuse_unpayable(_read(command).order)
         verify_payment_password(payer_no=payer_no or "", password=payment_password or "")
         with context.acting(as_actor=f"payer:{payer_no}"):
             return pay_order(command)
@@ -124,7 +143,17 @@ def pay_from_cashier(
         return pay_order(command)
 
 
-def _read(command: PayCommand) -> tuple[PayableOrder, Agreement | None]:
+@dataclass(frozen=True, slots=True)
+class _AcceptedWish:
+    """A wish that passed every check: what is wished, for which order, the decision, and the wish's digest."""
+
+    command: PayCommand
+    order: PayableOrder
+    judged: Judgement
+    digest: str
+
+
+def _read(command: PayCommand) -> Payable:
     return read_payable(
         order_no=command.order_no,
         key_id=command.key_id,
@@ -143,14 +172,10 @@ def _clear_the_way(payment_no: str) -> None:
 
 
 def _pay_with_balance(
-    command: PayCommand,
-    order: PayableOrder,
-    agreement: Agreement | None,
-    digest: str,
-    *,
-    may_plan_again: bool,
+    wish: _AcceptedWish, agreement: Agreement | None, *, may_plan_again: bool
 ) -> PayResult:
     """Plan which of the payer's assets pay: the balance alone, it and the method, or the method alone."""
+    command, order = wish.command, wish.order
     agreement, payer_no = name_payer(command, agreement)
     is_exact = command.is_exact
     spendable = command.find_wanted(order)
@@ -172,17 +197,14 @@ def _pay_with_balance(
     )
     agreement_no = agreement.agreement_no if agreement is not None else None
     if plan.external is None:
-        return _pay_from_balance(command, order, plan, agreement_no, digest)
-    return _pay_through_channel(command, order, digest, plan=plan, agreement_no=agreement_no)
+        return _pay_from_balance(wish, plan, agreement_no)
+    return _pay_through_channel(wish, plan=plan, agreement_no=agreement_no)
 
 
 def _pay_from_balance(
-    command: PayCommand,
-    order: PayableOrder,
-    plan: engine.ExchangePlan,
-    agreement_no: str | None,
-    digest: str,
+    wish: _AcceptedWish, plan: engine.ExchangePlan, agreement_no: str | None
 ) -> PayResult:
+    order = wish.order
     payment_no, detail_no, journal_no, event_id, delivery_no = numbers.new_numbers(
         numbers.PAYMENT, numbers.DETAIL, numbers.JOURNAL, numbers.EVENT, numbers.DELIVERY
     )
@@ -199,10 +221,11 @@ def _pay_from_balance(
         amount=order.amount,
         currency=order.currency,
         fee_amount=acquiring.calculate_fee(order=order, method=Method.BALANCE),
-        options_digest=digest,
-        cause=agreement_no or command.cause,  # so that operators find what an agreement paid
+        options_digest=wish.digest,
+        cause=agreement_no or wish.command.cause,  # so that operators find what an agreement paid
         actor=context.actor.get(),
         request_id=context.request_id.get(),
+        decision=wish.judged.build_row(),
     )
     try:
         status = pay_from_balance(payment)
@@ -226,15 +249,16 @@ def _pay_from_balance(
 
 
 def _pay_through_channel(
-    command: PayCommand,
-    order: PayableOrder,
-    digest: str,
+    wish: _AcceptedWish,
     *,
     plan: engine.ExchangePlan | None = None,
     agreement_no: str | None = None,
 ) -> PayResult:
+    command, order = wish.command, wish.order
     payment_no = numbers.new_number(numbers.PAYMENT)
     options = command.channel_options
+    if wish.judged.demands_challenge:
+        options |= engine.DEMANDS_CHALLENGE
     collected = order.amount if plan is None or plan.external is None else plan.external.amount
     if plan is not None:
         refuse_unfit(command, order, method=command.method, amount=collected)
@@ -257,7 +281,7 @@ def _pay_through_channel(
             amount=order.amount,
             currency=order.currency,
             fee_amount=acquiring.calculate_fee(order=order, method=command.method),
-            options_digest=digest,
+            options_digest=wish.digest,
             candidates=route.candidates,
             subject=order.subject,
             expires_at=order.expires_at,
@@ -271,6 +295,7 @@ def _pay_through_channel(
         ),
         cause=command.cause,
         agreement_no=agreement_no,
+        judged=wish.judged,
         route=route,
     )
     failpoint("payment_accepted", order.order_no)

@@ -27,7 +27,7 @@ from checkout.services.agreement_moves import (
 )
 from checkout.services.wallets import TOKEN_PREFIX
 from checkout.states import AGREEMENT_REQUEST
-from paymentplatform.kernel import metrics, numbers, transactions
+from paymentplatform.kernel import context, metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound
 from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
@@ -133,6 +133,19 @@ def revoke_agreement(*, agreement_no: str) -> None:
     if row.status in AGREEMENT_REQUEST.terminal:
         raise AgreementEnded("The agreement has ended already.")
     end_agreement(row=row, cause="operator", now=database_now())
+
+
+@transactions.start
+def revoke_as_payer(*, agreement_no: str, payer_no: str) -> None:
+    """End a consent that this payer gave, at once; again changes nothing (start).
+
+    Raises NotFound, also for another payer's.
+    """
+    row = _lock(agreement_no)
+    if row.payer_no != payer_no:
+        raise NotFound
+    with context.acting(as_actor=f"payer:{payer_no}"):
+        end_agreement(row=row, cause="payer", now=database_now())
 
 
 @transactions.start

@@ -12,6 +12,7 @@ from typing import Final
 
 from django.conf import settings
 
+from checkout.services.risk import DecisionRow
 from paymentplatform.kernel.combining import Combiner, GroupFailed
 from paymentplatform.kernel.errors import Unavailable
 from paymentplatform.kernel.hotsql import HotStatement, RolledBack, encode_array
@@ -25,7 +26,10 @@ PATIENCE_MS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class BalancePayment:
-    """What ``checkout_pay_from_balances`` is told of one payment, in its order. Amounts in minor units."""
+    """What ``checkout_pay_from_balances`` is told of one payment, in its order. Amounts in minor units.
+
+    ``decision`` is the risk decision that let it through, kept in the same statement.
+    """
 
     order_no: str
     merchant_no: str
@@ -43,13 +47,22 @@ class BalancePayment:
     cause: str
     actor: str
     request_id: str
+    decision: DecisionRow
 
 
-_COLUMNS: Final = tuple(field.name for field in fields(BalancePayment))
+_COLUMNS: Final = tuple(field.name for field in fields(BalancePayment) if field.name != "decision")
 _NUMBERS: Final = frozenset({"amount", "fee_amount"})
 _PAY: Final = HotStatement(
     name="pay_from_balances",
-    sql="SELECT unnest(checkout_pay_from_balances({}, $17::text, $18::text, $19::integer))".format(
+    sql="""
+    WITH judged AS (
+        INSERT INTO checkout_risk_decision (order_no, payment_no, outcome, reason, facts, fired, rules_version)
+        SELECT i.order_no, i.payment_no, i.outcome, i.reason, i.facts::jsonb, i.fired::jsonb, i.rules_version
+        FROM unnest($1::text[], $3::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[])
+            AS i (order_no, payment_no, outcome, reason, facts, fired, rules_version)
+    )
+    SELECT unnest(checkout_pay_from_balances({}, $17::text, $18::text, $19::integer))
+    """.format(  # noqa: S608 - places and our own types, no input
         ", ".join(
             f"${at}::{'bigint' if name in _NUMBERS else 'text'}[]"
             for at, name in enumerate(_COLUMNS, start=1)
@@ -87,8 +100,15 @@ def _pay_together(
     # By payer, so that two processes lock the same payers in the same order.
     order = sorted(range(len(payments)), key=lambda at: payments[at].payer_no)
     columns = (encode_array([getattr(payments[at], name) for at in order]) for name in _COLUMNS)
+    decisions = zip(*(payments[at].decision for at in order), strict=True)
     rows = _PAY.execute(
-        [*columns, settings.BUSINESS_TIME_ZONE, settings.BASE_URL, patience_ms],
+        [
+            *columns,
+            settings.BUSINESS_TIME_ZONE,
+            settings.BASE_URL,
+            patience_ms,
+            *(encode_array(column) for column in decisions),
+        ],
         on=_connection.get() if len(payments) > 1 else None,  # groups come one after the other
     )
     ends = [""] * len(payments)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from acquiring import api as acquiring
 from acquiring.contracts import PayerTokenInvalid
+from checkout.services.risk import Judgement, record_judgement
 from checkout.services.routing import Route, record_route
 from checkout.services.spending import (
     get_room_today,
@@ -50,16 +51,22 @@ def find_spendable(
 
 @transactions.start
 def accept_payment(
-    *, new: engine.NewPayment, cause: str, agreement_no: str | None, route: Route
+    *,
+    new: engine.NewPayment,
+    cause: str,
+    agreement_no: str | None,
+    judged: Judgement,
+    route: Route,
 ) -> engine.PaymentStatus:
     """Count the balance part under the agreement, if there is one, then accept the payment: T2 (start).
 
-    The route's decision is kept with it.
+    The risk decision that let it through and the route's are kept with it.
 
     Locks: agreement, order, payment, details, attempt, ledger. Returns PAYING; or FAILED when the payer has less than
     an exact plan takes. Raises PayerTokenInvalid when the agreement does not allow an exact plan, PlanOutdated when the
     assets of another plan have changed, and what ``acquiring.start_payment`` raises; then nothing was written.
     """
+    record_judgement(judged, order_no=new.order_no, payment_no=new.payment_no)
     plan = new.plan
     if agreement_no is None or plan is None or plan.payer_no is None:
         return _start(new, cause, route)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,8 @@ _READ: Final = HotStatement(
     sql="""
     SELECT order_no, merchant_no, status, closing, expired, amount, currency, subject, metadata::text,
         allowed_methods::text, payment_no, return_url, platform_rfc3339(expires_at), fee_rate_ppm, fee_terms,
-        cashier_token, payee, payer_ref, agreement_no, payer_no, max_per_payment
+        cashier_token, payee, payer_ref, (SELECT version FROM checkout_risk_version WHERE id = 1),
+        agreement_no, payer_no, max_per_payment
     FROM checkout_read_payable($1::text, $2::text, $3::text, $4::text)
     """,
 )
@@ -40,10 +41,18 @@ class Agreement:
     max_per_payment: int
 
 
+class Payable(NamedTuple):
+    """What acceptance has read: the order, the agreement when a good token came, the version of the risk rules."""
+
+    order: PayableOrder
+    agreement: Agreement | None
+    risk_version: int
+
+
 def read_payable(
     *, order_no: str, key_id: str | None, merchant_no: str | None, payer_token: str | None
-) -> tuple[PayableOrder, Agreement | None]:
-    """Return the order and, when a good token came with it, the agreement: one round trip.
+) -> Payable:
+    """Return the order and what must be known beside it: one round trip.
 
     Exactly one of ``key_id`` and ``merchant_no`` says who asks. Raises NotFound, and Unauthenticated for a key that
     is no longer good.
@@ -74,10 +83,11 @@ def read_payable(
         PayableOrder,
         strict=False,
     )
-    agreement_no, payer_no, limit = texts[len(names) :]
-    if agreement_no is None or payer_no is None or limit is None:
-        return order, None
-    return order, Agreement(agreement_no, payer_no, int(limit))
+    version, agreement_no, payer_no, limit = texts[len(names) :]
+    agreement = None
+    if agreement_no is not None and payer_no is not None and limit is not None:
+        agreement = Agreement(agreement_no, payer_no, int(limit))
+    return Payable(order, agreement, int(version or 0))
 
 
 def refuse_unpayable(order: PayableOrder) -> None:

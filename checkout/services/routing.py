@@ -61,6 +61,7 @@ def plan_route(
         card_channel=engine.find_card_channel(
             card_token=given.get("card_token"), merchant_no=merchant_no
         ),
+        must_challenge=engine.DEMANDS_CHALLENGE.items() <= given.items(),
     )
     return Route(facts, standing.version, choose_route(facts, standing.book))
 

@@ -27,6 +27,7 @@ class PayCommand:
 
     ``payer_no`` names a payer who has proved himself on our pages. ``use_balance`` takes what the payer's balance may
     give and the rest by ``method``; ``balance_amount`` takes exactly so many minor units from it.
+    ``payer_ip`` is where the payer's browser is; a merchant's server is not the payer.
     """
 
     order_no: str
@@ -39,6 +40,7 @@ class PayCommand:
     use_balance: bool = False
     balance_amount: int | None = None
     terminal: str = "WEB"
+    payer_ip: str | None = None
 
     @property
     def takes_balance(self) -> bool:

@@ -21,7 +21,7 @@ from acquiring.contracts import (
     OrderFailed,
     PaymentInProgress,
 )
-from checkout.contracts import MethodUnavailable, PayAction, PayResult
+from checkout.contracts import MethodUnavailable, PayAction, PayResult, RiskPending
 from checkout.devices import detect_terminal
 from checkout.forms import PayForm
 from checkout.presenters import (
@@ -55,8 +55,9 @@ from checkout.views.page import (
     see_other,
 )
 from paymentplatform.kernel.errors import DomainError, PermissionRefused
+from paymentplatform.kernel.rest import find_client_address
 
-_ANSWERABLE: Final = (MethodUnavailable, PermissionRefused)
+_ANSWERABLE: Final = (MethodUnavailable, PermissionRefused, RiskPending)
 """Refusals that the payer can answer by choosing again; a wrong password is a PermissionRefused."""
 _ENDED: Final = (OrderAlreadyPaid, OrderClosed, OrderClosing, OrderFailed)
 
@@ -94,7 +95,12 @@ def pay_order(request: HttpRequest, token: str) -> HttpResponse:
     if arguments["payment_password"] is not None:
         PASSWORDS.admit(token)
     try:
-        result = acceptance.pay_from_cashier(token=token, terminal=terminal, **arguments)
+        result = acceptance.pay_from_cashier(
+            token=token,
+            terminal=terminal,
+            payer_ip=find_client_address(request),
+            **arguments,
+        )
     except _ENDED:
         return see_other(links.choose)
     except PaymentInProgress:

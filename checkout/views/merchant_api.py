@@ -17,7 +17,15 @@ from acquiring.contracts import (
     PayerTokenInvalid,
     PaymentInProgress,
 )
-from checkout.contracts import MethodOffer, MethodUnavailable, PayOptions, PayResult
+from checkout.contracts import (
+    MethodOffer,
+    MethodUnavailable,
+    PayerConfirmationRequired,
+    PayOptions,
+    PayResult,
+    RiskPending,
+    RiskRejected,
+)
 from checkout.services.acceptance import pay_order
 from checkout.services.consult import list_methods
 from checkout.services.wishes import PayCommand
@@ -156,6 +164,9 @@ class PayOrder(HotMerchantView):
             MethodUnavailable,
             PayerTokenInvalid,
             CardTokenInvalid,
+            RiskRejected,
+            RiskPending,
+            PayerConfirmationRequired,
         ),
         tag="payments",
         path_descriptions=_ORDER_PATH,

@@ -51,7 +51,11 @@ class Outcome(StrEnum):
 
 
 class Capability(StrEnum):
-    """What a channel can do beyond ``query``: the methods it takes, and the calls it knows."""
+    """What a channel can do beyond ``query``: the methods it takes, and the calls it knows.
+
+    CHALLENGE: asked by ``options.challenge`` = ``required``, it makes the payer prove himself before a card is charged
+    (3-D Secure), whatever the card.
+    """
 
     QR_CODE = "QR_CODE"
     WALLET = "WALLET"
@@ -61,6 +65,7 @@ class Capability(StrEnum):
     REFUND = "REFUND"
     NOTIFY = "NOTIFY"
     STATEMENT = "STATEMENT"
+    CHALLENGE = "CHALLENGE"
 
 
 @dataclass(frozen=True, slots=True)

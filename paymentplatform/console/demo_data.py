@@ -31,6 +31,7 @@ def seed_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
     """
     if settings.PLATFORM_ENV == "production":
         raise PermissionRefused("Demo data are not for production.")
+    checkout.seed_velocity_rules()
     shop = _seed_merchant(previous, prefix="shop_", name="Lantern 灯笼小铺")
     merchant = _seed_merchant(previous, prefix="", name="Demo Merchant")
     payer = _seed_payer(previous, merchant_no=merchant["merchant_no"])

@@ -35,6 +35,7 @@ GOOD: Final = frozenset(
         "ACTIVE",
         "APPROVED",
         "HOLDS",
+        "ALLOW",
     }
 )
 BAD: Final = frozenset(
@@ -48,6 +49,9 @@ BAD: Final = frozenset(
         "DISABLED",
         "OVERDUE",
         "BROKEN",
+        "BLOCK",
+        "REJECTED",
+        "UNCOUNTED",
     }
 )
 WAITING: Final = frozenset(
@@ -62,6 +66,9 @@ WAITING: Final = frozenset(
         "PROPOSED",
         "REFUNDING",
         "PROCESSING",
+        "REVIEW",
+        "CONFIRM",
+        "CHALLENGE",
     }
 )
 

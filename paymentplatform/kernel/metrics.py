@@ -53,3 +53,7 @@ CONFIG_CACHE_LOOKUPS: Final = Counter(
     "Questions to the caches of configuration, answered from memory or not",
     ("cache", "result"),
 )
+RISK_DECISIONS: Final = Counter("platform_risk_decisions", "Wishes to pay judged", ("outcome",))
+RISK_UNCOUNTED: Final = Counter(
+    "platform_risk_uncounted", "Velocity counters that could not be read in time"
+)

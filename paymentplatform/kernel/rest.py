@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import msgspec
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.views import APIView
 
@@ -116,3 +117,12 @@ def path_number(value: str, prefix: str) -> str:
     if not numbers.is_number(value, prefix):
         raise NotFound
     return value
+
+
+def find_client_address(request: HttpRequest) -> str:
+    """Return who is on the other side, past the proxies that we trust to say so; empty when that is not known."""
+    proxies = settings.AXES_IPWARE_PROXY_COUNT
+    if proxies:
+        named = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        return named[-proxies].strip()[:64] if len(named) >= proxies else ""
+    return str(request.META.get("REMOTE_ADDR", ""))

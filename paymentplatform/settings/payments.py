@@ -116,3 +116,13 @@ DEMO_SHOP_SECRET_KEY = env.str("DEMO_SHOP_SECRET_KEY", default="")
 DEMO_SHOP_WEBHOOK_SECRET = env.str("DEMO_SHOP_WEBHOOK_SECRET", default="")
 DEMO_SHOP_FILE = env.str("DEMO_SHOP_FILE", default=str(PROJECT_DIR / ".run" / "demo.json"))
 """Where the demo shop finds its keys: the first two, or the file that ``run.py`` writes after seeding."""
+
+RISK_COUNT_TIMEOUT_S = env.float("RISK_COUNT_TIMEOUT_S", default=0.1)
+"""A payment waits no longer than this for its velocity counters in Redis."""
+
+RISK_ALLOW_UNCOUNTED_UP_TO = {
+    currency: int(amount)
+    for currency, amount in env.dict("RISK_ALLOW_UNCOUNTED_UP_TO", default={"CNY": "20000"}).items()
+}
+"""Minor units by currency: while velocity counters cannot be read, enforced velocity rules let payments up to this
+amount through and refuse larger ones; 0 for a currency that is not named."""

@@ -58,6 +58,8 @@ SESSION_COOKIE_SECURE = in_production
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
+WALLET_COOKIE_NAME = f"{COOKIE_PREFIX}wallet"
+"""Of payers in their wallet; nothing to do with operators' sessions."""
 CSRF_FAILURE_VIEW = "paymentplatform.exception_handler.handle_csrf_failure"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = in_production

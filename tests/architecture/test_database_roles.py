@@ -16,7 +16,11 @@ from tests.environment import application_role
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 _MONEY_APPS = {"acquiring", "engine", "ledger", "checkout"}
-_BOOKKEEPING = {"acquiring_idempotency_key", "acquiring_used_nonce"}
+_BOOKKEEPING = {
+    "acquiring_idempotency_key",
+    "acquiring_used_nonce",
+    "checkout_wallet_session",
+}
 """Tables beside the money: their rows end by time, and nothing is owed to anybody because of them."""
 
 every_model = pytest.mark.parametrize("model", our_models(), ids=lambda model: model._meta.label)

@@ -30,6 +30,7 @@ GUARDED_OTHERWISE = {
     "metrics": "loopback or a scraper's token",
     "cashier/": "the order's unguessable token",
     "agreements/": "the agreement's unguessable token",
+    "wallet/": "the payer's session",
     "channels/": "the institution's signature",
     "demo/": "the demo shop: not installed in production",
 }
@@ -135,6 +136,16 @@ def test_payers_pages_know_no_page_without_its_token(stranger: Client, route: st
     assert answer.status_code in {303, 403, 404, 405}
     if answer.status_code == 303:
         assert stranger.get(answer["Location"]).status_code == 404
+
+
+@pytest.mark.parametrize("route", below("wallet/"))
+def test_a_wallet_opens_to_nobody_without_a_session(stranger: Client, route: str):
+    answers = [stranger.get(address_of(route)), stranger.post(address_of(route))]
+    for answer in answers:
+        if answer.status_code == 303:
+            assert answer["Location"] == "/wallet/login"
+        else:
+            assert answer.status_code in {403, 405} or route == "wallet/login"
 
 
 @pytest.mark.parametrize("route", below("channels/"))

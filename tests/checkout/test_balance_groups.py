@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
@@ -17,15 +18,18 @@ from checkout.models import PayerAgreement
 from checkout.services import balance_payments
 from checkout.services.agreements import revoke_agreement
 from checkout.services.balance_payments import BalancePayment, pay_from_balance
+from checkout.services.risk import DecisionRow
 from checkout.services.wallets import hash_token
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.combining import GroupFailed
 from paymentplatform.kernel.errors import Unavailable
 from tests.barrier import run_together
+from tests.checkout.test_risk_deciding import FACTS
 from tests.makers import make_payer, make_payer_token, top_up
 from tests.trading import Trade, balance_of, make_identity, make_trade, rows
 from tests.waiting import wait_until
 
+ODD_FACTS = msgspec.structs.replace(FACTS, card='"}\\{,')
 NOTIFY_URL = "https://shop.example/notify"
 
 
@@ -84,6 +88,7 @@ def prepare(wish: Wish) -> tuple[Trade, BalancePayment]:
         cause=agreement_no or "api",
         actor=f"merchant:{merchant.merchant_no}",
         request_id="req_" + "0" * 22,
+        decision=DecisionRow("ALLOW", "", msgspec.json.encode(ODD_FACTS).decode(), "[]", 1),
     )
 
 
@@ -100,6 +105,7 @@ def written(trade: Trade, payment: BalancePayment) -> list[Any]:
         "ledger_journal": "event_id = %(payment)s",
         "ledger_posting": "journal_no = %(journal)s",
         "checkout_payer_agreement": "agreement_no = %(agreement)s",
+        "checkout_risk_decision": "payment_no = %(payment)s",
         "ledger_payer_balance": "account_id = (SELECT id FROM ledger_account WHERE code = %(payer)s)",
     }
     values = {

@@ -437,7 +437,8 @@ def test_pay_passes_on_what_belongs_to_the_method_and_nothing_else(
 ) -> None:
     response = browser.post(f"{HERE}/pay", sent)
     assert (response.status_code, response["Location"]) == (303, WAIT)
-    assert standin.paid == [{"token": TOKEN, "terminal": "WEB", **given}]
+    where = {"token": TOKEN, "terminal": "WEB", "payer_ip": "127.0.0.1"}
+    assert standin.paid == [where | given]
     chosen = re.search(r'value="(\w+)" checked', text_of(browser.get(HERE)))
     assert chosen is not None
     assert chosen[1] == sent["method"], "the browser remembers the method"

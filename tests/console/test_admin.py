@@ -34,8 +34,13 @@ from checkout.models import (
     PayerAgreement,
     PayerWallet,
     PaymentMethod,
+    RiskDecision,
+    RiskListEntry,
+    RiskReview,
+    RiskRule,
     RouteBookVersion,
 )
+from checkout.services.risk_rules import create_rule, list_subject
 from checkout.services.wallets import verify_payment_password
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.channels.registry import get_channel
@@ -138,6 +143,7 @@ def book(unit_database: str) -> dict[Any, Any]:
             reason="x",
             made_by="x",
         ),
+        **risk_rows(paid.order, paid.merchant["merchant_no"]),
         Account: account.pk,
         Journal: journal.journal_no,
         Hold: hold,
@@ -159,6 +165,30 @@ def book(unit_database: str) -> dict[Any, Any]:
             brand="VISA",
             last4="4242",
         ).card_no,
+    }
+
+
+def risk_rows(order_no: str, merchant_no: str) -> dict[Any, Any]:
+    """A rule in shadow, an entry of a list that no rule names, the order's decision and a review that waits."""
+    rule = create_rule(
+        name="seen", action="REVIEW", mode="SHADOW", conditions='{"merchants": ["mch_nobody"]}'
+    )
+    review = RiskReview.objects.create(
+        review_no=numbers.new_number(numbers.RISK_REVIEW),
+        order_no=order_no,
+        merchant_no=merchant_no,
+        wish_digest=numbers.new_number("dig"),
+        amount=5,
+        currency="CNY",
+        method="BALANCE",
+        rule_no=rule,
+        expires_at=database_now() + timedelta(hours=1),
+    )
+    return {
+        RiskRule: rule,
+        RiskListEntry: list_subject(list_name="seen", subject="MERCHANT", value=merchant_no),
+        RiskDecision: RiskDecision.objects.get(order_no=order_no).pk,
+        RiskReview: review.pk,
     }
 
 
@@ -244,7 +274,9 @@ class TestEveryPage:
 
     @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
     def test_a_search_finds_it_by_its_number(self, client, book, model):
-        by_another_name = {Account: "code", AuditLog: "object_no"}.get(model, "pk")
+        by_another_name = {Account: "code", AuditLog: "object_no", RiskDecision: "order_no"}.get(
+            model, "pk"
+        )
         term = getattr(model.objects.get(pk=book[model]), by_another_name)
         for typed in (f" {term} ", str(term).upper(), f"{str(term)[:9]}\u3000{str(term)[9:]}"):
             if model in {Account, ChannelCallback} and typed != f" {term} ":

@@ -75,6 +75,7 @@ class SandboxChannel:
             Capability.REFUND,
             Capability.NOTIFY,
             Capability.STATEMENT,
+            Capability.CHALLENGE,
         }
     )
     payment_options = PAYMENT_OPTIONS

@@ -10,11 +10,17 @@ _SMALL: Final = "with merchants and payers, not with payments"
 
 GROWTH: Final[dict[str, tuple[str, str]]] = {
     "checkout_payer_wallet": ("1 per payer", _FOR_EVER),
+    "checkout_wallet_session": ("1 per log-in of a payer", "until it is over, at most 30 minutes"),
     "checkout_payer_agreement": ("1 per consent", _FOR_EVER),
     "checkout_agreement_request": (
         "1 per agreement that a merchant asks for; its token is emptied after 10 minutes",
         _FOR_EVER,
     ),
+    "checkout_risk_version": ("1 row", _FOR_EVER),
+    "checkout_risk_rule": ("with what operators write", _FOR_EVER),
+    "checkout_risk_list_entry": ("with what operators write", _FOR_EVER),
+    "checkout_risk_decision": ("1 per wish to pay that is judged", _NO_CLEAN_UP),
+    "checkout_risk_review": ("1 per wish that waits for a person", _FOR_EVER),
     "checkout_transition": ("1 per answer to such a request, 1 per end", _FOR_EVER),
     "checkout_agreement_use": ("1 per combined payment under an agreement", _FOR_EVER),
     "checkout_payment_method": ("5", _FOR_EVER),

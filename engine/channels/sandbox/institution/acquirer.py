@@ -154,9 +154,9 @@ class Acquirer:
 
         A card is saved only for an owner, and told of only when the charge succeeds.
         """
-        needs_code = find_scenario(scenario, channel=self.channel).three_d_secure
         with self._book.write() as turn:
             charge = self._current(turn, request_no)
+            needs_code = bool(charge["challenge"]) or self._asks_for_code(scenario)
             if charge["status"] == "PENDING":
                 saved = (
                     self._cards.save(
@@ -180,6 +180,9 @@ class Acquirer:
                     ),
                 )
         return self._book_row(request_no) if needs_code else self.decide(request_no, pay=True)
+
+    def _asks_for_code(self, scenario: str) -> bool:
+        return find_scenario(scenario, channel=self.channel).three_d_secure
 
     def charge_late(self, turn: sqlite3.Connection, request_no: str) -> None:
         """Charge a request whose close was accepted: the misbehaviour of ``success_after_close``."""
@@ -259,6 +262,7 @@ class Acquirer:
             "status": "PENDING",
             "instrument": order.instrument,
             "payee": order.payee,
+            "challenge": order.challenge,
             "card_owner": order.card_owner,
             "notify_url": order.notify_url,
             "return_url": order.return_url,
@@ -331,7 +335,7 @@ class Acquirer:
 def _page_of(order: PayOrder, scenario: Scenario) -> str:
     """Return the page where the payer is expected; empty for a card that is charged from server to server."""
     if order.method == "BANK_CARD" and order.card_token:
-        return "3ds" if scenario.three_d_secure else ""
+        return "3ds" if scenario.three_d_secure or order.challenge else ""
     if order.method == "NET_BANKING" and not order.instrument:
         return "banks"
     return _PAGES[order.method]

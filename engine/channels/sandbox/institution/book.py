@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS charge (
     failure_code TEXT,
     instrument TEXT NOT NULL DEFAULT '',  -- bank code, wallet code or the last four digits of a card
     payee TEXT NOT NULL DEFAULT '',       -- whom the payer pays, as the platform names it
+    challenge TEXT NOT NULL DEFAULT '',  -- 'required': 3-D Secure whatever the card
     card_owner TEXT NOT NULL DEFAULT '',  -- whose card may be saved; empty when none may
     saved_card TEXT NOT NULL DEFAULT '',  -- what is told of the card that the payer wished to be saved
     notify_url TEXT NOT NULL,
@@ -94,7 +95,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (due_at) WHERE done_at IS NULL;
 """
 
-_ADDED_COLUMNS: Final = ("payee", "card_owner", "saved_card")
+_ADDED_COLUMNS: Final = ("payee", "challenge", "card_owner", "saved_card")
 """Columns of ``charge`` that books of an earlier version lack."""
 
 Row = sqlite3.Row

@@ -40,6 +40,7 @@ class PayOrder:
     card_token: str
     instrument: str
     scenario: str
+    challenge: str
 
     @property
     def fingerprint(self) -> str:
@@ -80,6 +81,7 @@ def read_pay(document: dict[str, Any], *, default_notify_url: str) -> PayOrder:
         card_token=options.get("card_token", ""),
         instrument=_instrument(options, method),
         scenario=_texts(document, "metadata").get("sandbox_scenario", ""),
+        challenge="required" if options.get("challenge") == "required" else "",
     )
 
 

@@ -45,6 +45,10 @@ _TYPES: Final = {
     "refund_accepted": ("REFUND", "FEE_RETURNED"),
     "refund_failed": ("REFUND_FAILED", "FEE"),
     "late_money_honoured": ("LATE_MONEY", "FEE"),
+    "payout_confirmed": ("PAYOUT", "FEE"),
+    "chargeback": ("CHARGEBACK", "FEE"),
+    "channel_short_charged": ("DIFFERENCE", "FEE"),
+    "channel_long_credited": ("DIFFERENCE", "FEE"),
 }
 """The ledger's fact: what its amount and its fee are called; another fact goes by its own name."""
 

@@ -14,6 +14,12 @@ from ledger.chart import (
     refund_in_transit,
     suspense,
 )
+from ledger.day_books import (
+    find_closed_day,
+    find_last_closed_day,
+    get_balance_at,
+    get_trial_balance,
+)
 from ledger.invariants import INVARIANTS
 from ledger.movements import AccountMovement, MovementKey, list_movements
 from ledger.owner_books import (
@@ -40,17 +46,19 @@ from ledger.selectors import (
     find_journal,
     get_balance,
     get_journal,
-    get_trial_balance,
     list_account_owners,
     list_balances,
     list_statement_entries,
 )
 from ledger.services import (
+    close_next_day,
     place_hold,
     post_journal,
+    rebuild_balances,
     release_hold,
     reverse_journal,
     roll_up_accounts,
+    seal_journals,
 )
 from ledger.settlement_rules import (
     build_channel_cost_corrected,
@@ -103,9 +111,13 @@ __all__ = [
     "channel_cost",
     "channel_receivable",
     "channel_short",
+    "close_next_day",
+    "find_closed_day",
     "find_differences",
     "find_journal",
+    "find_last_closed_day",
     "get_balance",
+    "get_balance_at",
     "get_journal",
     "get_trial_balance",
     "list_account_owners",
@@ -122,10 +134,12 @@ __all__ = [
     "place_hold",
     "platform_account",
     "post_journal",
+    "rebuild_balances",
     "refund_in_transit",
     "release_hold",
     "reverse_journal",
     "roll_up_accounts",
+    "seal_journals",
     "suspense",
     "total_owner_movements",
 ]

@@ -154,10 +154,14 @@ class TrialBalanceRow:
 
 @dataclass(frozen=True, slots=True)
 class TrialBalance:
-    """Trial balance 试算平衡 up to and including ``accounting_date`` (None: everything posted)."""
+    """Trial balance 试算平衡 up to and including ``accounting_date`` (None: everything posted).
+
+    Debits and credits are those from ``from_date`` on (None: from the beginning).
+    """
 
     accounting_date: date | None
     rows: tuple[TrialBalanceRow, ...]
+    from_date: date | None = None
 
     @property
     def is_balanced(self) -> bool:
@@ -173,6 +177,13 @@ class InsufficientBalance(Conflict):
 
     code = "insufficient_balance"
     title = "The balance is not sufficient"
+
+
+class AccountingDayClosed(Conflict):
+    """The journal would be dated on a day whose books are closed; nothing was written."""
+
+    code = "accounting_day_closed"
+    title = "The books of this day are closed"
 
 
 class HoldNotOpen(Conflict):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
 from ledger.contracts import AccountKind, BalanceView, OwnerMovement, OwnerTotal
+from ledger.day_books import find_xact_bounds
 
 CHUNK: Final = 500
 """Movements held in memory at a time."""
@@ -28,9 +29,11 @@ WITH own AS MATERIALIZED (
 ), move AS (
     SELECT p.journal_no, p.amount AS change, p.debit_account_id AS counter_id
       FROM own JOIN ledger_posting AS p ON p.credit_account_id = own.id
+       AND p.xact_id BETWEEN %s::text::xid8 AND %s::text::xid8
     UNION ALL
     SELECT p.journal_no, -p.amount, p.credit_account_id
       FROM own JOIN ledger_posting AS p ON p.debit_account_id = own.id
+       AND p.xact_id BETWEEN %s::text::xid8 AND %s::text::xid8
 ), fact AS (
     SELECT j.journal_no, j.event_type, j.event_id, j.created_at, j.currency,
            COALESCE(sum(m.change) FILTER (WHERE c.kind <> 'I10'), 0)::bigint AS amount,
@@ -77,7 +80,7 @@ def list_owner_movements(
     All chunks come out of one snapshot that the server keeps; no transaction stays open for a slow reader.
     """
     with connection.chunked_cursor() as cursor:
-        cursor.execute(_LIST, [owner, [str(kind) for kind in kinds], accounting_date])
+        cursor.execute(_LIST, _parameters(owner, kinds, accounting_date))
         while rows := cursor.fetchmany(CHUNK):
             yield [OwnerMovement(*row) for row in rows]
 
@@ -87,5 +90,12 @@ def total_owner_movements(
 ) -> list[OwnerTotal]:
     """Return the same, added up by currency and event type."""
     with connection.cursor() as cursor:
-        cursor.execute(_TOTAL, [owner, [str(kind) for kind in kinds], accounting_date])
+        cursor.execute(_TOTAL, _parameters(owner, kinds, accounting_date))
         return [OwnerTotal(*row) for row in cursor.fetchall()]
+
+
+def _parameters(owner: str, kinds: Sequence[AccountKind], accounting_date: date) -> list[Any]:
+    """Bound the search by the transactions that wrote the day, once it is closed: not the owner's whole history."""
+    first, last = find_xact_bounds(from_date=accounting_date, to_date=accounting_date)
+    bounds = [str(first), str(last)]
+    return [owner, [str(kind) for kind in kinds], *bounds, *bounds, accounting_date]

@@ -15,11 +15,10 @@ from ledger.contracts import (
     JournalView,
     PostingView,
     StatementEntry,
-    TrialBalance,
-    TrialBalanceRow,
 )
-from ledger.invariants import INVARIANTS
+from ledger.day_books import find_xact_bounds
 from ledger.models import Account, Journal, Posting
+from ledger.sealed_invariants import VERIFIED
 from paymentplatform.kernel.invariants import Difference
 from paymentplatform.kernel.transactions import one_snapshot
 
@@ -36,35 +35,15 @@ SELECT p.journal_no, p.line_no, j.event_type, j.event_id, j.accounting_date, j.c
        a.credit_sign * CASE WHEN p.credit_account_id = a.id THEN p.amount ELSE -p.amount END
   FROM ledger_account AS a
   JOIN LATERAL (SELECT * FROM ledger_posting AS c WHERE c.credit_account_id = a.id
+                   AND c.xact_id BETWEEN %s::text::xid8 AND %s::text::xid8
                 UNION ALL
-                SELECT * FROM ledger_posting AS d WHERE d.debit_account_id = a.id) AS p ON true
+                SELECT * FROM ledger_posting AS d WHERE d.debit_account_id = a.id
+                   AND d.xact_id BETWEEN %s::text::xid8 AND %s::text::xid8) AS p ON true
   JOIN ledger_journal AS j ON j.journal_no = p.journal_no
   JOIN ledger_account AS o
     ON o.id = CASE WHEN p.credit_account_id = a.id THEN p.debit_account_id ELSE p.credit_account_id END
  WHERE a.code = %s AND j.accounting_date BETWEEN %s AND %s
  ORDER BY p.journal_no, p.line_no
-"""
-
-_TRIAL_BALANCE = """
-WITH move AS (
-    SELECT p.debit_account_id AS account_id, sum(p.amount) AS debits, 0 AS credits
-      FROM ledger_posting AS p
-      JOIN ledger_journal AS j ON j.journal_no = p.journal_no
-     WHERE j.accounting_date <= COALESCE(%(day)s::date, 'infinity')
-     GROUP BY p.debit_account_id
-    UNION ALL
-    SELECT p.credit_account_id, 0, sum(p.amount)
-      FROM ledger_posting AS p
-      JOIN ledger_journal AS j ON j.journal_no = p.journal_no
-     WHERE j.accounting_date <= COALESCE(%(day)s::date, 'infinity')
-     GROUP BY p.credit_account_id
-)
-SELECT a.currency, a.kind, count(DISTINCT a.id), sum(m.debits)::bigint, sum(m.credits)::bigint,
-       (a.credit_sign * (sum(m.credits) - sum(m.debits)))::bigint
-  FROM move AS m
-  JOIN ledger_account AS a ON a.id = m.account_id
- GROUP BY a.currency, a.kind, a.credit_sign
- ORDER BY a.currency, a.kind
 """
 
 
@@ -105,31 +84,30 @@ def list_statement_entries(
     *, account_code: str, from_date: date, to_date: date
 ) -> list[StatementEntry]:
     """Return an account's movements with accounting dates in this range, both ends included, oldest first."""
-    return [StatementEntry(*row) for row in _rows(_STATEMENT, [account_code, from_date, to_date])]
+    first, last = find_xact_bounds(from_date=from_date, to_date=to_date)
+    bounds = [str(first), str(last)]
+    parameters = [*bounds, *bounds, account_code, from_date, to_date]
+    return [StatementEntry(*row) for row in _rows(_STATEMENT, parameters)]
 
 
-def get_trial_balance(*, accounting_date: date | None = None) -> TrialBalance:
-    """Return debits, credits and balance per currency and kind, up to and including this accounting date.
-
-    Reads every posting in one statement, without the session's time limit. Not inside a transaction.
-    """
-    with one_snapshot():
-        rows = _rows(_TRIAL_BALANCE, {"day": accounting_date})
-    return TrialBalance(
-        accounting_date=accounting_date,
-        rows=tuple(
-            TrialBalanceRow(currency, AccountKind(kind), *figures)
-            for currency, kind, *figures in rows
-        ),
-    )
+def find_wrong_balances(*, account_codes: Sequence[str] | None = None) -> list[str]:
+    """Return the codes of accounts whose stored balance is not what postings and holds say. Not in a transaction."""
+    found = {
+        row.subject for row in find_differences() if row.invariant in {3, 4} and ":" in row.subject
+    }
+    known = Account.objects.filter(code__in=found).values_list("code", flat=True)
+    return sorted(code for code in known if account_codes is None or code in account_codes)
 
 
 def find_differences() -> list[Difference]:
-    """Return every row that breaks an invariant of the ledger, out of one snapshot. Not in a transaction."""
+    """Return every row that breaks a promise of the ledger, seals and closed days too, out of one snapshot.
+
+    Not in a transaction.
+    """
     with one_snapshot():
         return [
             Difference(invariant.number, invariant.title, str(subject), str(problem))
-            for invariant in INVARIANTS
+            for invariant in VERIFIED
             for subject, problem in _rows(invariant.sql)
         ]
 

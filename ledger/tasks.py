@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from celery import shared_task
 
-from ledger.services import roll_up_accounts
+from ledger.services import close_next_day, roll_up_accounts, seal_journals
 
 BATCH: Final = 200
 MAX_BATCHES: Final = 20
+SEALED_AT_ONCE: Final = 50_000
 
 
 @shared_task(name="ledger.roll_up_accounts")
@@ -18,3 +19,18 @@ def roll_up(**_: Any) -> None:
     for _batch in range(MAX_BATCHES):
         if roll_up_accounts(limit=BATCH) < BATCH:
             return
+
+
+@shared_task(name="ledger.seal_journals")
+def seal(**_: Any) -> None:
+    """Seal what was committed since the last time; what is left waits for the next tick."""
+    for _block in range(MAX_BATCHES):
+        if seal_journals(limit=SEALED_AT_ONCE) < SEALED_AT_ONCE:
+            return
+
+
+@shared_task(name="ledger.close_days")
+def close_days(**_: Any) -> None:
+    """Close every accounting day that is over and settled."""
+    while close_next_day() in {"MARKED", "CLOSED"}:
+        pass

@@ -283,7 +283,13 @@ class MerchantAdmin(LookOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin):
             build_page_table(
                 _("Fee contracts"),
                 obj.fee_contracts.order_by("-valid_from"),
-                columns=("contract_no", "rate_ppm", "returned_on_refund", "valid_from"),
+                columns=(
+                    "contract_no",
+                    "rate_ppm",
+                    "returned_on_refund",
+                    "settlement_days",
+                    "valid_from",
+                ),
             ),
             build_endpoint_table(obj.merchant_no),
             PageTable(

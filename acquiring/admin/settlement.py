@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
@@ -17,7 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from acquiring.dossier import list_moves
-from acquiring.models import Payout, SettlementBatch, SettlementHold, SettlementItem
+from acquiring.fee_terms import decode_terms
+from acquiring.models import FeeContract, Payout, SettlementBatch, SettlementHold, SettlementItem
 from acquiring.services.payouts import MAX_TEXT
 from acquiring.settlement_books import write_batch_details
 from ledger import api as ledger
@@ -318,3 +320,34 @@ class SettlementHoldAdmin(_OfMerchant):
     def build_tables(self, obj: SettlementHold) -> list[PageTable]:
         """Show the moves."""
         return [_moves_of(obj.pk)]
+
+
+@admin.register(FeeContract)
+class FeeContractAdmin(ReadOnlyAdmin):
+    """What merchants pay, and when they are paid; two persons make a new one."""
+
+    number_prefix = numbers.FEE_CONTRACT
+    list_display = ("contract_no", "owner", "rate_ppm", "settlement_days", "valid_from")
+    list_filter = ("valid_from",)
+    search_fields = ("contract_no",)
+    search_help_text = _("A whole contract or merchant number")
+    searched = {numbers.FEE_CONTRACT: "contract_no", numbers.MERCHANT: "merchant_id"}
+    ordering = ("-contract_no",)
+    fields = (
+        ("contract_no", "owner"),
+        ("rate_ppm", "returned_on_refund"),
+        ("settlement_days", "valid_from"),
+        "created_at",
+    )
+    readonly_fields = ("owner",)
+
+    @admin.display(description=_("Merchant"), ordering="merchant_id")
+    def owner(self, contract: FeeContract) -> str:
+        """Link the merchant."""
+        return link_number(contract.merchant_id)
+
+    def build_tables(self, obj: FeeContract) -> list[PageTable]:
+        """Show the terms, one line each; the rate above holds for all else."""
+        terms = decode_terms(msgspec.json.encode(obj.terms) if obj.terms else None)
+        columns = ("method", "currency", "rate_ppm", "minimum", "maximum")
+        return [build_page_table(_("Terms"), terms, columns=columns)] if terms else []

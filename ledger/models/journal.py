@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Cast
 
 from ledger.chart import MAX_POSTING
 from ledger.models.account import Account
@@ -36,6 +38,15 @@ class Journal(models.Model):
                 name="ledger_journal_reversed_once",
                 condition=Q(reverses__isnull=False),
             ),
+        ]
+        indexes = [
+            # Almost nothing to keep up: rows come in the order of their days.
+            BrinIndex(
+                fields=["accounting_date"],
+                name="ledger_journal_of_day",
+                autosummarize=True,
+                pages_per_range=32,
+            )
         ]
         triggers = guard_append_only()
 
@@ -95,6 +106,13 @@ class Posting(models.Model):
                 fields=["credit_account", "xact_id"],
                 include=["amount"],
                 name="ledger_posting_credits",
+            ),
+            # For the hash chain, which goes by transactions alone. xid8 itself has no such index.
+            BrinIndex(
+                Cast(Cast("xact_id", models.TextField()), models.BigIntegerField()),
+                name="ledger_posting_xact",
+                autosummarize=True,
+                pages_per_range=32,
             ),
         ]
         triggers = guard_append_only()

@@ -134,6 +134,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "max_per_payment": _("Per payment"),
     "max_refunds_per_order": _("Refunds of one order at most"),
     "max_tries": _("Tries at most"),
+    "maximum": _("Maximum"),
     "merchant": _("Merchant"),
     "merchant_no": _("Merchant number"),
     "merchant_order_no": _("The merchant's order number"),
@@ -141,6 +142,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "metadata": _("Metadata"),
     "method": _("Method"),
     "milliseconds": _("Milliseconds"),
+    "minimum": _("Minimum"),
     "mode": _("Mode"),
     "name": _("Name"),
     "name_en": _("Name in English"),
@@ -252,6 +254,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
 MODEL_TITLES: Final[dict[str, tuple[str | Promise, str | Promise]]] = {
     "acquiring.credential": (_("key"), _("keys")),
     "acquiring.delivery": (_("delivery"), _("deliveries")),
+    "acquiring.feecontract": (_("fee contract"), _("fee contracts")),
     "acquiring.merchant": (_("merchant"), _("merchants")),
     "acquiring.merchantevent": (_("event"), _("events")),
     "acquiring.payout": (_("payout"), _("payouts")),

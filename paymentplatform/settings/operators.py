@@ -116,6 +116,15 @@ UNFOLD = {
                 ],
             },
             {
+                "title": _("Settlement"),
+                "items": [
+                    _link(_("Batches"), "inventory_2", "acquiring.settlementbatch"),
+                    _link(_("Payouts"), "outbound", "acquiring.payout"),
+                    _link(_("Risk holds"), "front_hand", "acquiring.settlementhold"),
+                    _link(_("Fee contracts"), "percent", "acquiring.feecontract"),
+                ],
+            },
+            {
                 "title": _("Books"),
                 "items": [
                     _link(_("Statements"), "description", "engine.statement"),

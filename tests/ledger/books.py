@@ -88,8 +88,15 @@ class Books:
         with transaction.atomic():
             return api.post_journal(draft=draft)
 
-    def pay(self, amount: int, *, fee: int = 0, payment_no: str | None = None) -> str:
-        """Pay from the balance."""
+    def pay(
+        self,
+        amount: int,
+        *,
+        fee: int = 0,
+        payment_no: str | None = None,
+        day: date | None = DAY,
+    ) -> str:
+        """Pay from the balance; without a day on the present one, as payments do."""
         with transaction.atomic():
             return api.post_journal(
                 draft=api.build_payment_paid(
@@ -98,7 +105,7 @@ class Books:
                     currency=self.currency,
                     legs=(api.BalanceLeg(self.payer_no, amount),),
                     fee=fee,
-                    accounting_date=DAY,
+                    accounting_date=day,
                 )
             )
 

@@ -33,7 +33,7 @@ class TestVerifyLedger:
         code, text = run("verify_ledger", "--json")
         document = json.loads(text)
         assert (code, document["ok"], document["differences"]) == (0, True, [])
-        assert [row["number"] for row in document["invariants"]] == [1, 2, 3, 4, 10, 14]
+        assert [row["number"] for row in document["invariants"]] == [1, 2, 3, 4, 10, 14, 1, 3]
 
     def test_differences_end_with_1(self, monkeypatch):
         found = Difference(3, "Stored", "L10:x:CNY", "balance 2, postings 1")

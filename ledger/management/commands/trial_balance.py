@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ledger.chart import CHART
 from ledger.contracts import TrialBalance
-from ledger.selectors import get_trial_balance
+from ledger.day_books import get_trial_balance
 from paymentplatform.kernel.commands import PIPE_WIDTH
 from paymentplatform.kernel.money import format_amount
 
@@ -28,17 +28,25 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add ``--date`` and ``--json``."""
+        """Add ``--date``, ``--from`` and ``--json``."""
         parser.add_argument(
             "--date",
             type=_day,
             help="accounting date YYYY-MM-DD, included; without it everything posted",
         )
+        parser.add_argument(
+            "--from",
+            dest="from_date",
+            type=_day,
+            help="debits and credits from this accounting date on; the balance is that of --date",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print it; exit 1 when debits and credits differ."""
-        trial_balance = get_trial_balance(accounting_date=options["date"])
+        trial_balance = get_trial_balance(
+            accounting_date=options["date"], from_date=options["from_date"]
+        )
         if options["json"]:
             self.stdout.write(_as_json(trial_balance))
         else:
@@ -66,6 +74,7 @@ def _as_json(trial_balance: TrialBalance) -> str:
     return json.dumps(
         {
             "date": day.isoformat() if day else None,
+            "from": trial_balance.from_date.isoformat() if trial_balance.from_date else None,
             "balanced": trial_balance.is_balanced,
             "rows": [dataclasses.asdict(row) for row in trial_balance.rows],
         }
@@ -73,8 +82,7 @@ def _as_json(trial_balance: TrialBalance) -> str:
 
 
 def _show(trial_balance: TrialBalance, console: Console) -> None:
-    day = trial_balance.accounting_date
-    table = Table("Currency", "Kind", "Account", title=f"Trial balance up to {day or 'now'}")
+    table = Table("Currency", "Kind", "Account", title=_title(trial_balance))
     for heading in ("Accounts", "Debits", "Credits", "Balance"):
         table.add_column(heading, justify="right", overflow="fold")  # never cut a number
     for row in trial_balance.rows:
@@ -88,3 +96,8 @@ def _show(trial_balance: TrialBalance, console: Console) -> None:
         )
     console.print(table)
     console.print("balanced" if trial_balance.is_balanced else "NOT BALANCED")
+
+
+def _title(trial_balance: TrialBalance) -> str:
+    begin, end = trial_balance.from_date, trial_balance.accounting_date or "now"
+    return f"Trial balance from {begin} up to {end}" if begin else f"Trial balance up to {end}"

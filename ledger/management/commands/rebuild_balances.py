@@ -1,0 +1,36 @@
+"""``manage.py rebuild_balances``: set stored balances to what postings and holds say."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from ledger.selectors import find_wrong_balances
+from ledger.services import rebuild_balances
+from paymentplatform.kernel.commands import OperatorCommand, Report
+
+
+class Command(OperatorCommand):
+    """Rebuild. 0 done; safe to run again, at once, and on a busy platform."""
+
+    moves_money = True
+    help = (
+        "Compare stored balances and roll-ups with postings and open holds, and set right those that differ. "
+        "No posting is made or changed."
+    )
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Declare which accounts."""
+        parser.add_argument(
+            "--account", metavar="CODE", action="append", help="only this one; may be repeated"
+        )
+
+    def perform(self, options: dict[str, Any]) -> Report:
+        """Set right, or with --dry-run only say what is wrong."""
+        codes = options["account"]
+        wrong = (
+            find_wrong_balances(account_codes=codes)
+            if options["dry_run"]
+            else rebuild_balances(account_codes=codes)
+        )
+        return Report({"dry_run": options["dry_run"], "accounts": wrong})

@@ -129,7 +129,8 @@ def list_resolutions(row: Discrepancy) -> tuple[Resolution, ...]:
     if row.posted_at is None:
         return (Resolution.ACCEPTED,)
     if row.difference > 0:
-        to_merchant = row.merchant_no is not None and row.kind in {"CHANNEL_ONLY", "AMOUNT_OVER"}
+        # Not a charge that our books may yet learn of: it would be booked a second time, as late money.
+        to_merchant = row.merchant_no is not None and row.kind == "AMOUNT_OVER"
         credited = (Resolution.CREDITED,) if to_merchant and row.line_kind == "CHARGE" else ()
         return (Resolution.WITHDRAWN, *credited)
     charged = (Resolution.CHARGED,) if row.merchant_no is not None else ()

@@ -1,6 +1,7 @@
 """Acquiring's door: what checkout and the composition root may call."""
 
 from acquiring.authentication import HotMerchantView, MerchantView, prove_if_signed
+from acquiring.dossier import find_order_no
 from acquiring.endpoint_states import count_endpoints, count_overdue_deliveries
 from acquiring.invariants import INVARIANTS
 from acquiring.selectors import (
@@ -39,6 +40,7 @@ from acquiring.services.payouts import (
     propose_payout,
     send_payout,
 )
+from acquiring.services.refunds import preview_refund, request_refund
 from acquiring.services.settlement import settle_merchants
 from acquiring.services.settlement_holds import (
     check_settlement_hold,
@@ -70,6 +72,7 @@ __all__ = [
     "expire_due_orders",
     "explain_absence",
     "find_cashier_style",
+    "find_order_no",
     "get_merchant_name",
     "get_order",
     "get_order_by_cashier_token",
@@ -83,10 +86,12 @@ __all__ = [
     "place_settlement_hold",
     "preview_payout_result",
     "preview_payout_sending",
+    "preview_refund",
     "propose_payout",
     "prove_if_signed",
     "read_terms",
     "record_merchant_event",
+    "request_refund",
     "revoke_credential",
     "ring_deliveries",
     "send_payout",

@@ -363,6 +363,13 @@ class RefundWindowOver(Conflict):
     action = Action.CONTACT
 
 
+class SecondOperatorRequired(Conflict):
+    """One operator alone may not refund this much of an order: he proposes it, another one approves."""
+
+    code = "second_operator_required"
+    title = "This needs two operators"
+
+
 class NoDeliveryTarget(Conflict):
     """There is no address to send it to now: neither a notify_url nor an enabled endpoint that wants its type.
 

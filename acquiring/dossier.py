@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -11,6 +13,7 @@ from engine import api as engine
 from ledger import api as ledger
 from ledger.contracts import JournalNotFound
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.dossier import Entry, entries_of, entries_of_moves
 from paymentplatform.kernel.history import Move
 
 
@@ -73,3 +76,46 @@ def _order_of(events: QuerySet[MerchantEvent]) -> str | None:
     """Return the order that an event tells of, itself or by one of its refunds or late money."""
     object_no = events.values_list("object_no", flat=True).first()
     return find_order_no(number=object_no) if object_no is not None else None
+
+
+def tell_order(order_no: str) -> Iterator[Entry]:
+    """Tell an order's own life and what its merchant was told of it, for the dossier."""
+    order = TradeOrder.objects.filter(order_no=order_no).first()
+    if order is None:
+        return
+    made = entries_of(
+        "order",
+        [order],
+        number="order_no",
+        at="created_at",
+        says=lambda row: f"{row.merchant_order_no}: {row.amount} {row.currency}, {row.status}",
+    )
+    # Whoever has the secret can open the cashier; nobody needs it to understand the order.
+    yield from (replace(entry, data=_without(entry.data, "cashier_secret")) for entry in made)
+    file = engine.get_trade_file(order_no=order_no)
+    told_of = [order_no, *(row.refund_no for row in file.refunds)]
+    told_of += [row.late_money_no for row in file.late_money]
+    events = list_events(object_nos=told_of)
+    for event in events:
+        yield Entry(event.created_at, "event", event.event_id, event.type, {"type": event.type})
+    deliveries = list_deliveries(event_ids=[event.event_id for event in events])
+    yield from entries_of(
+        "delivery",
+        deliveries,
+        number="delivery_no",
+        at="created_at",
+        says=lambda row: f"{row.status} {row.reason or ''}".strip(),
+    )
+    delivery_nos = [row.delivery_no for row in deliveries]
+    yield from entries_of(
+        "try",
+        list_tries(delivery_nos=delivery_nos),
+        number="delivery_id",
+        at="at",
+        says=lambda row: str(row.status_code or row.error or ""),
+    )
+    yield from entries_of_moves(list_moves(object_nos=[order_no, *delivery_nos]))
+
+
+def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != name}

@@ -51,7 +51,7 @@ from engine.services.discrepancies import (
     reopen_discrepancy,
     resolve_discrepancy,
 )
-from engine.services.inquiries import bring_inquiry_forward
+from engine.services.inquiries import bring_inquiry_forward, query_payment_or_order
 from engine.services.late_money_settling import (
     decide_held_late_money,
     decide_late_money,
@@ -127,6 +127,7 @@ __all__ = [
     "preview_resolution",
     "propose_case",
     "propose_discrepancy",
+    "query_payment_or_order",
     "record_channel_settlement",
     "refuse_unroutable",
     "remove_saved_card",

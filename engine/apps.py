@@ -10,5 +10,9 @@ class EngineConfig(AppConfig):
     verbose_name = "Payment engine"
 
     def ready(self) -> None:
-        """Load the checks."""
+        """Load the checks, and tell the dossier what the engine knows."""
         from engine import checks  # noqa: F401
+        from engine.dossier_source import tell_money
+        from paymentplatform.kernel.dossier import register_dossier_source
+
+        register_dossier_source("engine", tell_money)

@@ -9,13 +9,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Account, Hold, Journal
 from ledger.selectors import get_balance, get_journal
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
 from paymentplatform.kernel.admin_tables import link_number, show_money
+from paymentplatform.kernel.proposing import proposer
 
 
 @admin.register(Account)
@@ -63,6 +65,28 @@ class JournalAdmin(ReadOnlyAdmin):
         "created_at",
     )
     readonly_fields = ("postings", "reversed_by")
+    actions_detail = ("propose_reversal",)
+
+    @confirmed_action(
+        description=_("Propose to reverse it"),
+        permission="console.propose_journal_reversal",
+        url_path="propose-reversal",
+        icon="undo",
+        service_audits=True,
+        offered=lambda journal: (
+            journal.reverses is None
+            and get_journal(journal_no=journal.journal_no).reversed_by is None
+        ),
+    )
+    def propose_reversal(self, *, object_no: str, operator: Any, reason: str) -> str:
+        """Propose the mirror; another operator approves. Only what people have posted can be reversed by hand."""
+        made = proposer()(
+            kind="journal_reversal",
+            payload={"journal_no": object_no},
+            operator=operator.get_username(),
+            reason=reason,
+        )
+        return say("Proposed as %s: another operator must approve.") % made
 
     @admin.display(description=_("Postings"))
     def postings(self, journal: Journal) -> SafeString:

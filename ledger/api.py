@@ -20,6 +20,7 @@ from ledger.day_books import (
     get_balance_at,
     get_trial_balance,
 )
+from ledger.entries import build_reversal
 from ledger.invariants import INVARIANTS
 from ledger.movements import AccountMovement, MovementKey, list_movements
 from ledger.owner_books import (
@@ -107,6 +108,7 @@ __all__ = [
     "build_refund_accepted",
     "build_refund_done",
     "build_refund_failed",
+    "build_reversal",
     "build_top_up",
     "channel_cost",
     "channel_receivable",

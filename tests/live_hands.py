@@ -15,8 +15,12 @@ import django
 
 django.setup()
 
+from django.contrib.auth.models import Group, User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
+from engine.models import Case  # noqa: E402
+from paymentplatform.console.services.volumes import roll_up_volumes  # noqa: E402
+from paymentplatform.kernel import numbers  # noqa: E402
 from tests import makers  # noqa: E402
 
 
@@ -49,6 +53,22 @@ def reconcile_due_days() -> int:
     return reconciliation_runs.reconcile_due_days()
 
 
+def make_operator(*, roles: list[str]) -> dict[str, str]:
+    """An operator's account in these roles."""
+    username, password = numbers.new_number("op"), "a-long-Word-7-enough"
+    user = User.objects.create_user(username=username, password=password, is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    return {"username": username, "password": password}
+
+
+def open_case(*, object_no: str, kind: str, detail: str) -> str:
+    """Something for people to look at."""
+    case = Case.objects.create(
+        case_no=numbers.new_number(numbers.CASE), kind=kind, object_no=object_no, detail=detail
+    )
+    return str(case.case_no)
+
+
 _DEEDS: dict[str, Callable[..., Any]] = {
     "manage": manage,
     "decide": decide,
@@ -58,6 +78,9 @@ _DEEDS: dict[str, Callable[..., Any]] = {
     "make_payer": makers.make_payer,
     "make_payer_token": makers.make_payer_token,
     "top_up": makers.top_up,
+    "make_operator": make_operator,
+    "open_case": open_case,
+    "roll_up_volumes": roll_up_volumes,
 }
 
 

@@ -48,6 +48,7 @@ def foretell_redelivery(event_id: str) -> str:
 class MerchantEventAdmin(ReadOnlyAdmin):
     """Events with their deliveries and each try."""
 
+    default_period = "day"
     number_prefix = numbers.EVENT
     list_display = ("event_id", "type", "about", "merchant_no", "created_at")
     list_filter = ("type",)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 
 from acquiring.admin.notifications import DELIVERY_COLUMNS, EVENT_COLUMNS, TRY_COLUMNS
+from acquiring.admin.refunding import (
+    RefundForm,
+    build_refund_payload,
+    foretell_alone,
+    foretell_close,
+    is_refundable,
+    may_refund_alone,
+)
 from acquiring.admin.summary import summarize
+from acquiring.contracts import CloseReason
 from acquiring.dossier import (
     find_order_no,
     list_deliveries,
@@ -21,12 +33,14 @@ from acquiring.dossier import (
     list_tries,
 )
 from acquiring.models import TradeOrder
+from acquiring.services.closing import CloseResult, close_order
+from acquiring.services.refunds import refund_alone
 from engine import api as engine
 from engine.contracts import TradeFile
 from ledger import api as ledger
 from ledger.contracts import JournalView
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -36,6 +50,8 @@ from paymentplatform.kernel.admin_tables import (
     link_number,
     show_money,
 )
+from paymentplatform.kernel.proposing import proposer
+from paymentplatform.kernel.roles import Role
 
 _REFUND_FACTS = (
     "refund_accepted",
@@ -50,6 +66,7 @@ _REFUND_FACTS = (
 class TradeOrderAdmin(ReadOnlyAdmin):
     """Orders with everything that belongs to them on every floor below."""
 
+    default_period = "day"
     number_prefix = numbers.ORDER
     list_display = (
         "order_no",
@@ -60,7 +77,8 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         "merchant",
         "created_at",
     )
-    list_filter = ("status", "closing", "currency", "created_at")
+    list_filter = ("status", "closing", "currency")
+    not_exported = ("cashier_secret", "metadata")
     search_fields = ("order_no",)
     search_help_text = _(
         "Any whole number: order, payment, attempt, refund, late money, case, journal, event, delivery, merchant, "
@@ -97,6 +115,10 @@ class TradeOrderAdmin(ReadOnlyAdmin):
             },
         ),
     )
+    more_rights: ClassVar = {
+        "acquiring.export_dossier": (Role.SUPPORT, Role.OPERATOR, Role.ACCOUNTANT, Role.RISK)
+    }
+    actions_detail = ("dossier", "close", "query_channel", "refund", "propose_refund")
     readonly_fields = ("in_short", "state", "money", "refunded", "merchant", "payment", "tries")
 
     def get_search_results(
@@ -110,10 +132,87 @@ class TradeOrderAdmin(ReadOnlyAdmin):
             return queryset.filter(merchant_no=number), False
         return queryset.filter(order_no=find_order_no(number=number)), False
 
+    @action(description=_("Dossier"), url_path="to-dossier", icon="folder_open")
+    def dossier(self, _request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the whole life in time order, to be read, printed or exported."""
+        return HttpResponseRedirect(reverse("admin:dossier", args=[unquote(object_id)]))
+
+    @confirmed_action(
+        description=_("Close"),
+        permission="acquiring.change_tradeorder",
+        roles=(Role.SUPPORT, Role.OPERATOR),
+        url_path="close",
+        icon="cancel",
+        offered=lambda order: order.status in {"INIT", "PAYING"},
+        foretell=foretell_close,
+        calls_out=True,
+    )
+    def close(self, *, object_no: str, **_answers: Any) -> str:
+        """Close it; a live payment is asked about and closed at its channel first."""
+        done = close_order(
+            order_no=object_no, merchant_no=None, reason=CloseReason.OPERATOR, cause="operator"
+        )
+        return (
+            say("The order is closed.")
+            if done == CloseResult.CLOSED
+            else say("The order is closing: the channel has not said yet that nothing was paid.")
+        )
+
+    @confirmed_action(
+        description=_("Ask the channel now"),
+        permission="engine.change_channelattempt",
+        roles=(Role.SUPPORT, Role.OPERATOR),
+        url_path="query-channel",
+        icon="contact_support",
+        offered=lambda order: order.status == "PAYING",
+        calls_out=True,
+    )
+    def query_channel(self, *, object_no: str, **_answers: Any) -> str:
+        """Ask the channel of the live payment and apply what it says."""
+        progress = engine.query_payment_or_order(number=object_no)
+        return say("Asked: payment %(no)s is %(status)s.") % {
+            "no": progress.payment_no,
+            "status": progress.status.value,
+        }
+
+    @confirmed_action(
+        description=_("Refund"),
+        permission="engine.add_refund",
+        roles=(Role.SUPPORT, Role.OPERATOR),
+        url_path="refund",
+        icon="undo",
+        form=RefundForm,
+        offered=may_refund_alone,
+        foretell=foretell_alone,
+    )
+    def refund(self, *, object_no: str, amount: int, **_answers: Any) -> str:
+        """Refund a small amount at once: what went back already counts toward the limit."""
+        refund_no = refund_alone(order_no=object_no, amount=amount)
+        return say("Refund %s is accepted and on its way.") % refund_no
+
+    @confirmed_action(
+        description=_("Propose a refund"),
+        permission="console.propose_refund",
+        url_path="propose-refund",
+        icon="undo",
+        form=RefundForm,
+        service_audits=True,
+        offered=is_refundable,
+    )
+    def propose_refund(self, *, object_no: str, operator: Any, amount: int, reason: str) -> str:
+        """Propose a refund of any size; another operator approves."""
+        made = proposer()(
+            kind="refund",
+            payload=build_refund_payload(order_no=object_no, amount=amount),
+            operator=operator.get_username(),
+            reason=reason,
+        )
+        return say("Proposed as %s: another operator must approve.") % made
+
     @admin.display(description=_("In short"))
     def in_short(self, order: TradeOrder) -> str:
         """Say what became of the money, before all the tables."""
-        file = engine.get_trade_file(order_no=order.order_no)
+        file = _read_file(order)
         events = list_events(object_nos=_heard_of(order, file))
         deliveries = list_deliveries(event_ids=[event.event_id for event in events])
         return summarize(order, file, deliveries)
@@ -140,7 +239,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
 
     def build_tables(self, obj: TradeOrder) -> list[PageTable]:
         """Show the whole life: money first, then what the merchant was told, then every move."""
-        file = engine.get_trade_file(order_no=obj.order_no)
+        file = _read_file(obj)
         events = list_events(object_nos=_heard_of(obj, file))
         deliveries = list_deliveries(event_ids=[event.event_id for event in events])
         delivery_nos = [delivery.delivery_no for delivery in deliveries]
@@ -156,6 +255,14 @@ class TradeOrderAdmin(ReadOnlyAdmin):
                 _("Every move"), sorted(moves, key=lambda move: move.at), columns=MOVE_COLUMNS
             ),
         ]
+
+
+def _read_file(order: TradeOrder) -> TradeFile:
+    """Read the money's side of a shown order once."""
+    if "file_read" not in order.__dict__:
+        order.__dict__["file_read"] = engine.get_trade_file(order_no=order.order_no)
+    file: TradeFile = order.__dict__["file_read"]
+    return file
 
 
 def _heard_of(order: TradeOrder, file: TradeFile) -> list[str]:

@@ -74,6 +74,7 @@ class TradeOrder(FSMModelMixin, models.Model):
 
     class Meta:
         db_table = "acquiring_trade_order"
+        permissions = [("export_dossier", "Can export dossiers")]
         constraints = [
             models.UniqueConstraint(
                 fields=["merchant_no", "merchant_order_no"], name="acquiring_order_merchant_number"

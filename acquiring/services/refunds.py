@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from django.db import IntegrityError
+from contextlib import suppress
 
-from acquiring.contracts import CreateRefund, MerchantIdentity
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from acquiring.contracts import CreateRefund, MerchantIdentity, SecondOperatorRequired
 from acquiring.models import FeeContract, Merchant, TradeOrder
 from acquiring.selectors import find_own_order, get_refund_json, lock_order
 from acquiring.services.refund_rules import (
@@ -14,11 +17,20 @@ from acquiring.services.refund_rules import (
 )
 from acquiring.services.settlement_release import is_order_released
 from engine import api as engine
+from ledger import api as ledger
+from ledger.contracts import JournalView
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.failpoints import failpoint
 
 _ONE_NUMBER = "engine_refund_merchant_number"
+OPERATORS_REFUND = "Refunded by the platform"
+"""What the merchant reads; why an operator did it stands in the audit log, which no merchant sees."""
+
+
+class _OnlyTried(Exception):
+    """Ends a look ahead."""
 
 
 @transactions.forbid
@@ -40,7 +52,13 @@ def create_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> tuple[bo
     made = first is None
     if first is None:
         try:
-            made, first = _accept(body=body, merchant_no=merchant_no, order_no=order_no)
+            made, first = _accept(
+                body=body,
+                merchant_no=merchant_no,
+                order_no=order_no,
+                refund_no=numbers.new_number(numbers.REFUND),
+                cause=engine.Cause.API,
+            )
         except IntegrityError as error:
             first = _find_first(body=body, merchant_no=merchant_no)
             if first is None or _ONE_NUMBER not in str(error):
@@ -62,7 +80,12 @@ def _find_first(*, body: CreateRefund, merchant_no: str) -> engine.RefundProgres
 
 @transactions.start
 def _accept(
-    *, body: CreateRefund, merchant_no: str, order_no: str
+    *,
+    body: CreateRefund,
+    merchant_no: str,
+    order_no: str,
+    refund_no: str,
+    cause: engine.Cause,
 ) -> tuple[bool, engine.RefundProgress]:
     """Count the refund on its order, reserve its money and write it ahead, all or nothing."""
     order = lock_order(order_no=order_no)
@@ -79,7 +102,7 @@ def _accept(
     order.save(update_fields=["refunding_amount"])
     return True, engine.accept_refund(
         engine.NewRefund(
-            refund_no=numbers.new_number(numbers.REFUND),
+            refund_no=refund_no,
             order_no=order.order_no,
             payment_no=str(order.payment_no),
             merchant_no=merchant_no,
@@ -90,8 +113,82 @@ def _accept(
             returns_fee=_returns_fee(order),
             source=_find_source(order),
         ),
-        cause=engine.Cause.API,
+        cause=cause,
     )
+
+
+@transactions.require
+def request_refund(
+    *, order_no: str, refund_no: str, merchant_refund_no: str, amount: int, reason: str
+) -> str:
+    """Refund an order on an operator's word and return the refund's number, which the caller has made (require).
+
+    The amount in minor units. The janitor sends it, so no network is needed here. The same numbers again change
+    nothing. Raises what ``create_refund`` raises.
+    """
+    body = CreateRefund(
+        merchant_refund_no=merchant_refund_no, amount=amount, order_no=order_no, reason=reason
+    )
+    check_new_refund(body)
+    order = TradeOrder.objects.filter(order_no=order_no).first()
+    if order is None:
+        raise NotFound(f"There is no order {order_no}.")
+    _made, first = transactions.join(_accept)(
+        body=body,
+        merchant_no=order.merchant_no,
+        order_no=order_no,
+        refund_no=refund_no,
+        cause=engine.Cause.OPERATOR,
+    )
+    return first.refund_no
+
+
+@transactions.require
+def refund_alone(*, order_no: str, amount: int) -> str:
+    """Refund on one operator's word (require): at most OPERATOR_REFUND_LIMIT of an order, all its refunds together.
+
+    Raises SecondOperatorRequired above it, and what ``request_refund`` raises.
+    """
+    order = lock_order(order_no=order_no)
+    if not is_within_limit(order, amount=amount):
+        raise SecondOperatorRequired("This much needs a second operator: propose it.")
+    number = numbers.new_number(numbers.REFUND)
+    return request_refund(
+        order_no=order_no,
+        refund_no=number,
+        merchant_refund_no=name_operators_refund(number),
+        amount=amount,
+        reason=OPERATORS_REFUND,
+    )
+
+
+def is_within_limit(order: TradeOrder, *, amount: int) -> bool:
+    """Tell whether one operator alone may refund this much more (minor units)."""
+    gone = order.refunded_amount + order.refunding_amount
+    return gone + amount <= int(settings.OPERATOR_REFUND_LIMIT)
+
+
+def name_operators_refund(refund_no: str) -> str:
+    """Return the merchant's number of a refund that no merchant asked for."""
+    return f"operator-{refund_no.partition('_')[2]}"
+
+
+@transactions.require
+def preview_refund(
+    *, order_no: str, refund_no: str, merchant_refund_no: str, amount: int, reason: str
+) -> JournalView | None:
+    """Return the journal that ``request_refund`` would post, and leave everything as it was (require)."""
+    with suppress(_OnlyTried), transaction.atomic():
+        request_refund(
+            order_no=order_no,
+            refund_no=refund_no,
+            merchant_refund_no=merchant_refund_no,
+            amount=amount,
+            reason=reason,
+        )
+        journal = ledger.find_journal(event_type="refund_accepted", event_id=refund_no)
+        raise _OnlyTried
+    return journal
 
 
 def _returns_fee(order: TradeOrder) -> bool:

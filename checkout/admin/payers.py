@@ -12,14 +12,19 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminDateWidget
+from unfold.widgets import (
+    UnfoldAdminDateWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from checkout.models import PayerWallet
 from checkout.services.wallets import unlock_wallet
 from checkout.statements import AccountStatement, get_payer_statement
 from ledger import api as ledger
 from paymentplatform.kernel import numbers, transactions
-from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
+from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -29,7 +34,8 @@ from paymentplatform.kernel.admin_tables import (
     show_time,
 )
 from paymentplatform.kernel.errors import InvalidRequest
-from paymentplatform.kernel.money import CURRENCY_EXPONENTS
+from paymentplatform.kernel.money import CURRENCY_EXPONENTS, MAX_AMOUNT
+from paymentplatform.kernel.proposing import proposer
 from paymentplatform.kernel.roles import Role
 
 FACTS = {
@@ -55,6 +61,28 @@ class StatementForm(forms.Form):
     )
 
 
+class TopUpForm(ReasonForm):
+    """Asks how much, and by which of the bank's numbers it came."""
+
+    amount = forms.IntegerField(
+        label=_("Amount in minor units (1280 is 12.80)"),
+        min_value=1,
+        max_value=MAX_AMOUNT,
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        choices=[(code, code) for code in CURRENCY_EXPONENTS],
+        initial="CNY",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    reference = forms.CharField(
+        label=_("Reference, such as the bank's number; good once"),
+        max_length=128,
+        widget=UnfoldAdminTextInputWidget(),
+    )
+
+
 @admin.register(PayerWallet)
 class PayerWalletAdmin(ReadOnlyAdmin):
     """Wallets with balances and agreements."""
@@ -66,7 +94,7 @@ class PayerWalletAdmin(ReadOnlyAdmin):
     searched = {numbers.PAYER: "payer_no", "": "display_name"}
     ordering = ("-payer_no",)
     fields = (("payer_no", "display_name"), ("wrong_tries", "locked_until"), "created_at")
-    actions_detail = ("statement", "unlock_wallet")
+    actions_detail = ("statement", "unlock_wallet", "propose_top_up")
 
     @action(
         description=_("Statement"),
@@ -108,6 +136,38 @@ class PayerWalletAdmin(ReadOnlyAdmin):
         """Let the payer try the payment password again."""
         transactions.join(unlock_wallet)(payer_no=object_no)
         return say("The payment password can be tried again.")
+
+    @confirmed_action(
+        description=_("Propose a top-up"),
+        permission="console.propose_payer_top_up",
+        url_path="propose-top-up",
+        icon="add_card",
+        form=TopUpForm,
+        service_audits=True,
+    )
+    def propose_top_up(
+        self,
+        *,
+        object_no: str,
+        operator: Any,
+        amount: int,
+        currency: str,
+        reference: str,
+        reason: str,
+    ) -> str:
+        """Propose money for the balance; another operator approves."""
+        made = proposer()(
+            kind="payer_top_up",
+            payload={
+                "payer_no": object_no,
+                "currency": currency,
+                "amount": amount,
+                "reference": reference.strip(),
+            },
+            operator=operator.get_username(),
+            reason=reason,
+        )
+        return say("Proposed as %s: another operator must approve.") % made
 
     def build_tables(self, obj: PayerWallet) -> list[PageTable]:
         """Show balances and agreements."""

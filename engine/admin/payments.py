@@ -42,6 +42,7 @@ _SHOWN_CHARACTERS = 4_000
 class PaymentOrderAdmin(ReadOnlyAdmin):
     """Payments with details, attempts, callbacks, moves and postings."""
 
+    default_period = "day"
     number_prefix = numbers.PAYMENT
     list_display = ("payment_no", "state", "money", "method", "order_no", "created_at")
     list_filter = ("status", "method", "currency")
@@ -110,6 +111,7 @@ class PaymentOrderAdmin(ReadOnlyAdmin):
 class ChannelAttemptAdmin(MovesAdmin):
     """Requests to channels."""
 
+    default_period = "day"
     number_prefix = numbers.ATTEMPT
     list_display = ("attempt_no", "state", "money", "channel_code", "payment_no", "next_query_at")
     list_filter = ("status", "channel_code")
@@ -135,7 +137,7 @@ class ChannelAttemptAdmin(MovesAdmin):
         "last_answer",
     )
     readonly_fields = ("state", "money", "payment", "order")
-    actions_list = ("exposure",)
+    actions_list = ("exposure", "export")
 
     @action(
         description=_("Exposure"),

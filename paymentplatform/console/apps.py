@@ -22,12 +22,15 @@ class ConsoleConfig(AppConfig):
 
         from paymentplatform.console.services.audit import record_operator_action
         from paymentplatform.console.services.proposals import propose
+        from paymentplatform.console.services.saved_views import KeptViews
         from paymentplatform.kernel.admin_words import name_everything
         from paymentplatform.kernel.audit import register_audit_trail
         from paymentplatform.kernel.proposing import register_proposer
+        from paymentplatform.kernel.saved_views import register_saved_views
 
         register_audit_trail(record_operator_action)
         register_proposer(propose)
+        register_saved_views(KeptViews())
         name_everything(apps.get_app_configs())
         post_migrate.connect(_grant_after_migration, dispatch_uid="console.grants")
 

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from paymentplatform.console.services.proofs import take_proof
 from paymentplatform.console.services.proposals import expire_due_proposals
+from paymentplatform.console.services.volumes import roll_up_volumes
 
 MAX_BATCHES = 20
 
@@ -25,3 +26,9 @@ def expire_due_proposals_task(**_: Any) -> None:
 def take_proof_task(**_: Any) -> None:
     """Take a proof and keep it; it changes nothing else."""
     take_proof()
+
+
+@shared_task(name="console.roll_up_volumes")
+def roll_up_volumes_task(**_: Any) -> None:
+    """Bring the dashboard's roll-ups up to now."""
+    roll_up_volumes()

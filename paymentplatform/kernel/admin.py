@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ClassVar, Final
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.checks import ModelAdminChecks
 from django.contrib.admin.utils import unquote
@@ -22,9 +21,10 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminTextareaWidget
 
-from paymentplatform.kernel import context, transactions
+from paymentplatform.kernel import context, grants, transactions
+from paymentplatform.kernel.admin_export import ExportedList
+from paymentplatform.kernel.admin_forms import ReasonForm
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     clean_number,
@@ -36,8 +36,16 @@ from paymentplatform.kernel.errors import DomainError, InvalidRequest
 from paymentplatform.kernel.problems import name_error
 from paymentplatform.kernel.roles import EVERYBODY, ONLY_ADMINS, Role
 
+__all__ = [
+    "BoundedPaginator",
+    "ReadOnlyAdmin",
+    "ReasonForm",
+    "ShownOnce",
+    "confirmed_action",
+    "extend_page",
+]
+
 COUNTED_ROWS: Final = 10_000
-REASON_MAX_CHARACTERS: Final = 500
 
 
 _extensions: dict[str, list[Callable[[str], list[PageTable]]]] = {}
@@ -65,7 +73,7 @@ class _ChecksWithoutTables(ModelAdminChecks):
     """Django's checks alone: unfold's own look permissions up in a table that the first migration has yet to make."""
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ExportedList, ModelAdmin):
     """Rows to look at. Nothing is added, changed or deleted here, not even by a superuser.
 
     ``number_prefix`` makes this the page of such numbers: every one shown anywhere links here. ``searched`` maps the
@@ -95,6 +103,14 @@ class ReadOnlyAdmin(ModelAdmin):
         """Return what an operator should see once more before confirming an act on this object."""
         return []
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Read the object of a page once, however many parts of the page ask for it."""
+        read: dict[Any, Any] = request.__dict__.setdefault("_objects_read", {})
+        key = (self.model, object_id, from_field)
+        if key not in read:
+            read[key] = super().get_object(request, object_id, from_field)
+        return read[key]
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only acts that would change something."""
         offered = super().get_actions_detail(request, object_id)
@@ -121,6 +137,11 @@ class ReadOnlyAdmin(ModelAdmin):
         added = _extensions.get(self.number_prefix, [])
         more = [table for build in added for table in build(str(obj.pk))]
         return [*self.build_tables(obj), *more]
+
+    def address_of(self, obj: Model | None) -> str:
+        """Return the address of an object's page, of the list without one."""
+        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}"
+        return reverse(f"{name}_change", args=[obj.pk]) if obj else reverse(f"{name}_changelist")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -158,21 +179,6 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
-class ReasonForm(forms.Form):
-    """Every act of an operator has a reason. Subclasses add what else the act needs to know."""
-
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=REASON_MAX_CHARACTERS,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-    )
-
-    @classmethod
-    def read_initial(cls, _obj: Any) -> dict[str, Any]:
-        """Return what the other fields show at first."""
-        return {}
-
-
 @dataclass(frozen=True, slots=True)
 class ShownOnce:
     """What an act made and nobody can read again: shown in the answer to the POST and kept nowhere.
@@ -200,6 +206,7 @@ class _Act:
     audit: bool
     foretell: Callable[[Any], str] | None
     offered: Rule | None
+    calls_out: bool
 
 
 def confirmed_action(
@@ -213,6 +220,8 @@ def confirmed_action(
     foretell: Callable[[Any], str] | None = None,
     offered: Rule | None = None,
     roles: tuple[Role, ...] = ONLY_ADMINS,
+    on_list: bool = False,
+    calls_out: bool = False,
 ) -> Callable[[Perform], Callable[..., HttpResponse]]:
     """Make an admin method a button that asks first: GET only shows a form, POST acts.
 
@@ -227,13 +236,21 @@ def confirmed_action(
 
     ``foretell`` says of the object, above the button, what will happen. ``offered`` tells whether there is anything to
     do: if not, the button is not there, and whoever presses it all the same changes nothing and writes no audit line.
+
+    ``on_list`` makes it a button above the list, about no row: list it in ``actions_list``; the method gets no
+    ``object_no`` and its service audits. ``calls_out`` is for services that may call a channel, so not inside a
+    transaction: the audit line is committed before the act, and what came of it in a second one behind it.
     """
 
     def decorate(perform: Perform) -> Callable[..., HttpResponse]:
-        act = _Act(perform, form, description, not service_audits, foretell, offered)
+        act = _Act(perform, form, description, not service_audits, foretell, offered, calls_out)
 
         @wraps(perform)
-        def ask_then_act(self: ReadOnlyAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+        def ask_then_act(
+            self: ReadOnlyAdmin, request: HttpRequest, object_id: str | None = None
+        ) -> HttpResponse:
+            if object_id is None:
+                return _ask_then_act(self, request, act, None)
             obj = get_object_or_404(self.get_queryset(request), pk=unquote(object_id))
             return _ask_then_act(self, request, act, obj)
 
@@ -242,6 +259,7 @@ def confirmed_action(
         )(ask_then_act)
         button.offered = offered
         button.permission = permission
+        button.on_list = on_list
         button.roles = roles
         return button  # type: ignore[no-any-return]
 
@@ -249,11 +267,9 @@ def confirmed_action(
 
 
 def _ask_then_act(
-    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model
+    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model | None
 ) -> HttpResponse:
-    opts = obj._meta  # noqa: SLF001 - Django's documented way to a model's names
-    site = model_admin.admin_site
-    back = reverse(f"{site.name}:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
+    back = model_admin.address_of(obj)
     posted = request.POST if request.method == "POST" else None
     asked = act.form(posted, initial=act.form.read_initial(obj))
     done: str | ShownOnce | DomainError | None = None
@@ -277,15 +293,15 @@ def _ask_then_act(
 
 
 def _build_page(
-    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model
+    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model | None
 ) -> dict[str, Any]:
     return {
         **model_admin.admin_site.each_context(request),
         "title": act.title,
         "object": obj,
-        "opts": obj._meta,  # noqa: SLF001 - Django's documented way to a model's names
+        "opts": model_admin.opts,
         "foretold": act.foretell(obj) if act.foretell is not None else "",
-        "page_tables": model_admin.build_confirmation_tables(obj),
+        "page_tables": model_admin.build_confirmation_tables(obj) if obj is not None else [],
     }
 
 
@@ -305,7 +321,7 @@ def _rule_of(act: Any) -> Rule | None:
     return getattr(act.method, "offered", None)
 
 
-def _is_offered(rule: Rule | None, obj: Model) -> bool:
+def _is_offered(rule: Rule | None, obj: Model | None) -> bool:
     return rule is None or rule(obj)
 
 
@@ -314,11 +330,17 @@ def _nothing_to_do() -> str:
 
 
 def _act(
-    model_admin: ModelAdmin, request: HttpRequest, act: _Act, obj: Model, answers: dict[str, Any]
+    model_admin: ModelAdmin,
+    request: HttpRequest,
+    act: _Act,
+    obj: Model | None,
+    answers: dict[str, Any],
 ) -> str | ShownOnce | DomainError:
     """Act; whatever goes wrong is returned as a named error."""
     try:
         with context.acting(as_actor=f"operator:{request.user.get_username()}"):
+            if act.calls_out and obj is not None:
+                return _record_act_record(model_admin, act, obj, request.user, answers)
             return _act_and_record(model_admin, act, obj, request.user, answers)
     except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
         return name_error(error)
@@ -326,11 +348,16 @@ def _act(
 
 @transactions.start
 def _act_and_record(
-    model_admin: ModelAdmin, act: _Act, obj: Model, operator: Any, answers: dict[str, Any]
+    model_admin: ModelAdmin, act: _Act, obj: Model | None, operator: Any, answers: dict[str, Any]
 ) -> str | ShownOnce:
     """No act without its audit line, no line without its act (start)."""
+    if obj is None:
+        return act.perform(model_admin, operator=operator, **answers)
     rows = type(obj)._default_manager.filter(pk=obj.pk)  # noqa: SLF001 - public, despite its name
-    if act.offered is not None and not act.offered(rows.select_for_update(no_key=True).get()):
+    # What nobody may update cannot change under our eyes, and the database lets nobody lock it.
+    changes = "UPDATE" in getattr(type(obj), "database_access", grants.MUTABLE)
+    seen = (rows.select_for_update(no_key=True) if changes else rows).get()
+    if act.offered is not None and not act.offered(seen):
         return _nothing_to_do()
     before = rows.values().get()
     done = act.perform(model_admin, object_no=str(obj.pk), operator=operator, **answers)
@@ -345,5 +372,28 @@ def _act_and_record(
         reason=answers["reason"],
         before={name: before[name] for name in changed},
         after={name: after[name] for name in changed},
+    )
+    return done
+
+
+def _record_act_record(
+    model_admin: ModelAdmin, act: _Act, obj: Model, operator: Any, answers: dict[str, Any]
+) -> str | ShownOnce:
+    """Act outside every transaction, between two audit lines: a crash in between leaves the first one."""
+    rows = type(obj)._default_manager.filter(pk=obj.pk)  # noqa: SLF001 - public, despite its name
+    name, object_no, reason = act.perform.__name__, str(obj.pk), answers["reason"]
+    write = transactions.start(audit_trail())
+    before = rows.values().get()
+    write(operator=operator, action=name, object_no=object_no, reason=reason)
+    done = act.perform(model_admin, object_no=object_no, operator=operator, **answers)
+    after = rows.values().get()
+    changed = [column for column in after if after[column] != before[column]]
+    write(
+        operator=operator,
+        action=f"{name}_result",
+        object_no=object_no,
+        reason=str(done),
+        before={column: before[column] for column in changed},
+        after={column: after[column] for column in changed},
     )
     return done

@@ -89,5 +89,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=19, minute=30),  # UTC: the small hours of the business day
         "options": {"expires": 60},
     },
+    "roll up volumes": _every(30, "console.roll_up_volumes", expires=25),
     "heartbeat": _every(5, "platform.heartbeat", expires=15),
 }

@@ -34,8 +34,8 @@ if not in_production and find_spec("paymentplatform.demo") is not None:
 
 INSTALLED_APPS = [
     *_OURS,
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "paymentplatform.console.admin_app.ConsoleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -11,7 +11,7 @@ from django.urls import reverse_lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from paymentplatform.settings.environment import env
+from paymentplatform.settings.environment import env, in_production
 from paymentplatform.settings.security import BEHIND_TLS_PROXY
 
 AUTHENTICATION_BACKENDS = [
@@ -31,6 +31,18 @@ AXES_IPWARE_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=1) if BEHIND_TL
 AXES_IPWARE_META_PRECEDENCE_ORDER = (
     ["HTTP_X_FORWARDED_FOR", "REMOTE_ADDR"] if BEHIND_TLS_PROXY else ["REMOTE_ADDR"]
 )
+
+OPERATOR_SECOND_FACTOR_REQUIRED = env.bool("OPERATOR_SECOND_FACTOR_REQUIRED", default=in_production)
+"""Nobody works here by a password alone; an operator without a second factor enrols one at his next log-in."""
+OPERATOR_IDLE_S = env.int("OPERATOR_IDLE_S", default=1800)
+"""A session in which nobody has done anything for so long is over."""
+OPERATOR_SESSION_S = env.int("OPERATOR_SESSION_S", default=8 * 3600)
+"""A session is over after so long, whatever is done in it."""
+OPERATOR_SESSIONS_MAX = env.int("OPERATOR_SESSIONS_MAX", default=3)
+"""An operator's sessions at once; one more ends the oldest."""
+
+OPERATOR_REFUND_LIMIT = env.int("OPERATOR_REFUND_LIMIT", default=50_000)
+"""What one operator alone may refund of an order, all its refunds together, in minor units; more needs two people."""
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """Lets a scraper on another machine read /metrics (as a Bearer token); without it only loopback may."""
@@ -56,6 +68,7 @@ UNFOLD = {
     "SITE_HEADER": _("Payment platform"),
     "SITE_SYMBOL": "account_balance",
     "SHOW_HISTORY": False,
+    "DASHBOARD_CALLBACK": "paymentplatform.console.dashboard_views.fill_dashboard",
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda _request: static("console/console.css")],
     "SIDEBAR": {
@@ -78,7 +91,8 @@ UNFOLD = {
                     _link(_("Cases"), "report", "engine.case"),
                     _link(_("Late money"), "schedule", "engine.latemoney"),
                     _link(_("Differences"), "difference", "engine.discrepancy"),
-                    _link(_("Proposals"), "approval", "console.proposal"),
+                    _link(_("Proposals"), "approval", "console.proposal")
+                    | {"badge": "paymentplatform.console.notices.count_waiting_proposals"},
                 ],
             },
             {

@@ -43,6 +43,8 @@ def find_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _secret_faults(settings)
     yield from _address_faults(settings)
     yield from _database_faults(settings)
+    if not settings["OPERATOR_SECOND_FACTOR_REQUIRED"]:
+        yield "OPERATOR_SECOND_FACTOR_REQUIRED must be on: nobody works by a password alone."
     if settings["WEBHOOK_ALLOW_LOOPBACK"]:
         yield "WEBHOOK_ALLOW_LOOPBACK must be off: webhooks may not reach this machine."
     if any("sandbox" in channel.lower() for channel in settings["CHANNELS"]):

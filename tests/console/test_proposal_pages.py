@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils.translation import override
 
 from checkout.models import PayerWallet
 from engine.models import Case
 from ledger import api as ledger
 from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.console.notices import count_waiting_proposals
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin_tables import clean_number, name_amounts
+from paymentplatform.kernel.roles import Role
 from tests.console import trades
-from tests.console.proposals import AMOUNT, approve, approved, proposed
+from tests.console.proposals import AMOUNT, approve, approved, operator, proposed
 from tests.console.test_admin import act_page, log_in, operator_with, page
 from tests.makers import make_payer
 
@@ -244,41 +246,17 @@ class TestStatementPage:
         assert "CNY" not in shown
 
 
-class TestNames:
-    """People are known by their usernames: nobody takes another one to approve his own proposal."""
+class TestNotices:
+    def badge(self, client: Client) -> int:
+        request = RequestFactory().get("/admin/")
+        request.user = User.objects.get(pk=client.session["_auth_user_id"])
+        return int(count_waiting_proposals(request) or 0)
 
-    def test_an_account_is_never_renamed(self):
-        maker = User.objects.create_superuser(username=numbers.new_number("op"), password=None)
-        client, renamed = log_in(maker), f"{maker.username}-2"
-
-        client.post(
-            page(User, "change", maker.pk),
-            {
-                "username": renamed,
-                "first_name": "Anna",
-                "is_active": "on",
-                "is_staff": "on",
-                "is_superuser": "on",
-                "date_joined_0": "2026-01-31",
-                "date_joined_1": "12:00:00",
-            },
-        )
-
-        kept = User.objects.get(pk=maker.pk)
-        assert (kept.username, kept.first_name) == (maker.username, "Anna")
-
-    def test_an_account_is_made_with_a_name(self):
-        maker = User.objects.create_superuser(username=numbers.new_number("op"), password=None)
-        made = numbers.new_number("op")
-
-        log_in(maker).post(
-            page(User, "add"),
-            {
-                "username": made,
-                "password1": "a-long-Word-7-enough",
-                "password2": "a-long-Word-7-enough",
-                "usable_password": "true",
-            },
-        )
-
-        assert User.objects.filter(username=made).exists()
+    def test_the_menu_counts_what_waits_for_this_operator(self, payer):
+        maker = User.objects.get(username=operator(Role.ACCOUNTANT))
+        other = User.objects.get(username=operator(Role.ACCOUNTANT))
+        viewer = User.objects.get(username=operator(Role.VIEWER))
+        before = [self.badge(log_in(user)) for user in (maker, other, viewer)]
+        proposed(payer=payer, maker=maker.username)
+        after = [self.badge(log_in(user)) for user in (maker, other, viewer)]
+        assert after == [before[0], min(before[1] + 1, 99), 0]

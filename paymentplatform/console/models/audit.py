@@ -29,6 +29,7 @@ class AuditLog(models.Model):
 
     class Meta:
         db_table = "console_audit_log"
+        permissions = [("export_lists", "Can export lists")]
         verbose_name = _("audit log entry")
         verbose_name_plural = _("audit log")
         indexes = [

@@ -9,9 +9,12 @@ from paymentplatform.console.proposals.case_resolution import CASE_RESOLUTION
 from paymentplatform.console.proposals.channel_settlement import CHANNEL_SETTLEMENT
 from paymentplatform.console.proposals.discrepancy_resolution import DISCREPANCY_RESOLUTION
 from paymentplatform.console.proposals.fee_contract import FEE_CONTRACT
+from paymentplatform.console.proposals.journal_reversal import JOURNAL_REVERSAL
 from paymentplatform.console.proposals.late_money_decision import LATE_MONEY_DECISION
+from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
 from paymentplatform.console.proposals.payout import PAYOUT_RESULT, PAYOUT_SENDING
+from paymentplatform.console.proposals.refund import REFUND
 from paymentplatform.console.proposals.route_book import ROUTE_BOOK
 from paymentplatform.console.proposals.settlement_hold import SETTLEMENT_HOLD_LIFTING
 
@@ -29,5 +32,8 @@ KINDS: Final[dict[str, ProposalKind]] = {
         DISCREPANCY_RESOLUTION,
         CHANNEL_SETTLEMENT,
         ROUTE_BOOK,
+        OPERATOR_ACCESS,
+        REFUND,
+        JOURNAL_REVERSAL,
     )
 }

@@ -42,7 +42,7 @@ def list_rights() -> Rights:
 
 
 def list_acts(page: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield name, address (its last part) and permission of each confirmed act of a page."""
+    """Yield name, address (its last part) and permission of each confirmed act of a page or its list."""
     for name in dir(type(page)):
         act = getattr(type(page), name, None)
         if callable(act) and hasattr(act, "permission") and hasattr(act, "roles"):

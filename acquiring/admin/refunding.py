@@ -1,0 +1,77 @@
+"""What an operator's refund or close asks for and foretells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
+
+from acquiring.models import TradeOrder
+from acquiring.services.refunds import OPERATORS_REFUND, is_within_limit, name_operators_refund
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin import ReasonForm
+from paymentplatform.kernel.money import MAX_AMOUNT, format_amount
+
+
+class RefundForm(ReasonForm):
+    """Asks how much."""
+
+    amount = forms.IntegerField(
+        label=_("Amount in minor units (1280 is 12.80)"),
+        min_value=1,
+        max_value=MAX_AMOUNT,
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+
+    @classmethod
+    def read_initial(cls, obj: TradeOrder) -> dict[str, Any]:
+        """Begin with what is left."""
+        return {"amount": count_left(obj)}
+
+
+def count_left(order: TradeOrder) -> int:
+    """Return what was paid and not yet given back, in minor units."""
+    return order.amount - order.refunded_amount - order.refunding_amount
+
+
+def is_refundable(order: TradeOrder) -> bool:
+    """Tell whether anything is left to refund."""
+    return order.status == "SUCCESS" and count_left(order) > 0
+
+
+def may_refund_alone(order: TradeOrder) -> bool:
+    """Tell whether one operator may still refund anything of this order."""
+    return is_refundable(order) and is_within_limit(order, amount=1)
+
+
+def foretell_alone(order: TradeOrder) -> str:
+    """Say how much one operator may refund."""
+    gone = order.refunded_amount + order.refunding_amount
+    most = min(count_left(order), settings.OPERATOR_REFUND_LIMIT - gone)
+    money = f"{format_amount(most, order.currency)} {order.currency}"
+    return say("At most %s at once; more needs a proposal and a second operator.") % money
+
+
+def foretell_close(order: TradeOrder) -> str:
+    """Say what closing means just now."""
+    if order.status == "INIT":
+        return say("Nobody can pay this order afterwards.")
+    return say(
+        "A payment is under way: its channel is asked first. If it was paid, the order stays paid."
+    )
+
+
+def build_refund_payload(*, order_no: str, amount: int) -> dict[str, Any]:
+    """Return the payload of a proposal of kind ``refund``, with the number that the refund will have."""
+    number = numbers.new_number(numbers.REFUND)
+    return {
+        "order_no": order_no,
+        "refund_no": number,
+        "merchant_refund_no": name_operators_refund(number),
+        "amount": amount,
+        "reason": OPERATORS_REFUND,
+    }

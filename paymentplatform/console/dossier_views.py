@@ -1,0 +1,98 @@
+"""The dossier's page and its signed export."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_protect
+
+from paymentplatform.console.dossier import Dossier, build_dossier, fingerprint, sign_dossier
+from paymentplatform.console.services.audit import record_operator_action
+from paymentplatform.kernel import transactions
+from paymentplatform.kernel.admin import ReasonForm
+from paymentplatform.kernel.admin_tables import link_number, name_amounts, show_time
+from paymentplatform.kernel.errors import NotFound
+
+KIND_TITLES: Final = {
+    "order": _("Order"),
+    "payment": _("Payment"),
+    "detail": _("Asset of the payment"),
+    "attempt": _("Attempt"),
+    "refund": _("Refund"),
+    "late_money": _("Late money"),
+    "case": _("Case"),
+    "callback": _("Callback"),
+    "journal": _("Journal"),
+    "event": _("Event"),
+    "delivery": _("Delivery"),
+    "try": _("Try"),
+    "move": _("Move"),
+    "statement_line": _("Line of a statement"),
+    "difference": _("Difference"),
+    "route_decision": _("Routing decision"),
+    "proposal": _("Proposal"),
+    "operator": _("Operator"),
+}
+"""What kinds of entries are called; an app's new kind appears by its own name until it stands here."""
+LOOK: Final = "acquiring.view_tradeorder"
+EXPORT: Final = "acquiring.export_dossier"
+
+
+@csrf_protect
+def show_dossier(request: HttpRequest, number: str, *, site: AdminSite) -> HttpResponse:
+    """Show the dossier for the screen and the printer (GET), or hand out the signed document (POST, with a reason)."""
+    if not request.user.has_perm(LOOK):
+        raise PermissionDenied
+    try:
+        dossier = build_dossier(number=number)
+    except NotFound as error:
+        raise Http404(str(error)) from error
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST":
+        if not request.user.has_perm(EXPORT):
+            raise PermissionDenied
+        if form.is_valid():
+            return _export(request, dossier, form.cleaned_data["reason"])
+    shown = {
+        **site.each_context(request),
+        "title": say("Dossier of %s") % dossier.order_no,
+        "dossier": dossier,
+        "rows": [_show(entry) for entry in dossier.entries],
+        "form": form,
+        "may_export": request.user.has_perm(EXPORT),
+    }
+    return render(request, "console/dossier.html", shown)
+
+
+def _show(entry: Any) -> dict[str, Any]:
+    return {
+        "at": show_time(entry.at),
+        "kind": KIND_TITLES.get(entry.kind, entry.kind),
+        "number": link_number(entry.number),
+        "says": name_amounts(entry.says),
+        "data": json.dumps(entry.data, indent=1, ensure_ascii=False),
+    }
+
+
+def _export(request: HttpRequest, dossier: Dossier, reason: str) -> HttpResponse:
+    signed = sign_dossier(dossier)
+    transactions.start(record_operator_action)(
+        operator=request.user,
+        action="export_dossier",
+        object_no=dossier.order_no,
+        reason=reason,
+        after={"sha256": fingerprint(signed)},
+    )
+    answer = HttpResponse(
+        json.dumps(signed, ensure_ascii=False, indent=1), content_type="application/json"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="dossier-{dossier.order_no}.json"'
+    answer["Cache-Control"] = "no-store"
+    return answer

@@ -1,0 +1,152 @@
+"""The list of every page of operators: paged by key, narrowed by period, exported with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, ClassVar, Final
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+
+from paymentplatform.kernel import transactions
+from paymentplatform.kernel.admin_forms import ReasonForm
+from paymentplatform.kernel.admin_lists import (
+    KeysetChangeList,
+    PeriodFilter,
+    choose_filter,
+    is_keyset_order,
+    write_csv,
+)
+from paymentplatform.kernel.audit import audit_trail
+from paymentplatform.kernel.errors import InvalidRequest
+from paymentplatform.kernel.redaction import is_secret_name
+from paymentplatform.kernel.saved_views import saved_views
+
+EXPORT_LISTS: Final = "console.export_lists"
+
+
+class ExportedList(ModelAdmin):
+    """A list that stays fast and can be taken along. ``not_exported`` names columns that stay here.
+
+    ``default_period`` (``day``) is for lists of millions: filtered, they show that much unless told otherwise.
+    """
+
+    actions_list: Any = ("export",)
+    number_prefix = ""
+    default_period = ""
+    not_exported: ClassVar[tuple[str, ...]] = ()
+    list_before_template = "console/saved_views.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list under the operator's own views of it."""
+        shown = dict(extra_context or {})
+        if request.user.is_authenticated:
+            shown["saved_views"] = saved_views().list_views(
+                operator=request.user, page=self._page_name()
+            )
+            shown["save_view_url"] = f"{request.path}save-view/"
+        return super().changelist_view(request, shown)  # type: ignore[no-any-return]
+
+    def get_urls(self) -> list[Any]:
+        """Add where a view is saved."""
+        save = self.admin_site.admin_view(self.save_view)
+        return [path("save-view/", save), *super().get_urls()]
+
+    def save_view(self, request: HttpRequest) -> HttpResponse:
+        """Save a view (POST), and show the list in it."""
+        if not self.has_view_permission(request) or request.method != "POST":
+            raise PermissionDenied
+        query = request.POST.get("query", "")
+        try:
+            saved_views().save_view(
+                operator=request.user,
+                page=self._page_name(),
+                name=request.POST.get("name", ""),
+                query=query,
+            )
+        except InvalidRequest as refusal:
+            messages.error(request, refusal.detail)
+        return HttpResponseRedirect(f"{request.path.removesuffix('save-view/')}?{query}")
+
+    def _page_name(self) -> str:
+        return f"{self.opts.app_label}.{self.opts.model_name}"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Page by key where the order allows it."""
+        if is_keyset_order(self.model, self.ordering):
+            return KeysetChangeList
+        return super().get_changelist(request, **kwargs)
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """Offer no order that no index serves."""
+        if is_keyset_order(self.model, self.ordering):
+            return ()
+        return super().get_sortable_by(request)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Offer periods wherever numbers tell them."""
+        filters = [choose_filter(self.model, one) for one in super().get_list_filter(request)]
+        key = self.model._meta.pk.name  # noqa: SLF001 - Django's documented way
+        if self.number_prefix and list(self.ordering) == [f"-{key}"]:
+            return [PeriodFilter, *filters]
+        return filters
+
+    def list_export_columns(self, request: HttpRequest) -> list[tuple[str, Callable[[Any], Any]]]:
+        """Return heading and content of each column of an export: every stored column without secrets."""
+        hidden = set(self.get_exclude(request) or ()) | set(self.not_exported)
+        return [
+            (field.attname, attrgetter(field.attname))
+            for field in self.model._meta.concrete_fields  # noqa: SLF001 - Django's documented way
+            if field.attname not in hidden and not is_secret_name(field.attname)
+        ]
+
+    @action(description=_("Export as CSV"), url_path="export", icon="download")
+    def export(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+        """Ask why (GET), then stream every row of the list as it is filtered, newest first (POST)."""
+        if not request.user.has_perm(EXPORT_LISTS) or not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = ReasonForm(request.POST or None)
+        if request.method == "POST" and asked.is_valid():
+            rows = self.get_changelist_instance(request).queryset
+            self._note_export(request, asked.cleaned_data["reason"])
+            key = self.model._meta.pk.name  # noqa: SLF001 - Django's documented way
+            lines = write_csv(rows, columns=self.list_export_columns(request), key=key)
+            answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+            name = f"{self.opts.model_name}.csv"
+            answer["Content-Disposition"] = f'attachment; filename="{name}"'
+            return answer
+        shown = {
+            **self.admin_site.each_context(request),
+            "title": _("Export as CSV"),
+            "opts": self.opts,
+            "form": asked,
+            "back": f"{request.path.removesuffix('export/')}?{request.GET.urlencode()}",
+            "foretold": say("The list as it is filtered, at most 1,000,000 rows, newest first."),
+        }
+        return render(request, "console/confirm_action.html", shown)
+
+    @transactions.start
+    def _note_export(self, request: HttpRequest, reason: str) -> None:
+        audit_trail()(
+            operator=request.user,
+            action="export_list",
+            object_no=self._page_name(),
+            reason=reason,
+            after={"filters": request.GET.dict()},
+        )
+
+    def get_actions_list(self, request: HttpRequest) -> list[Any]:
+        """Offer the export to whoever may export."""
+        offered = super().get_actions_list(request)
+        may = request.user.has_perm(EXPORT_LISTS)
+        return [act for act in offered if may or act.path != "export"]

@@ -1,0 +1,129 @@
+"""The dossier: everything about an order in time order, signed, without secrets."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import override_settings
+from django.urls import reverse
+
+from acquiring.models import Delivery, MerchantEvent, TradeOrder
+from engine.models import Case, ChannelCallback, LateMoney
+from ledger import api as ledger
+from paymentplatform.console.dossier import build_dossier, sign_dossier, verify_dossier
+from paymentplatform.console.models import AuditLog
+from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.roles import Role
+from tests.console import proposals, trades
+from tests.console.test_admin import log_in
+from tests.makers import make_merchant
+
+
+@pytest.fixture(scope="module")
+def late(unit_database: str) -> Any:
+    """An order with late money, a case, a callback with a card number in it, and notices to its merchant."""
+    trade = trades.paid_too_late(merchant=make_merchant(late_money_policy="HOLD"))
+    ChannelCallback.objects.create(
+        channel_code="sandbox",
+        headers={"X-Signature": "abc"},
+        body=b'{"card_number": "4111111111111111"}',
+        attempt_no=trade.attempt,
+    )
+    return trade
+
+
+def person(*roles: Role) -> Any:
+    return log_in(User.objects.get(username=proposals.operator(*roles)))
+
+
+def test_everything_is_in_it_oldest_first(late):
+    dossier = build_dossier(number=late.order)
+    kinds = {entry.kind for entry in dossier.entries}
+    assert kinds >= {
+        *("order", "payment", "detail", "attempt", "callback", "late_money", "case"),
+        *("move", "journal"),
+    }
+    assert [entry.at for entry in dossier.entries] == sorted(entry.at for entry in dossier.entries)
+    known = {entry.number for entry in dossier.entries}
+    money = LateMoney.objects.get(order_no=late.order)
+    journal = ledger.find_journal(event_type="late_money", event_id=money.pk)
+    assert journal is not None
+    assert known >= {
+        *(late.order, late.payment, late.attempt, money.pk, journal.journal_no),
+        Case.objects.get(object_no=money.pk).pk,
+    }
+
+
+def test_what_the_merchant_was_told_is_in_it(unit_database):
+    order_no = trades.paid_by_balance(notify_url="https://shop.example/hook").order
+    known = {entry.number for entry in build_dossier(number=order_no).entries}
+    event = MerchantEvent.objects.get(object_no=order_no)
+    assert known >= {event.pk, Delivery.objects.get(event=event).pk}
+
+
+def test_it_is_found_by_any_number(late):
+    money = LateMoney.objects.get(order_no=late.order)
+    for number in (late.order, late.payment, late.attempt, money.pk, late.trade_no):
+        assert build_dossier(number=number).order_no == late.order
+    for number in ("ord_x", "pay_x", "nothing"):
+        with pytest.raises(NotFound):
+            build_dossier(number=number)
+
+
+def test_no_secret_is_in_it(late):
+    text = json.dumps(sign_dossier(build_dossier(number=late.order)))
+    assert TradeOrder.objects.get(pk=late.order).cashier_secret not in text
+    assert "4111111111111111" not in text
+    assert "card_number" in text
+
+
+def test_the_signature_holds_for_this_document_alone(late, settings, tmp_path):
+    signed = json.loads(json.dumps(sign_dossier(build_dossier(number=late.order))))
+    assert verify_dossier(signed) == late.order
+    with override_settings(SECRET_KEY="another " * 10, SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
+        assert verify_dossier(signed) == late.order
+    with override_settings(SECRET_KEY="another " * 10), pytest.raises(InvalidRequest):
+        verify_dossier(signed)
+    changed = copy.deepcopy(signed)
+    changed["dossier"]["entries"][0]["says"] += " "
+    for wrong in (changed, {}, [], {"dossier": {}, "signature": {}}, None):
+        with pytest.raises(InvalidRequest):
+            verify_dossier(wrong)
+    file = tmp_path / "dossier.json"
+    file.write_text(json.dumps(signed))
+    call_command("verify_dossier", str(file), "--json")
+    file.write_text(json.dumps(changed))
+    with pytest.raises(SystemExit) as end:
+        call_command("verify_dossier", str(file), "--json")
+    assert end.value.code == 2
+
+
+def test_the_page_shows_it_and_an_export_is_written_down(late):
+    address = reverse("admin:dossier", args=[late.payment])
+    support = person(Role.SUPPORT)
+    shown = support.get(address).content.decode()
+    for text in (late.attempt, "L90:sandbox:CNY", late.trade_no):
+        assert text in shown
+    assert "4111111111111111" not in shown
+    assert support.post(address, {"reason": " "}).status_code == 200
+    assert not AuditLog.objects.filter(action="export_dossier", object_no=late.order).exists()
+    answer = support.post(address, {"reason": "asked by the court"})
+    assert verify_dossier(json.loads(answer.content)) == late.order
+    line = AuditLog.objects.get(action="export_dossier", object_no=late.order)
+    assert (line.reason, len(line.after["sha256"])) == ("asked by the court", 64)
+
+
+def test_who_may_not_export_or_look_does_not(late):
+    address = reverse("admin:dossier", args=[late.order])
+    viewer = person(Role.VIEWER)
+    assert viewer.get(address).status_code == 200
+    assert viewer.post(address, {"reason": "curious"}).status_code == 403
+    nobody = log_in(User.objects.create_user(username=late.order, is_staff=True))
+    assert nobody.get(address).status_code == 403
+    assert not AuditLog.objects.filter(reason="curious").exists()
+    assert viewer.get(reverse("admin:dossier", args=["ord_x"])).status_code == 404

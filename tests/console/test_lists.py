@@ -1,0 +1,161 @@
+"""Lists: by key and never counted, exported with a reason, harmless to a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from acquiring.models import Merchant, TradeOrder
+from paymentplatform.console.models import AuditLog
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin_lists import is_keyset_order, make_harmless
+from paymentplatform.kernel.roles import Role
+from tests.console import proposals, trades
+from tests.console.test_admin import OURS, log_in, page
+from tests.makers import make_merchant
+
+NUMBER = re.compile(r">\s*(ord_[0-9a-z]{22})\s*</a>")
+BY_KEY = [model for model in OURS if is_keyset_order(model, admin.site._registry[model].ordering)]
+
+
+def person(*roles: Role):
+    return log_in(User.objects.get(username=proposals.operator(*roles)))
+
+
+def numbers_on(text: str) -> list[str]:
+    return list(dict.fromkeys(NUMBER.findall(text)))
+
+
+def test_pages_follow_one_another_without_gap_or_repetition(monkeypatch):
+    merchant = make_merchant()
+    mine = sorted((trades.placed(merchant=merchant).order for _ in range(7)), reverse=True)
+    monkeypatch.setattr(admin.site._registry[TradeOrder], "list_per_page", 3)
+    client, seen = person(Role.VIEWER), []
+    address = f"{page(TradeOrder, 'changelist')}?q={merchant['merchant_no']}"
+    there = []
+    while address:
+        there.append(address)
+        text = client.get(address).content.decode()
+        seen.append(numbers_on(text))
+        older = re.search(r'rel="next"[^>]*href="([^"]+)"', text)
+        address = older and page(TradeOrder, "changelist") + older[1].replace("&amp;", "&")
+    assert seen == [mine[:3], mine[3:6], mine[6:]]
+    newer = re.search(r'rel="prev"[^>]*href="([^"]+)"', client.get(there[-1]).content.decode())
+    back = page(TradeOrder, "changelist") + newer[1].replace("&amp;", "&")
+    assert numbers_on(client.get(back).content.decode()) == mine[3:6]
+
+
+@pytest.mark.parametrize("model", BY_KEY, ids=lambda model: model._meta.label)
+def test_nothing_is_counted_and_nothing_skipped(model):
+    client = log_in(User.objects.create_superuser(username=numbers.new_number("op")))
+    client.get(page(model, "changelist"))
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(page(model, "changelist"), {"o": "1"}).status_code == 200
+    table = model._meta.db_table
+    about = [query["sql"] for query in asked if f'"{table}"' in query["sql"]]
+    assert about
+    assert not [sql for sql in about if "COUNT(" in sql or "OFFSET" in sql or "DISTINCT" in sql]
+    for odd in ("x", "0", "ord_", "%27", "9" * 30):
+        assert client.get(page(model, "changelist"), {"after": odd}).status_code == 200
+
+
+def test_a_period_is_a_range_of_keys():
+    order_no = trades.placed().order
+    client = person(Role.VIEWER)
+    with CaptureQueriesContext(connection) as asked:
+        text = client.get(page(TradeOrder, "changelist"), {"made": "hour"}).content.decode()
+    assert order_no in text
+    assert any('"order_no" >= ' in query["sql"] for query in asked)
+    assert client.get(page(TradeOrder, "changelist"), {"made": "century"}).status_code == 200
+
+
+def test_a_filter_alone_reads_no_more_than_a_day_of_a_long_list():
+    client = person(Role.VIEWER)
+    for chosen, bounded in (({}, True), ({"made": "ever"}, False), ({"q": "x"}, False)):
+        with CaptureQueriesContext(connection) as asked:
+            client.get(page(TradeOrder, "changelist"), {"status__exact": "FAILED"} | chosen)
+        assert any('"order_no" >= ' in query["sql"] for query in asked) is bounded, chosen
+
+
+def test_an_export_is_streamed_and_written_down():
+    merchant = make_merchant()
+    mine = sorted((trades.placed(merchant=merchant).order for _ in range(3)), reverse=True)
+    TradeOrder.objects.filter(pk=mine[0]).update(description='=HYPERLINK("http://evil")')
+    address = f"{page(TradeOrder, 'changelist')}export/?q={merchant['merchant_no']}"
+    accountant = person(Role.ACCOUNTANT)
+    assert accountant.post(address, {"reason": " "}).status_code == 200
+    answer = accountant.post(address, {"reason": "month end"})
+    assert answer.streaming
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["order_no"] for row in rows] == mine
+    assert rows[0]["description"] == '\'=HYPERLINK("http://evil")'
+    assert "cashier_secret" not in rows[0]
+    line = AuditLog.objects.filter(action="export_list").latest("id")
+    assert (line.object_no, line.reason) == ("acquiring.tradeorder", "month end")
+    assert line.after["filters"] == {"q": merchant["merchant_no"]}
+
+
+def test_who_may_not_export_does_not():
+    before = AuditLog.objects.filter(action="export_list").count()
+    address = f"{page(Merchant, 'changelist')}export/"
+    for role in (Role.VIEWER, Role.SUPPORT):
+        client = person(role)
+        assert client.get(address).status_code == 403
+        assert client.post(address, {"reason": "curious"}).status_code == 403
+        assert address not in client.get(page(Merchant, "changelist")).content.decode()
+    assert AuditLog.objects.filter(action="export_list").count() == before
+
+
+def test_secrets_are_in_no_export():
+    make_merchant()
+    client = log_in(User.objects.create_superuser(username=numbers.new_number("op")))
+    for model in OURS:
+        answer = client.post(f"{page(model, 'changelist')}export/?q=nothing", {"reason": "look"})
+        assert answer.status_code == 200, (model._meta.label, answer.headers)
+        heading = b"".join(answer.streaming_content).decode("utf-8-sig").split("\n", 1)[0]
+        for word in ("secret", "token", "password", "cashier"):
+            assert word not in heading, model._meta.label
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        (-1, "-1"),
+        (12.5, "12.5"),
+        (None, ""),
+        ("ord_1", "ord_1"),
+    ],
+)
+def test_no_cell_is_a_formula(value, shown):
+    assert make_harmless(value) == shown
+
+
+def test_a_view_is_saved_for_oneself_and_forgotten():
+    mine, other = person(Role.VIEWER), person(Role.VIEWER)
+    address = page(TradeOrder, "changelist")
+    saved = {"name": "failed today", "query": "status__exact=FAILED&made=day&after=ord_x"}
+    went = mine.post(f"{address}save-view/", saved)
+    assert went["Location"].startswith(f"{address}?status__exact=FAILED")
+    link = 'href="?status__exact=FAILED&amp;made=day"'
+    assert link in mine.get(address).content.decode()
+    assert link not in other.get(address).content.decode()
+    assert mine.get(f"{address}save-view/").status_code == 403
+    mine.post(f"{address}save-view/", {"name": " ", "query": "q=x"})
+    mine.post(f"{address}save-view/", {"name": "failed today", "query": ""})
+    assert link not in mine.get(address).content.decode()
+    nobody = log_in(User.objects.create_user(username=numbers.new_number("op"), is_staff=True))
+    assert nobody.post(f"{address}save-view/", saved).status_code == 403

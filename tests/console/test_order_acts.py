@@ -1,0 +1,163 @@
+"""What operators do with an order: close, ask the channel, refund alone or with a second person, undo a top-up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client, override_settings
+
+from acquiring.models import TradeOrder
+from checkout.models import PayerWallet
+from engine.models import Refund
+from ledger import api as ledger
+from ledger.models import Journal
+from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.kernel.roles import Role
+from tests.console import proposals, trades
+from tests.console.test_admin import act_page, log_in, page
+from tests.makers import make_payer
+
+
+def person(*roles: Role) -> Client:
+    return log_in(User.objects.get(username=proposals.operator(*roles)))
+
+
+def press(client: Client, model: Any, key: object, path: str, **answers: Any) -> str:
+    done = client.post(act_page(model, key, path), {"reason": "because"} | answers, follow=True)
+    return done.content.decode()
+
+
+def lines(object_no: str) -> list[str]:
+    return list(
+        AuditLog.objects.filter(object_no=object_no).order_by("id").values_list("action", flat=True)
+    )
+
+
+def books(order_no: str) -> tuple[Any, ...]:
+    """Everything that a refund would touch."""
+    order = TradeOrder.objects.filter(pk=order_no).values().get()
+    return order, list(Refund.objects.filter(order_no=order_no).values()), lines(order_no)
+
+
+class TestClosing:
+    def test_an_unpaid_order_is_closed_between_two_audit_lines(self):
+        order_no = trades.placed().order
+        support = person(Role.SUPPORT)
+        press(support, TradeOrder, order_no, "close")
+        order = TradeOrder.objects.get(pk=order_no)
+        assert (order.status, order.close_reason) == ("CLOSED", "OPERATOR")
+        assert lines(order_no) == ["close", "close_result"]
+        result = AuditLog.objects.get(object_no=order_no, action="close_result")
+        assert (result.before["status"], result.after["status"]) == ("INIT", "CLOSED")
+        before = books(order_no)
+        assert act_page(TradeOrder, order_no, "close") not in (
+            support.get(page(TradeOrder, "change", order_no)).content.decode()
+        )
+        press(support, TradeOrder, order_no, "close")
+        assert books(order_no) == before
+
+
+class TestRefunding:
+    @pytest.fixture
+    def order_no(self) -> str:
+        return str(trades.paid_by_channel().order)
+
+    def test_a_small_one_is_done_by_one_operator(self, order_no):
+        press(person(Role.SUPPORT), TradeOrder, order_no, "refund", amount=300)
+        (refund,) = Refund.objects.filter(order_no=order_no)
+        assert (refund.amount, refund.status) == (300, "PROCESSING")
+        assert "because" not in refund.reason
+        assert refund.next_try_at is not None
+        assert lines(order_no) == ["refund"]
+        assert TradeOrder.objects.get(pk=order_no).refunding_amount == 300
+
+    @override_settings(OPERATOR_REFUND_LIMIT=500)
+    def test_what_went_back_counts_toward_the_limit(self, order_no):
+        support = person(Role.SUPPORT)
+        press(support, TradeOrder, order_no, "refund", amount=300)
+        before = books(order_no)
+        said = press(support, TradeOrder, order_no, "refund", amount=201)
+        assert "second_operator_required" in said
+        for amount in (0, -1, "x", 10**13):
+            press(support, TradeOrder, order_no, "refund", amount=amount)
+        assert books(order_no) == before
+
+    def test_a_proposed_one_happens_when_another_one_approves(self, order_no):
+        support, checker = person(Role.SUPPORT), person(Role.OPERATOR)
+        before = books(order_no)
+        press(support, TradeOrder, order_no, "propose-refund", amount=700)
+        proposal = Proposal.objects.get(subject_no=order_no)
+        assert books(order_no) == before
+        (posting, *_fees) = proposal.preview["journal"]["postings"]
+        assert (posting["amount"], posting["credit"]) == (700, "L30:sandbox:CNY")
+        answers = {"preview_hash": proposal.preview_hash}
+        assert "403" in press(support, Proposal, proposal.pk, "approve", **answers) or (
+            books(order_no) == before
+        )
+        press(checker, Proposal, proposal.pk, "approve", **answers)
+        (refund,) = Refund.objects.filter(order_no=order_no)
+        assert (refund.refund_no, refund.amount) == (proposal.payload["refund_no"], 700)
+        assert Proposal.objects.get(pk=proposal.pk).result == refund.refund_no
+        journal = ledger.find_journal(event_type="refund_accepted", event_id=refund.refund_no)
+        assert journal is not None
+
+    def test_what_has_changed_since_is_not_approved(self, order_no):
+        press(person(Role.SUPPORT), TradeOrder, order_no, "propose-refund", amount=700)
+        proposal = Proposal.objects.get(subject_no=order_no)
+        press(person(Role.SUPPORT), TradeOrder, order_no, "refund", amount=700)
+        before = books(order_no)
+        said = press(
+            person(Role.OPERATOR),
+            Proposal,
+            proposal.pk,
+            "approve",
+            preview_hash=proposal.preview_hash,
+        )
+        assert "refund_exceeds_paid" in said
+        assert (books(order_no), Proposal.objects.get(pk=proposal.pk).status) == (before, "OPEN")
+
+    def test_more_than_was_paid_cannot_be_proposed(self, order_no):
+        before = books(order_no)
+        said = press(person(Role.SUPPORT), TradeOrder, order_no, "propose-refund", amount=10**9)
+        assert "refund_exceeds_paid" in said
+        assert books(order_no) == before
+        assert not Proposal.objects.filter(subject_no=order_no).exists()
+
+
+class TestBooks:
+    def test_a_top_up_is_proposed_on_the_payers_page_and_reversed_by_two(self):
+        payer, account = make_payer(balance=0), None
+        maker, checker = person(Role.ACCOUNTANT), person(Role.ACCOUNTANT)
+        press(
+            maker, PayerWallet, payer, "propose-top-up", amount=500, currency="CNY", reference=payer
+        )
+        account = ledger.payer_balance(payer_no=payer, currency="CNY")
+
+        def approve_last(subject: str) -> Proposal:
+            proposal = Proposal.objects.filter(subject_no=subject).latest("proposal_no")
+            press(checker, Proposal, proposal.pk, "approve", preview_hash=proposal.preview_hash)
+            proposal.refresh_from_db(fields=["result"])
+            return proposal
+
+        journal_no = approve_last(payer).result
+        assert ledger.get_balance(account_code=account).balance == 500
+        press(maker, Journal, journal_no, "propose-reversal")
+        approve_last(str(journal_no))
+        assert ledger.get_balance(account_code=account).balance == 0
+        assert act_page(Journal, journal_no, "propose-reversal") not in (
+            maker.get(page(Journal, "change", journal_no)).content.decode()
+        )
+
+    def test_what_an_order_stands_on_is_not_reversed_by_hand(self):
+        paid = trades.paid_by_balance()
+        journal = ledger.find_journal(event_type="payment_paid", event_id=paid.payment)
+        said = press(person(Role.ACCOUNTANT), Journal, journal.journal_no, "propose-reversal")
+        assert "journal_not_reversible" in said
+        assert not Proposal.objects.filter(subject_no=journal.journal_no).exists()
+
+
+def test_the_limit_has_a_default():
+    assert settings.OPERATOR_REFUND_LIMIT == 50_000

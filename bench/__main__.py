@@ -17,6 +17,7 @@ from typing import Any, Final
 import psycopg
 
 from bench import reconciliation, report, soak, stress, wrk
+from bench.admin import measure_pages
 from bench.chart import draw
 from bench.generator import Refused
 from bench.hits import hit_rates, read_hits
@@ -52,6 +53,8 @@ def main(arguments: list[str]) -> int:
         with platform() as running:
             if options.reconcile:
                 return reconcile(running, options.json)
+            if options.admin:
+                return measure_pages(running, options.json)
             document = measure_all(running, plan, options)
     except (LauncherError, Refused) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -115,6 +118,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
         help="only --stress, with PLATFORM_RATE_LIMIT_PER_S=N",
     )
     add("--no-wrk", action="store_true", help="our own load, also where wrk is installed")
+    add("--admin", action="store_true", help="operators' pages with a million orders instead")
     add("--reconcile", action="store_true", help="a day of a million lines instead")
     add("--json", metavar="FILE", type=Path, help="write the figures there too")
     add("--svg", metavar="FILE", type=Path, help="draw them there")

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('acquiring', '0013_settlement'),
+        ('acquiring', "0014_cashier_look"),
     ]
 
     operations = [

@@ -96,6 +96,13 @@ class Window:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{step}.png")
 
+    def keep_for_manual(self, name: str) -> None:
+        """Take a picture for the user manual; into the manual itself only where MANUAL_SCREENSHOTS=1."""
+        wanted = os.environ.get("MANUAL_SCREENSHOTS") == "1"
+        folder = environment.ROOT / "docs" / "images" / "manual" if wanted else SCREENSHOTS
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=folder / f"{name}.png")
+
     def overflows(self) -> bool:
         """Tell whether the page is wider than the window."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))

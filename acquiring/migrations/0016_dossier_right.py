@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('acquiring', "0014_cashier_look"),
+        ('acquiring', "0015_expiry_by_sets"),
     ]
 
     operations = [

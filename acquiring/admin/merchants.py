@@ -22,6 +22,7 @@ from unfold.widgets import (
 from acquiring.admin.cashier_look import LookOfMerchant
 from acquiring.admin.dead_letters import DeadLettersOfMerchant
 from acquiring.admin.endpoints import build_endpoint_table
+from acquiring.admin.settlement_holding import HoldsOfMerchant
 from acquiring.models import Credential, Merchant
 from acquiring.public_keys import MAX_CHARACTERS
 from acquiring.services.credentials import (
@@ -172,7 +173,7 @@ def _is_not_revoked(credential: Credential) -> bool:
 
 
 @admin.register(Merchant)
-class MerchantAdmin(LookOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin):
+class MerchantAdmin(LookOfMerchant, HoldsOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin):
     """Merchants with their keys and fee contracts."""
 
     number_prefix = numbers.MERCHANT
@@ -195,6 +196,7 @@ class MerchantAdmin(LookOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin):
     actions_detail = (
         "change_merchant",
         "change_cashier_look",
+        "place_settlement_hold",
         "issue_credential",
         "redeliver_dead_letters",
     )

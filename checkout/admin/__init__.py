@@ -9,10 +9,12 @@ from checkout.admin.risk import (
     RiskReviewAdmin,
     RiskRuleAdmin,
 )
+from checkout.admin.risk_tables import build_risk_tables
 from checkout.admin.routing import RouteBookVersionAdmin, build_order_tables
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import extend_page
 
+extend_page(numbers.ORDER, build_risk_tables)
 extend_page(numbers.ORDER, build_order_tables)
 
 __all__ = [

@@ -181,6 +181,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "rate_limit_per_s": _("Requests a second"),
     "rate_ppm": _("Rate (millionths)"),
     "reason": _("Reason"),
+    "rules": _("Rules that held"),
     "received_at": _("Received at"),
     "reconciled_at": _("Reconciled at"),
     "reference": _("Reference"),

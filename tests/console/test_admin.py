@@ -76,6 +76,7 @@ from tests.architecture.sources import our_models
 from tests.console import proposals, trades
 from tests.console.differences import extra
 from tests.makers import PASSWORD, make_merchant, make_payer_token
+from tests.trading import make_trade
 
 OURS = [model for model in admin.site._registry if model in our_models()]
 ENDPOINT_URL = "https://shop.example.com/hooks"
@@ -395,6 +396,7 @@ def test_why_an_attempt_is_unknown_can_be_read(client):
 ACTS = [
     (Merchant, "change-settings", "acquiring.change_merchant"),
     (Merchant, "change-cashier-look", "acquiring.change_merchant"),
+    (Merchant, "place-settlement-hold", "acquiring.add_settlementhold"),
     (Merchant, "issue-key", "acquiring.add_credential"),
     (Merchant, "redeliver-dead-letters", "acquiring.add_delivery"),
     (Credential, "revoke", "acquiring.change_credential"),
@@ -416,6 +418,7 @@ TOUCHED = (
     PayerAgreement,
     ChannelCallback,
     SavedCard,
+    SettlementHold,
 )
 
 
@@ -533,6 +536,22 @@ class TestActs:
         assert "#rrggbb" in wrong.content.decode()
         assert every_row(CashierLook) == before
         assert AuditLog.objects.filter(object_no=merchant_no).count() == 1
+
+    def test_a_risk_hold_is_placed_once_for_a_merchant_and_once_for_an_order(self, client, book):
+        trade = make_trade()
+        merchant_no = trade.merchant.merchant_no
+        address = act_page(Merchant, merchant_no, "place-settlement-hold")
+        for order_no in ("", trade.order_no, trade.order_no):
+            fields = {"order_no": order_no, "reason": "because"}
+            assert client.post(address, fields).status_code == 302
+        holds = SettlementHold.objects.filter(merchant_no=merchant_no)
+        assert {hold.order_no for hold in holds} == {None, trade.order_no}
+        assert all((hold.status, hold.reason) == ("ACTIVE", "because") for hold in holds)
+        assert holds.count() == 2
+        before = every_row(SettlementHold)
+        elsewhere = {"order_no": make_trade().order_no, "reason": "because"}
+        assert "has no order" in client.post(address, elsewhere, follow=True).content.decode()
+        assert every_row(SettlementHold) == before
 
     def test_an_endpoint_is_switched_off_and_on_again(self, client, book):
         merchant_no = make_merchant()["merchant_no"]

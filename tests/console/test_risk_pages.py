@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from acquiring.contracts import Method
+from acquiring.models import TradeOrder
 from checkout.contracts import RiskPending
 from checkout.models import RiskDecision, RiskListEntry, RiskReview, RiskRule
 from checkout.services.risk_rules import create_rule
@@ -139,3 +140,6 @@ def test_a_review_is_decided_by_post_with_a_reason(keeper: Client, path: str, en
     decision = RiskDecision.objects.get(order_no=trade.order_no)
     shown = keeper.get(page(RiskDecision, "change", decision.pk)).content.decode()
     assert payer_no in shown
+    viewer = log_in(operator_with("acquiring.view_tradeorder"))
+    told = viewer.get(page(TradeOrder, "change", trade.order_no)).content.decode()
+    assert all(part in told for part in (decision.outcome, decision.reason, decision.fired[0][0]))

@@ -91,6 +91,7 @@ UNFOLD = {
                     _link(_("Cases"), "report", "engine.case"),
                     _link(_("Late money"), "schedule", "engine.latemoney"),
                     _link(_("Differences"), "difference", "engine.discrepancy"),
+                    _link(_("Risk reviews"), "gavel", "checkout.riskreview"),
                     _link(_("Proposals"), "approval", "console.proposal")
                     | {"badge": "paymentplatform.console.notices.count_waiting_proposals"},
                 ],
@@ -127,6 +128,14 @@ UNFOLD = {
                     _link(_("Route book"), "alt_route", "checkout.routebookversion"),
                     _link(_("Channels"), "hub", "engine.knownchannel"),
                     _link(_("Maintenance windows"), "engineering", "engine.maintenancewindow"),
+                ],
+            },
+            {
+                "title": _("Risk rules"),
+                "items": [
+                    _link(_("Rules"), "rule", "checkout.riskrule"),
+                    _link(_("List entries"), "list_alt", "checkout.risklistentry"),
+                    _link(_("Risk decisions"), "policy", "checkout.riskdecision"),
                 ],
             },
             {

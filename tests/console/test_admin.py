@@ -236,6 +236,12 @@ class TestEveryPage:
         assert all(isinstance(admin.site._registry[model], ReadOnlyAdmin) for model in OURS)
 
     @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+    def test_the_sidebar_leads_to_it(self, model):
+        sections = settings.UNFOLD["SIDEBAR"]["navigation"]
+        links = {str(item["link"]) for section in sections for item in section["items"]}
+        assert page(model, "changelist") in links
+
+    @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
     def test_it_lists_shows_and_changes_nothing(self, client, book, model):
         before = every_row(model)
         listed = client.get(page(model, "changelist"))

@@ -6,13 +6,12 @@ what the batch released), and the ``END`` record counts the lines: a file withou
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from paymentplatform.kernel.money import format_decimal
+from paymentplatform.kernel.spreadsheets import make_harmless, write_records
 
 COLUMNS: Final = (
     "record",
@@ -35,7 +34,6 @@ COLUMNS: Final = (
     "count",
 )
 ALL: Final = "ALL"
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +75,24 @@ def write_head(*, batch_no: str, merchant_no: str, settlement_date: str, currenc
         "settlement_date": settlement_date,
         "currency": currency,
     }
-    return _write([dict(zip(COLUMNS, COLUMNS, strict=True)), batch])
+    return write_records([dict(zip(COLUMNS, COLUMNS, strict=True)), batch], columns=COLUMNS)
 
 
 def write_details(lines: Iterable[DetailLine], *, batch_no: str, currency: str) -> bytes:
     """Write items, one record each."""
-    return _write(
-        {
-            "record": "LINE",
-            "batch_no": batch_no,
-            "currency": currency,
-            "released_decimal": format_decimal(line.released, currency),
-            "count": "1",
-            **{name: _cell(getattr(line, name)) for name in DetailLine.__slots__},
-        }
-        for line in lines
+    return write_records(
+        (
+            {
+                "record": "LINE",
+                "batch_no": batch_no,
+                "currency": currency,
+                "released_decimal": format_decimal(line.released, currency),
+                "count": "1",
+                **{name: make_harmless(getattr(line, name)) for name in DetailLine.__slots__},
+            }
+            for line in lines
+        ),
+        columns=COLUMNS,
     )
 
 
@@ -111,18 +112,6 @@ def write_totals(totals: DetailTotals, *, batch_no: str, currency: str) -> bytes
         for kind, (count, released) in ordered
     ]
     lines = totals.sums.get(ALL, (0, 0))[0]
-    return _write([*records, {"record": "END", "batch_no": batch_no, "count": str(lines)}])
-
-
-def _cell(value: str | int) -> str:
-    """Write a value so that a spreadsheet takes no text for a formula; numbers stay numbers."""
-    if isinstance(value, int):
-        return str(value)
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-
-
-def _write(records: Iterable[dict[str, str]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\r\n")
-    writer.writerows(records)
-    return text.getvalue().encode("utf-8")
+    return write_records(
+        [*records, {"record": "END", "batch_no": batch_no, "count": str(lines)}], columns=COLUMNS
+    )

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from paymentplatform.kernel.money import format_decimal
+from paymentplatform.kernel.spreadsheets import make_harmless, write_records
 
 COLUMNS: Final = (
     "record",
@@ -31,7 +30,6 @@ COLUMNS: Final = (
     "count",
 )
 ALL_TYPES: Final = "ALL"
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +69,22 @@ class Totals:
 
 def write_header() -> bytes:
     """Write the first record: the names of the columns. No byte order mark: all is ASCII."""
-    return _write([dict(zip(COLUMNS, COLUMNS, strict=True))])
+    return write_records([dict(zip(COLUMNS, COLUMNS, strict=True))], columns=COLUMNS)
 
 
 def write_lines(lines: Iterable[StatementLine]) -> bytes:
     """Write facts, one record each."""
-    return _write(
-        {
-            "record": "LINE",
-            "amount_decimal": format_decimal(line.amount, line.currency),
-            "count": "1",
-            **{name: _cell(getattr(line, name)) for name in StatementLine.__slots__},
-        }
-        for line in lines
+    return write_records(
+        (
+            {
+                "record": "LINE",
+                "amount_decimal": format_decimal(line.amount, line.currency),
+                "count": "1",
+                **{name: make_harmless(getattr(line, name)) for name in StatementLine.__slots__},
+            }
+            for line in lines
+        ),
+        columns=COLUMNS,
     )
 
 
@@ -103,18 +104,4 @@ def write_end(totals: Totals) -> bytes:
         }
         for (currency, kind), (count, amount) in ordered
     ]
-    return _write([*records, {"record": "END", "count": str(totals.lines)}])
-
-
-def _cell(value: str | int) -> str:
-    """Write a value so that a spreadsheet takes no text for a formula; numbers stay numbers."""
-    if isinstance(value, int):
-        return str(value)
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-
-
-def _write(records: Iterable[dict[str, str]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\r\n")
-    writer.writerows(records)
-    return text.getvalue().encode("utf-8")
+    return write_records([*records, {"record": "END", "count": str(totals.lines)}], columns=COLUMNS)

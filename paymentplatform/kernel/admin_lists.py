@@ -16,6 +16,7 @@ from unfold.views import ChangeList
 
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.numbers import first_number
+from paymentplatform.kernel.spreadsheets import make_harmless
 
 EVER: Final = "ever"
 AFTER: Final = "after"
@@ -23,7 +24,6 @@ BEFORE: Final = "before"
 RECENT_ROWS: Final = 2_000
 EXPORT_ROWS: Final = 1_000_000
 EXPORT_BATCH: Final = 2_000
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class KeysetPages:
@@ -179,16 +179,6 @@ def write_csv(
         if len(found) < EXPORT_BATCH:
             return
         last, left = getattr(found[-1], key), left - len(found)
-
-
-def make_harmless(value: Any) -> str:
-    """Return a cell as text that no spreadsheet runs; numbers stay numbers, also negative ones."""
-    if value is None:
-        return ""
-    text = str(value)
-    if isinstance(value, int | float) or not text.startswith(_FORMULA):
-        return text
-    return f"'{text}"
 
 
 class _Echo:

@@ -15,8 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from acquiring.models import Merchant, TradeOrder
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin_lists import is_keyset_order, make_harmless
+from paymentplatform.kernel.admin_lists import is_keyset_order
 from paymentplatform.kernel.roles import Role
+from paymentplatform.kernel.spreadsheets import make_harmless
 from tests.console import proposals, trades
 from tests.console.test_admin import OURS, log_in, page
 from tests.makers import make_merchant

@@ -16,6 +16,7 @@ from checkout.statements import AccountStatement, PayerStatement, get_payer_stat
 from paymentplatform.kernel.commands import OperatorCommand, Report, build_table
 from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.money import format_amount
+from paymentplatform.kernel.spreadsheets import make_harmless
 
 CSV_COLUMNS = (
     "currency",
@@ -85,7 +86,7 @@ def _write_csv(statement: PayerStatement, console: Console) -> None:
                     move.at.isoformat(),
                     move.accounting_date,
                     move.event_type,
-                    _as_text(move.reference),
+                    make_harmless(move.reference),
                     move.journal_no,
                     move.amount,
                     move.balance,
@@ -93,11 +94,6 @@ def _write_csv(statement: PayerStatement, console: Console) -> None:
             )
         writer.writerow([currency, "", days[1], "closing_balance", "", "", "", closing])
     console.file.write(text.getvalue())
-
-
-def _as_text(cell: str) -> str:
-    """Keep a spreadsheet from reading a reference that somebody typed as a formula."""
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell
 
 
 def _show(statement: PayerStatement, console: Console) -> None:

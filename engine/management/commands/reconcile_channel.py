@@ -19,9 +19,9 @@ from engine.statements.layouts import LAYOUTS
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report, build_table
 from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.money import format_amount
+from paymentplatform.kernel.spreadsheets import make_harmless
 
 SHOWN = 50
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Command(OperatorCommand):
@@ -145,10 +145,5 @@ def _write_csv(path: Path, run: Run) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow([field.name for field in fields(DiscrepancyView)])
-        writer.writerows([_harmless(cell) for cell in astuple(row)] for row in _list(run))
+        writer.writerows([make_harmless(cell) for cell in astuple(row)] for row in _list(run))
         writer.writerow(["#END", len(_list(run))])
-
-
-def _harmless(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is quoted."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

@@ -133,7 +133,7 @@ class RiskRuleAdmin(ReadOnlyAdmin):
         "created_at",
     )
     readonly_fields = ("does", "stands", "when")
-    actions_list = ("create_rule",)
+    actions_list = ("create_rule", "export")
     actions_detail = ("change_rule",)
     more_rights = {"checkout.add_riskrule": KEEPERS}
 
@@ -202,7 +202,7 @@ class RiskListEntryAdmin(ReadOnlyAdmin):
         ("created_at", "expires_at"),
         "removed_at",
     )
-    actions_list = ("list_subject",)
+    actions_list = ("list_subject", "export")
     actions_detail = ("unlist_subject",)
     more_rights = {"checkout.add_risklistentry": KEEPERS}
 

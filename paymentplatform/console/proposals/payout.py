@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext_lazy as _
 
 from acquiring import api as acquiring
 from paymentplatform.console.contracts import Approval, Preview
 from paymentplatform.console.proposals.base import Payload, ProposalKind, preview_journal
 from paymentplatform.kernel.roles import Role
-
-
-def build_sending_payload(*, payout_no: str) -> dict[str, Any]:
-    """Return the payload of a sending."""
-    return {"payout_no": payout_no}
-
-
-def build_result_payload(
-    *, payout_no: str, bank_reference: str = "", failure_code: str = ""
-) -> dict[str, Any]:
-    """Return the payload of a result: the bank's reference when it paid, or why it definitely did not."""
-    return {
-        "payout_no": payout_no,
-        "bank_reference": bank_reference.strip(),
-        "failure_code": failure_code.strip(),
-    }
 
 
 def _preview_sending(payload: Payload) -> Preview:

@@ -382,7 +382,7 @@ class NoDeliveryTarget(Conflict):
 
 
 class PayerTokenInvalid(PermissionRefused):
-    """No such agreement for this merchant, revoked, or beyond what it allows."""
+    """No such agreement for this merchant, ended, for another currency, or beyond what it allows."""
 
     code = "payer_token_invalid"
     title = "The payer token is not valid for this payment"

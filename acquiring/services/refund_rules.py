@@ -80,7 +80,9 @@ def check_refundable(
     left = order.amount - order.refunded_amount - order.refunding_amount
     if amount > left:
         shown = format_amount(left, order.currency)
-        raise RefundExceedsPaid(f"{shown} {order.currency} are left to refund.")
+        raise RefundExceedsPaid(
+            f"{left} minor units ({shown} {order.currency}) are left to refund."
+        )
     if earlier >= merchant.max_refunds_per_order:
         raise RefundLimitReached(f"{earlier} refunds of this order are done or on their way.")
     if now >= order.paid_at + timedelta(days=merchant.refund_window_days):

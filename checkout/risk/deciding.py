@@ -75,7 +75,7 @@ def list_counters(facts: Facts, rules: RuleSet) -> tuple[Counter, ...]:
     found = {}
     for rule in rules.live_rules:
         velocity = rule.when.velocity
-        if velocity is None or not _holds_apart_from_velocity(rule.when, facts, rules):
+        if velocity is None or not _holds_apart_from_velocity(rule, facts, rules):
             continue
         name = _name_counter(rule.when, facts)
         if name is not None:
@@ -132,7 +132,7 @@ def _choose(action: RuleAction, fired: tuple[Fired, ...], *, is_small: bool) -> 
 
 def _find_fired(facts: Facts, rules: RuleSet) -> Iterator[Fired]:
     for rule in rules.live_rules:
-        if not _holds_apart_from_velocity(rule.when, facts, rules):
+        if not _holds_apart_from_velocity(rule, facts, rules):
             continue
         velocity = rule.when.velocity
         name = _name_counter(rule.when, facts)
@@ -144,9 +144,22 @@ def _find_fired(facts: Facts, rules: RuleSet) -> Iterator[Fired]:
                 yield Fired(rule, is_known=counted is not None)
 
 
-def _holds_apart_from_velocity(when: Conditions, facts: Facts, rules: RuleSet) -> bool:
+def _is_about_methods(rule: Rule, facts: Facts) -> bool:
+    """Any method of a combined wish brings it under a rule; to be allowed, the rule must name all of them.
+
+    A balance that is taken beside another method would else go by its rules, up to the whole amount.
+    """
+    named = rule.when.methods
+    if not named:
+        return True
+    asked = [method in named for method in facts.methods]
+    return all(asked) if rule.action is RuleAction.ALLOW else any(asked)
+
+
+def _holds_apart_from_velocity(rule: Rule, facts: Facts, rules: RuleSet) -> bool:
+    when = rule.when
     return (
-        (not when.methods or facts.method in when.methods)
+        _is_about_methods(rule, facts)
         and (not when.merchants or facts.merchant in when.merchants)
         and (not when.currencies or facts.currency in when.currencies)
         and (not when.terminals or facts.terminal in when.terminals)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+BALANCE: Final = "BALANCE"
 
 
 class Subject(StrEnum):
@@ -56,6 +59,13 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     is_approved: bool = False
     counts: Mapping[str, int] = {}
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All by which the wish may be paid: a payer's balance that gives its part, or everything, is one of them."""
+        if self.payer is None or self.method == BALANCE:
+            return (self.method,)
+        return (self.method, BALANCE)
+
     def name_subject(self, subject: Subject) -> str | None:
         """Return who that is in this wish, None when it is not known."""
         if subject is Subject.PAYER:
@@ -71,7 +81,7 @@ def name_proof(
     """Return the proof that comes with a wish; of a combined payment the weaker of its two."""
     if takes_balance and not by_password:
         return Proof.NONE
-    if method == "BALANCE":
+    if method == BALANCE:
         return Proof.PASSWORD
     if method == "BANK_CARD":
         return Proof.CHALLENGE if can_challenge else Proof.NONE

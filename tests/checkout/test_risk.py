@@ -145,6 +145,35 @@ class TestOutcomes:
         assert (kept["outcome"], kept["reason"]) == (outcome, number)
         assert kept["fired"] == [[number, 1, "ENFORCED", True]]
 
+    @pytest.mark.parametrize("wish", [{"use_balance": True}, {"balance_amount": 10_00}])
+    @pytest.mark.parametrize(
+        ("action", "error"), [("BLOCK", RiskRejected), ("STEP_UP", PayerConfirmationRequired)]
+    )
+    def test_a_balance_that_is_taken_under_another_methods_name_goes_by_its_rules(
+        self,
+        trade: Trade,
+        channel: ScriptedChannel,
+        wish: dict[str, Any],
+        action: str,
+        error: type[DomainError],
+    ):
+        rule(trade, action, methods=["BALANCE"])
+        with pytest.raises(error):
+            trade.pay_combined(Method.QR_CODE, **token_for(trade), **wish)
+        assert (trade.payments(), channel.calls) == ([], [])
+
+    @pytest.mark.parametrize("methods", [["BALANCE"], ["QR_CODE"]])
+    def test_to_be_allowed_a_combined_wish_needs_all_of_its_methods_named(
+        self, trade: Trade, channel: ScriptedChannel, methods: list[str]
+    ):
+        rule(trade, "BLOCK")
+        rule(trade, "ALLOW", methods=methods)
+        with pytest.raises(RiskRejected):
+            trade.pay_combined(Method.QR_CODE, **token_for(trade), balance_amount=1_00)
+        rule(trade, "ALLOW", methods=["BALANCE", "QR_CODE"])
+        paid = trade.pay_combined(Method.QR_CODE, **token_for(trade), balance_amount=1_00)
+        assert paid.status == "PAYING"
+
     def test_a_refused_wish_leaves_the_live_payment(self, trade: Trade, channel: ScriptedChannel):
         rule(trade, "BLOCK", methods=["BALANCE"])
         paid = trade.pay(Method.QR_CODE)

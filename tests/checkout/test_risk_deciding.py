@@ -67,6 +67,7 @@ WISHES = st.builds(
     msgspec.structs.replace,
     st.just(FACTS),
     method=st.sampled_from(["BALANCE", "QR_CODE"]),
+    payer=st.sampled_from(["pyr_1", None]),
     source=st.sampled_from(["api", "cashier"]),
     proof=st.sampled_from(list(Proof)),
     amount=st.sampled_from([1, 999, 1_000, 1_001, 2_000]),
@@ -79,7 +80,9 @@ def speaks(action: RuleAction, facts: Facts, rules: list[Rule], count: int | Non
     found = ""
     for one in rules:
         is_asked = one.action is action and one.mode is RuleMode.ENFORCED
-        is_about = facts.method in (one.when.methods or [facts.method])
+        paid_by = {facts.method} | ({"BALANCE"} if facts.payer else set())
+        named = set(one.when.methods) or paid_by
+        is_about = paid_by <= named if action is RuleAction.ALLOW else bool(paid_by & named)
         is_from = facts.source in (one.when.sources or [facts.source])
         if not (is_asked and is_about and is_from):
             continue

@@ -49,6 +49,7 @@ class MerchantEventAdmin(ReadOnlyAdmin):
     """Events with their deliveries and each try."""
 
     default_period = "day"
+    not_exported = ("payload",)  # names the order's secret address
     number_prefix = numbers.EVENT
     list_display = ("event_id", "type", "about", "merchant_no", "created_at")
     list_filter = ("type",)

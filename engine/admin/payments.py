@@ -184,6 +184,7 @@ class ChannelAttemptAdmin(MovesAdmin):
 class ChannelCallbackAdmin(ReadOnlyAdmin):
     """Callbacks as they came, secrets blotted out."""
 
+    not_exported = ("body",)
     list_display = ("id", "received_at", "channel_code", "outcome", "attempt_no", "note")
     list_filter = ("result", "channel_code")
     search_fields = ("attempt_no",)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import JSONField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -27,10 +28,17 @@ from paymentplatform.kernel.admin_lists import (
 )
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.errors import InvalidRequest
-from paymentplatform.kernel.redaction import is_secret_name
+from paymentplatform.kernel.redaction import is_secret_name, redact_value
 from paymentplatform.kernel.saved_views import saved_views
 
 EXPORT_LISTS: Final = "console.export_lists"
+
+
+def _reader_of(field: Any) -> Callable[[Any], Any]:
+    read = attrgetter(field.attname)
+    if isinstance(field, JSONField):
+        return lambda row: redact_value(read(row))
+    return read
 
 
 class ExportedList(ModelAdmin):
@@ -78,6 +86,12 @@ class ExportedList(ModelAdmin):
             messages.error(request, refusal.detail)
         return HttpResponseRedirect(f"{request.path.removesuffix('save-view/')}?{query}")
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Refuse to narrow a list by what it hides: whoever may ask how a secret begins soon knows all of it."""
+        if any(is_secret_name(part) or part in self.not_exported for part in lookup.split("__")):
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
+
     def _page_name(self) -> str:
         return f"{self.opts.app_label}.{self.opts.model_name}"
 
@@ -102,10 +116,13 @@ class ExportedList(ModelAdmin):
         return filters
 
     def list_export_columns(self, request: HttpRequest) -> list[tuple[str, Callable[[Any], Any]]]:
-        """Return heading and content of each column of an export: every stored column without secrets."""
+        """Return heading and content of each column of an export: every stored column without secrets.
+
+        Documents lose the secrets inside them, as they do on a page.
+        """
         hidden = set(self.get_exclude(request) or ()) | set(self.not_exported)
         return [
-            (field.attname, attrgetter(field.attname))
+            (field.attname, _reader_of(field))
             for field in self.model._meta.concrete_fields  # noqa: SLF001 - Django's documented way
             if field.attname not in hidden and not is_secret_name(field.attname)
         ]

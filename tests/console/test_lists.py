@@ -13,6 +13,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from acquiring.models import Merchant, TradeOrder
+from checkout.models import AgreementRequest, PayerWallet
+from engine.models import PaymentOrder
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin_lists import is_keyset_order
@@ -124,6 +126,38 @@ def test_secrets_are_in_no_export():
         heading = b"".join(answer.streaming_content).decode("utf-8-sig").split("\n", 1)[0]
         for word in ("secret", "token", "password", "cashier"):
             assert word not in heading, model._meta.label
+
+
+def test_documents_lose_their_secrets_in_an_export():
+    trade = trades.paying()
+    PaymentOrder.objects.filter(pk=trade.payment).update(
+        context={
+            "options": {"card_token": "tok_of_the_channel"},
+            "return_url": "https://pay.example/cashier/secretaddress/return",
+        }
+    )
+    address = f"{page(PaymentOrder, 'changelist')}export/?q={trade.payment}"
+    answer = person(Role.ACCOUNTANT).post(address, {"reason": "month end"})
+    text = b"".join(answer.streaming_content).decode()
+    assert trade.payment in text
+    assert "of_the_channel" not in text
+    assert "secretaddress" not in text
+
+
+@pytest.mark.parametrize(
+    ("model", "lookup"),
+    [
+        (PayerWallet, "password_hash__startswith"),
+        (AgreementRequest, "page_secret__startswith"),
+        (TradeOrder, "cashier_secret__startswith"),
+        (Merchant, "no_such_column"),
+    ],
+)
+def test_nobody_asks_how_a_secret_begins(model, lookup):
+    make_merchant()
+    client = person(Role.VIEWER)
+    answer = client.get(page(model, "changelist"), {lookup: "$argon2"})
+    assert answer.status_code in {302, 400}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django_otp.oath import hotp
 
 from paymentplatform.console.models import AuditLog, Proposal, SecondFactor
+from paymentplatform.console.services.operators import issue_password
 from paymentplatform.console.services.second_factor import (
     SecondFactorLocked,
     SecondFactorWrong,
@@ -243,6 +244,18 @@ class TestAccounts:
         (password,) = re.findall(r"<dd[^>]*>([^<]+)</dd>", shown.content.decode())
         assert User.objects.get(pk=user.pk).check_password(password)
         assert not is_in(client)
+
+    def test_one_admin_alone_does_not_become_somebody_who_has_no_second_factor(
+        self, admins, settings
+    ):
+        user = make_operator(Role.ACCOUNTANT)
+        admin, before = User.objects.get(pk=admins[0].session["_auth_user_id"]), user.password
+        settings.OPERATOR_SECOND_FACTOR_REQUIRED = True
+        with pytest.raises(Conflict):
+            issue_password(username=user.username, operator=admin, reason="forgotten")
+        assert User.objects.get(pk=user.pk).password == before
+        user.groups.clear()
+        assert issue_password(username=user.username, operator=admin, reason="forgotten")
 
     def test_a_name_is_refused_that_is_taken_or_none(self, admins):
         first, _ = admins

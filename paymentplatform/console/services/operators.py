@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 
 from paymentplatform.console.services.audit import record_operator_action
-from paymentplatform.console.services.second_factor import reset_second_factor
+from paymentplatform.console.services.second_factor import has_factor, reset_second_factor
 from paymentplatform.console.services.sessions import end_sessions
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import Conflict, FieldError, InvalidRequest, NotFound
@@ -45,8 +46,14 @@ def create_operator(*, username: str, name: str, operator: Any, reason: str) -> 
 
 @transactions.start
 def issue_password(*, username: str, operator: Any, reason: str) -> str:
-    """Give an account a new password, end its sessions, return the password to be shown once (start)."""
+    """Give an account a new password, end its sessions, return the password to be shown once (start).
+
+    Raises Conflict for an account that has rights and no second factor: whoever read its password could enrol one
+    himself and be two people. Two admins take its roles away first, and give them back once its owner has enrolled.
+    """
     user = lock_operator(username=username)
+    if settings.OPERATOR_SECOND_FACTOR_REQUIRED and _has_rights(user) and not has_factor(user):
+        raise Conflict("It has roles and no second factor: propose to take the roles away first.")
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     user.set_password(password)
     user.save(update_fields=["password"])
@@ -110,6 +117,10 @@ def list_roles(user: User) -> list[Role]:
     """Return the roles of an account, in their order."""
     names = set(user.groups.values_list("name", flat=True))
     return [role for role in Role if role.value in names]
+
+
+def _has_rights(user: User) -> bool:
+    return user.is_superuser or user.groups.exists() or user.user_permissions.exists()
 
 
 def _find_name_fault(username: str) -> str:

@@ -34,6 +34,7 @@ from engine.selectors import (
     list_failed_payments,
     list_late_money,
     list_refund_numbers,
+    sum_chargebacks,
     total_late_money,
 )
 from engine.services.acceptance import create_payment
@@ -139,5 +140,6 @@ __all__ = [
     "settle_due_late_money",
     "submit_payment",
     "submit_refund",
+    "sum_chargebacks",
     "total_late_money",
 ]

@@ -128,7 +128,8 @@ class PaymentProgress:
 class NewRefund:
     """A refund of a paid order that the owner has accepted and counted; the amount in minor units.
 
-    ``returns_fee`` says that the merchant's fee goes back with it, pro rata.
+    ``returns_fee`` says that the merchant's fee goes back with it, pro rata; ``pulled_back`` is what the channel has
+    taken back of the payment already.
     """
 
     refund_no: str
@@ -141,6 +142,7 @@ class NewRefund:
     reason: str = ""
     returns_fee: bool = True
     source: RefundSource = RefundSource.MERCHANT_PENDING
+    pulled_back: int = 0
 
 
 @dataclass(frozen=True, slots=True)

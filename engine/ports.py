@@ -14,13 +14,14 @@ from engine.contracts import LateMoneyState
 
 @dataclass(frozen=True, slots=True)
 class OwnerState:
-    """The locked owner: whether a success can still be taken, and for which payment."""
+    """The locked owner: whether a success can still be taken, for which payment, and whether one was."""
 
     is_paying: bool
     payment_no: str | None
     merchant_no: str
     late_money_policy: str
     late_money_ask_minutes: int = 60
+    is_paid: bool = False
 
 
 class PaymentOwner(Protocol):

@@ -18,7 +18,14 @@ from engine.contracts import (
     RefundProgress,
     RefundStatus,
 )
-from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder, Refund
+from engine.models import (
+    ChannelAttempt,
+    Chargeback,
+    LateMoney,
+    PaymentDetail,
+    PaymentOrder,
+    Refund,
+)
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
 
@@ -75,6 +82,12 @@ def count_live_refunds(*, order_no: str) -> int:
     """Return how many refunds of an order are done or on their way (those that failed do not count)."""
     refunds = Refund.objects.filter(order_no=order_no, purpose=Refund.Purpose.ORDER)
     return refunds.exclude(status="FAILED").count()
+
+
+def sum_chargebacks(*, payment_no: str, order_no: str) -> int:
+    """Return how much of a payment its channel has pulled back, in minor units; stable while its owner is locked."""
+    pulled = Chargeback.objects.filter(order_no=order_no, payment_no=payment_no)
+    return int(pulled.aggregate(amount=Sum("amount", default=0))["amount"])
 
 
 def list_refund_numbers(

@@ -24,6 +24,7 @@ class OrderPaymentOwner:
             merchant_no=order.merchant_no,
             late_money_policy=policy,
             late_money_ask_minutes=minutes,
+            is_paid=order.status == "SUCCESS",
         )
 
     @transactions.require

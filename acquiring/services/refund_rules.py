@@ -72,12 +72,21 @@ def check_same_refund(
 
 
 def check_refundable(
-    *, order: TradeOrder, merchant: Merchant, amount: int, earlier: int, now: datetime
+    *,
+    order: TradeOrder,
+    merchant: Merchant,
+    amount: int,
+    pulled_back: int,
+    earlier: int,
+    now: datetime,
 ) -> None:
-    """Raise the precise refusal when a locked order cannot take this refund, ``earlier`` of which did not fail."""
+    """Raise the precise refusal when a locked order cannot take this refund, ``earlier`` of which did not fail.
+
+    ``pulled_back`` is what chargebacks have brought its payer already: he does not get it a second time.
+    """
     if order.status != "SUCCESS" or order.paid_at is None:
         raise OrderNotPaid(f"The order is {order.status}.")
-    left = order.amount - order.refunded_amount - order.refunding_amount
+    left = max(0, order.amount - order.refunded_amount - order.refunding_amount - pulled_back)
     if amount > left:
         shown = format_amount(left, order.currency)
         raise RefundExceedsPaid(

@@ -91,10 +91,12 @@ def _accept(
     order = lock_order(order_no=order_no)
     if (first := _find_first(body=body, merchant_no=merchant_no)) is not None:
         return False, first
+    pulled_back = engine.sum_chargebacks(payment_no=str(order.payment_no), order_no=order.order_no)
     check_refundable(
         order=order,
         merchant=Merchant.objects.get(pk=merchant_no),
         amount=body.amount,
+        pulled_back=pulled_back,
         earlier=engine.count_live_refunds(order_no=order.order_no),
         now=database_now(),
     )
@@ -112,6 +114,7 @@ def _accept(
             reason=body.reason or "",
             returns_fee=_returns_fee(order),
             source=_find_source(order),
+            pulled_back=pulled_back,
         ),
         cause=cause,
     )

@@ -151,6 +151,8 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
     }
     if resolution in {Resolution.WITHDRAWN, Resolution.PROMISED}:
         return _take_back(row.discrepancy_no, row.channel_code, row.currency, row.difference)
+    if resolution in {Resolution.CREDITED, Resolution.CHARGED}:
+        _refuse_second(row, resolution)
     if resolution == Resolution.CREDITED:
         return ledger.build_channel_long_credited(**fact, merchant_no=str(row.merchant_no))
     if resolution == Resolution.CHARGED:
@@ -158,6 +160,21 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
     if resolution == Resolution.WRITTEN_OFF:
         return ledger.build_channel_short_written_off(**fact)
     return None
+
+
+def _refuse_second(row: Discrepancy, resolution: Resolution) -> None:
+    """A merchant gets, or bears, what a trade differs by once: another day's or version's file may show it again.
+
+    All differences of the trade are locked, so that of two approvals at once one sees the other.
+    """
+    same = Discrepancy.objects.select_for_update(no_key=True).filter(
+        channel_code=row.channel_code, line_kind=row.line_kind, match_key=row.match_key
+    )
+    for other in same.order_by("discrepancy_no"):
+        if other.pk != row.pk and other.resolution == resolution:
+            raise ResolutionNotPossible(
+                f"{other.discrepancy_no}, of the same trade, is {resolution} already."
+            )
 
 
 def _take_back(number: str, channel_code: str, currency: str, difference: int) -> JournalDraft:

@@ -22,7 +22,7 @@ from engine.contracts import (
     LateMoneyState,
 )
 from engine.models import ChannelAttempt, LateMoney, PaymentOrder, Refund
-from engine.ports import payment_owner
+from engine.ports import OwnerState, payment_owner
 from engine.selectors import (
     describe_late_money,
     get_late_money,
@@ -71,6 +71,7 @@ _LEADS_TO = {
 class _Locked:
     late: LateMoney
     charge: ChannelAttempt
+    owner: OwnerState
 
 
 @transactions.forbid
@@ -116,8 +117,9 @@ def decide_late_money(
 ) -> LateMoneyState:
     """Do what the merchant answers to ``late_money.pending`` and tell how it stands (start).
 
-    The same decision again changes nothing. Raises NotFound (also for another merchant's), LateMoneyNotAsked and
-    LateMoneyNotOpen, which is what a merchant gets who answers after the deadline has settled it.
+    The same decision again changes nothing; of an order that is paid nobody keeps a second charge. Raises NotFound
+    (also for another merchant's), LateMoneyNotAsked and LateMoneyNotOpen, which is what a merchant gets who answers
+    after the deadline has settled it.
     """
     rows = _lock(late_money_no, merchant_no=merchant_no)
     late, decided_by = rows.late, f"merchant:{merchant_no}"
@@ -127,6 +129,8 @@ def decide_late_money(
         raise LateMoneyNotAsked(f"The policy of {late_money_no} is {late.policy}.")
     if late.status != "OPEN":
         raise LateMoneyNotOpen(f"{late_money_no} is {late.status}.")
+    if decision == LateMoneyDecision.HONOUR and rows.owner.is_paid:
+        raise LateMoneyNotAsked("The order is paid: its payer gets back what he has paid twice.")
     _carry_out(rows, decision, decided_by=decided_by, cause=cause)
     return describe_late_money(late)
 
@@ -168,9 +172,9 @@ def _lock(late_money_no: str, *, merchant_no: str | None = None) -> _Locked:
     seen = get_late_money(late_money_no=late_money_no)
     if merchant_no is not None and seen.merchant_no != merchant_no:
         raise NotFound
-    payment_owner().lock_owner(order_no=seen.order_no)
+    owner = payment_owner().lock_owner(order_no=seen.order_no)
     charge = lock_attempt(attempt_no=seen.attempt_no)
-    return _Locked(late=lock_late_money(late_money_no=late_money_no), charge=charge)
+    return _Locked(lock_late_money(late_money_no=late_money_no), charge, owner)
 
 
 def _check_held(late: LateMoney, decision: LateMoneyDecision) -> None:

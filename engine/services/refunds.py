@@ -42,7 +42,7 @@ def accept_refund(new: NewRefund, *, cause: Cause) -> RefundProgress:
     """
     payment = lock_payment(payment_no=new.payment_no)
     details = lock_details(payment_no=new.payment_no)
-    parts = split_refund(amount=new.amount, assets=_list_assets(details))
+    parts = split_refund(amount=new.amount, assets=_list_assets(details, new))
     external = next((part for part in parts if part.channel_code is not None), None)
     charge = _find_charge(external) if external is not None else None
     refund = Refund.objects.create(
@@ -126,12 +126,16 @@ def _first_try_at() -> datetime:
     return database_now() + timedelta(seconds=settings.INQUIRY_SCHEDULE_S[0])
 
 
-def _list_assets(details: list[PaymentDetail]) -> list[RefundableAsset]:
+def _list_assets(details: list[PaymentDetail], new: NewRefund) -> list[RefundableAsset]:
+    """Say what each asset can still give back; what a channel has pulled back is with its payer already."""
     return [
         RefundableAsset(
             detail_no=detail.detail_no,
             channel_code=detail.channel_code,
-            left=detail.amount - detail.refunded_amount - detail.refunding_amount,
+            left=detail.amount
+            - detail.refunded_amount
+            - detail.refunding_amount
+            - (new.pulled_back if detail.channel_code is not None else 0),
         )
         for detail in details
         if detail.status == "DONE"

@@ -411,6 +411,20 @@ class TestPolicyAsk:
             decide(trade, "REFUND")
         assert late_of(trade) == late
 
+    def test_of_an_order_that_is_paid_is_not_the_merchants_to_keep(self, channels: Channels):
+        trade = pending_trade(channels, merchant=merchant_with("ASK"))
+        number = trade.attempts()[0]["attempt_no"]
+        for _charge in range(2):
+            apply_attempt_outcome(
+                attempt_no=number,
+                answer=charged(10_00, trade_no=new_trade_no()),
+                cause=Cause.CALLBACK,
+            )
+        with pytest.raises(LateMoneyNotAsked):
+            decide(trade, "HONOUR")
+        assert trade.merchant_balance() == 10_00
+        assert decide(trade, "REFUND").status == "REFUNDING"
+
     def test_refunded_by_the_merchant_before_the_deadline(self, channels: Channels):
         trade = late_trade(channels, "ASK")
         assert decide(trade, "REFUND").status == "REFUNDING"

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connections, transaction
 
+from acquiring.contracts import RefundExceedsPaid
 from engine import api as engine
 from engine.contracts import Resolution
 from engine.models import ChannelAttempt, CutoffEntry, Discrepancy, Statement
@@ -332,6 +333,19 @@ class TestCorrectedFiles:
         ]
         assert moved(books) == (AMOUNT + 2, 0, 2)
 
+    @pytest.mark.parametrize(
+        ("over", "resolution"), [(5, Resolution.CREDITED), (-5, Resolution.CHARGED)]
+    )
+    def test_a_merchant_is_not_credited_or_charged_twice_for_one_trade(
+        self, today: Day, over: int, resolution: Resolution
+    ):
+        trade = paid()
+        today.reconcile(line_of(trade, amount=AMOUNT + over))
+        resolve(found(trade.trade_no)[0], resolution)
+        today.reconcile(line_of(trade, amount=AMOUNT + over * 2))
+        with pytest.raises(ResolutionNotPossible):
+            resolve(found(trade.trade_no)[1], resolution)
+
     def test_what_people_have_decided_stays(self, today: Day, books: dict[str, int]):
         trade = paid()
         today.reconcile(line_of(trade, amount=AMOUNT - 5))
@@ -434,6 +448,14 @@ class TestVoices:
         assert case["kind"] == "chargeback"
         (order,) = rows("SELECT status FROM acquiring_trade_order WHERE order_no = %s", trade.order)
         assert order["status"] == "SUCCESS"
+
+    def test_what_a_chargeback_brought_back_is_not_refunded_again(self, today: Day):
+        trade = paid()
+        line = Line(numbers.new_number("cbk"), trade.attempt, 6_00, kind="CHARGEBACK", fee=0)
+        today.reconcile(line_of(trade), line, verified=True)
+        with pytest.raises(RefundExceedsPaid):
+            trades.refunded(trade, amount=AMOUNT - 6_00 + 1)
+        assert trades.refunded(trade, amount=AMOUNT - 6_00).refund
 
     def test_a_chargeback_of_more_than_was_charged_is_short_and_for_people(
         self, today: Day, books: dict[str, int]

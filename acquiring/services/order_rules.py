@@ -106,8 +106,8 @@ def check_text(field: str, text: str | None, *, least: int, most: int) -> list[F
     if text is None:
         return []
     if not least <= len(text) <= most or (least and not text.strip()):
-        wanted = f"{least} to {most} characters, not blank" if least else f"at most {most} characters"
-        return [FieldError(field, "length", wanted)]
+        detail = f"{least} to {most} characters, not blank" if least else f"0 to {most} characters"
+        return [FieldError(field, "length", detail)]
     if not text.isascii() or not text.isprintable():
         for character in text:
             if unicodedata.category(character) in _INVISIBLE:

@@ -79,7 +79,7 @@ def accept_payment(
     if not reserved:
         if not plan.is_exact:
             raise engine.PlanOutdated
-        detail = "The agreement has ended, or the amount is over what is left of its limit for today."
+        detail = "The agreement has ended, or the amount is over what it still allows today."
         raise PayerTokenInvalid(detail)
     status = _start(new, cause, route)
     if status == engine.PaymentStatus.FAILED:

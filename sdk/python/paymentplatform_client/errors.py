@@ -106,7 +106,10 @@ class ApiError(Exception):
             FieldFault(str(item["field"]), str(item["code"]), str(item["detail"]))
             for item in problem.get("errors", ())
         )
-        super().__init__(f"{status} {self.code}: {self.detail} ({self.request_id})")
+        # A detail such as "The order is not valid." names no field; a log line should.
+        faults = [f"{f.field}: {f.detail}" for f in self.errors if f.detail not in self.detail]
+        said = " ".join([self.detail, *(f"[{fault}]" for fault in faults)])
+        super().__init__(f"{status} {self.code}: {said} ({self.request_id})")
 
 
 class InvalidRequest(ApiError):

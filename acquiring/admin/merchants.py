@@ -22,6 +22,7 @@ from unfold.widgets import (
 from acquiring.admin.cashier_look import LookOfMerchant
 from acquiring.admin.dead_letters import DeadLettersOfMerchant
 from acquiring.admin.endpoints import build_endpoint_table
+from acquiring.admin.fee_contract_proposing import ContractsOfMerchant
 from acquiring.admin.settlement_holding import HoldsOfMerchant
 from acquiring.models import Credential, Merchant
 from acquiring.public_keys import MAX_CHARACTERS
@@ -173,7 +174,9 @@ def _is_not_revoked(credential: Credential) -> bool:
 
 
 @admin.register(Merchant)
-class MerchantAdmin(LookOfMerchant, HoldsOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin):
+class MerchantAdmin(
+    LookOfMerchant, ContractsOfMerchant, HoldsOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin
+):
     """Merchants with their keys and fee contracts."""
 
     number_prefix = numbers.MERCHANT
@@ -196,6 +199,7 @@ class MerchantAdmin(LookOfMerchant, HoldsOfMerchant, DeadLettersOfMerchant, Read
     actions_detail = (
         "change_merchant",
         "change_cashier_look",
+        "propose_fee_contract",
         "place_settlement_hold",
         "issue_credential",
         "redeliver_dead_letters",

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from engine.admin.channel_settling import SettlementsOfChannel
 from engine.channels.registry import METHODS
 from engine.health import describe_channel
 from engine.models import BreakerMove, KnownChannel, MaintenanceWindow
@@ -46,7 +47,7 @@ class BreakerForm(ReasonForm):
 
 
 @admin.register(KnownChannel)
-class KnownChannelAdmin(ReadOnlyAdmin):
+class KnownChannelAdmin(SettlementsOfChannel, ReadOnlyAdmin):
     """Channels, and whether payments go there."""
 
     seen_by = EVERYBODY
@@ -56,7 +57,7 @@ class KnownChannelAdmin(ReadOnlyAdmin):
     searched: ClassVar[dict[str, str]] = {"": "code__iexact"}
     ordering = ("code",)
     fields = (("code", "created_at"),)
-    actions_detail = ("plan_maintenance", "close_breaker")
+    actions_detail = ("plan_maintenance", "close_breaker", "propose_settlement")
 
     @confirmed_action(
         description=_("Plan maintenance"),

@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from django.utils.translation import override
 
+from acquiring.models import Merchant
 from checkout.models import PayerWallet
-from engine.models import Case
+from engine.models import Case, KnownChannel
 from ledger import api as ledger
 from paymentplatform.console.models import AuditLog, Proposal
 from paymentplatform.console.notices import count_waiting_proposals
@@ -21,7 +22,7 @@ from paymentplatform.kernel.roles import Role
 from tests.console import trades
 from tests.console.proposals import AMOUNT, approve, approved, operator, proposed
 from tests.console.test_admin import act_page, log_in, operator_with, page
-from tests.makers import make_payer
+from tests.makers import make_merchant, make_payer
 
 MAY = (
     "console.view_proposal",
@@ -260,3 +261,52 @@ class TestNotices:
         proposed(payer=payer, maker=maker.username)
         after = [self.badge(log_in(user)) for user in (maker, other, viewer)]
         assert after == [before[0], min(before[1] + 1, 99), 0]
+
+
+class TestProposingOnPages:
+    """What has a page of its own that proposes it, filled in as an operator would."""
+
+    def test_a_fee_contract_begins_with_the_one_in_force(self):
+        merchant_no = make_merchant()["merchant_no"]
+        client = log_in(operator_with("acquiring.view_merchant", "console.propose_fee_contract"))
+        address = act_page(Merchant, merchant_no, "propose-fee-contract")
+        asked = client.get(address).context["form"].initial
+        newest = Merchant.objects.get(pk=merchant_no).fee_contracts.get()
+        assert (asked["rate_ppm"], asked["settlement_days"]) == (
+            newest.rate_ppm,
+            newest.settlement_days,
+        )
+        fields = {"rate_ppm": 5000, "settlement_days": 2, "reason": "a better year"}
+        wrong = '[{"rate_ppm": 2000, "method": "BARTER"}]'
+        shown = client.post(address, fields | {"terms": wrong}, follow=True).content.decode()
+        assert "BARTER is no payment method" in shown
+        assert not Proposal.objects.filter(subject_no=merchant_no).exists()
+        client.post(address, fields | {"terms": wrong.replace("BARTER", "BALANCE")})
+        made = Proposal.objects.get(subject_no=merchant_no)
+        assert (made.kind, made.status) == ("fee_contract", "OPEN")
+        assert made.payload == {
+            "merchant_no": merchant_no,
+            "rate_ppm": 5000,
+            "terms": [{"rate_ppm": 2000, "method": "BALANCE"}],
+            "returned_on_refund": False,
+            "settlement_days": 2,
+            "valid_from": None,
+        }
+
+    def test_what_a_channel_settled_is_shown_as_its_journal(self):
+        KnownChannel.objects.get_or_create(code="sandbox")
+        client = log_in(
+            operator_with("engine.view_knownchannel", "console.propose_channel_settlement")
+        )
+        fields = {"currency": "CNY", "reference": numbers.new_number("bnk"), "reason": "arrived"}
+        address = act_page(KnownChannel, "sandbox", "propose-settlement")
+        client.post(address, fields | {"gross": 1000, "cost": 1001})
+        assert not Proposal.objects.filter(reference__endswith=fields["reference"]).exists()
+        client.post(address, fields | {"gross": 1000, "cost": 6})
+        made = Proposal.objects.get(reference__endswith=fields["reference"])
+        assert (made.kind, made.status) == ("channel_settlement", "OPEN")
+        postings = made.preview["journal"]["postings"]
+        assert {(line["debit"], line["amount"]) for line in postings} == {
+            ("A20:platform:CNY", 994),
+            ("X10:sandbox:CNY", 6),
+        }

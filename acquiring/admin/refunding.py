@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.utils.translation import gettext as say
-from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from acquiring.models import TradeOrder
 from acquiring.services.refunds import OPERATORS_REFUND, is_within_limit, name_operators_refund
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReasonForm
-from paymentplatform.kernel.money import MAX_AMOUNT, format_amount
+from paymentplatform.kernel.admin_forms import MinorUnitsField
+from paymentplatform.kernel.money import format_amount
 
 
 class RefundForm(ReasonForm):
     """Asks how much."""
 
-    amount = forms.IntegerField(
-        label=_("Amount in minor units (1280 is 12.80)"),
-        min_value=1,
-        max_value=MAX_AMOUNT,
-        widget=UnfoldAdminIntegerFieldWidget(),
-    )
+    amount = MinorUnitsField()
 
     @classmethod
     def read_initial(cls, obj: TradeOrder) -> dict[str, Any]:

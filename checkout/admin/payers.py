@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminDateWidget,
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -25,6 +24,7 @@ from checkout.statements import AccountStatement, get_payer_statement
 from ledger import api as ledger
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
+from paymentplatform.kernel.admin_forms import MinorUnitsField
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -34,7 +34,7 @@ from paymentplatform.kernel.admin_tables import (
     show_time,
 )
 from paymentplatform.kernel.errors import InvalidRequest
-from paymentplatform.kernel.money import CURRENCY_EXPONENTS, MAX_AMOUNT
+from paymentplatform.kernel.money import CURRENCY_EXPONENTS
 from paymentplatform.kernel.proposing import proposer
 from paymentplatform.kernel.roles import Role
 
@@ -64,12 +64,7 @@ class StatementForm(forms.Form):
 class TopUpForm(ReasonForm):
     """Asks how much, and by which of the bank's numbers it came."""
 
-    amount = forms.IntegerField(
-        label=_("Amount in minor units (1280 is 12.80)"),
-        min_value=1,
-        max_value=MAX_AMOUNT,
-        widget=UnfoldAdminIntegerFieldWidget(),
-    )
+    amount = MinorUnitsField()
     currency = forms.ChoiceField(
         label=_("Currency"),
         choices=[(code, code) for code in CURRENCY_EXPONENTS],

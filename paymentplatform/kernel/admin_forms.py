@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
+
+from paymentplatform.kernel.money import MAX_AMOUNT
 
 REASON_MAX_CHARACTERS: Final = 500
 
@@ -24,3 +27,21 @@ class ReasonForm(forms.Form):
     def read_initial(cls, _obj: Any) -> dict[str, Any]:
         """Return what the other fields show at first."""
         return {}
+
+
+class MinorUnitsField(forms.IntegerField):
+    """An amount in minor units. Django reads "80.00" as 80; whoever types that means 8000, so it is refused."""
+
+    re_decimal = re.compile(r"(?!)")
+    default_error_messages: ClassVar = {
+        "invalid": _("Minor units are whole numbers, without a decimal point: 1280 is 12.80."),
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            label=_("Amount in minor units (1280 is 12.80)"),
+            min_value=1,
+            max_value=MAX_AMOUNT,
+            widget=UnfoldAdminIntegerFieldWidget(),
+            **options,
+        )

@@ -26,6 +26,9 @@ def show_addresses(demo: dict[str, Any], *, late: list[str], logs: Path) -> None
     _show(demo.get("demo_url"), "the demo shop: buy something and pay for it")
     say("  Then look behind the counter")
     _show(demo.get("admin_url"), f"the operators' console: {operator}")
+    if "checker_user" in demo:
+        second = f"{demo['checker_user']} / {demo.get('checker_password')}"
+        _show("", f"who approves what the first proposes: {second}")
     _show(f"{base}/api/docs/", "the merchant API, to read and to try")
     say()
     say(f"  Demo merchant {demo.get('merchant_no')}")

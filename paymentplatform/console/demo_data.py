@@ -22,6 +22,8 @@ BALANCE: Final = 100_000_000_000
 AGREEMENT_LIMIT: Final = 999_999_999_999
 FEE_RATE_PPM: Final = 6_000
 ADMIN: Final = "admin"
+CHECKER: Final = "checker"
+"""Approves what the first one proposes: nobody approves his own."""
 
 
 def seed_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
@@ -35,7 +37,11 @@ def seed_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
     shop = _seed_merchant(previous, prefix="shop_", name="Lantern 灯笼小铺")
     merchant = _seed_merchant(previous, prefix="", name="Demo Merchant")
     payer = _seed_payer(previous, merchant_no=merchant["merchant_no"])
-    return {**merchant, **payer, **shop, **_seed_admin(previous)}
+    operators = {
+        **_seed_operator(previous, name=ADMIN, prefix="admin"),
+        **_seed_operator(previous, name=CHECKER, prefix="checker"),
+    }
+    return {**merchant, **payer, **shop, **operators}
 
 
 def _seed_merchant(previous: Mapping[str, Any], *, prefix: str, name: str) -> dict[str, str]:
@@ -96,15 +102,15 @@ def _fill_balance(*, payer_no: str) -> None:
         )
 
 
-def _seed_admin(previous: Mapping[str, Any]) -> dict[str, str]:
+def _seed_operator(previous: Mapping[str, Any], *, name: str, prefix: str) -> dict[str, str]:
     users = get_user_model()
-    user = users.objects.filter(username=ADMIN).first()
-    password = str(previous.get("admin_password", ""))
+    user = users.objects.filter(username=name).first()
+    password = str(previous.get(f"{prefix}_password", ""))
     if user is None or not password or not user.check_password(password):
         password = secrets.token_urlsafe(12)
         if user is None:
-            users.objects.create_superuser(username=ADMIN, password=password)
+            users.objects.create_superuser(username=name, password=password)
         else:
             user.set_password(password)
             user.save(update_fields=["password"])
-    return {"admin_user": ADMIN, "admin_password": password}
+    return {f"{prefix}_user": name, f"{prefix}_password": password}

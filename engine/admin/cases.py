@@ -40,6 +40,7 @@ class CaseAdmin(MovesAdmin):
         url_path="propose-resolution",
         icon="approval",
         service_audits=True,
+        offered=lambda case: case.status == "OPEN",
     )
     def propose_resolution(
         self, *, object_no: str, operator: AbstractBaseUser, reason: str, **_answers: Any

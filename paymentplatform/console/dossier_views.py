@@ -64,6 +64,7 @@ def show_dossier(request: HttpRequest, number: str, *, site: AdminSite) -> HttpR
         **site.each_context(request),
         "title": say("Dossier of %s") % dossier.order_no,
         "dossier": dossier,
+        "order": link_number(dossier.order_no),
         "rows": [_show(entry) for entry in dossier.entries],
         "form": form,
         "may_export": request.user.has_perm(EXPORT),

@@ -272,7 +272,9 @@ def _find_standing(kind: ProposalKind, payload: Mapping[str, Any]) -> Proposal |
         _expire(row)
         return None
     if row.payload != dict(payload):
-        raise ProposalConflict(f"{row.reference} is proposed as {row.proposal_no}: other content.")
+        raise ProposalConflict(
+            f"{row.reference} is already proposed with other content: {row.proposal_no}. Look there first."
+        )
     return row
 
 

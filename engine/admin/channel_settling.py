@@ -8,31 +8,21 @@ from django import forms
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from paymentplatform.kernel.admin import ReasonForm, confirmed_action
-from paymentplatform.kernel.money import CURRENCY_EXPONENTS, MAX_AMOUNT
+from paymentplatform.kernel.admin_forms import MinorUnitsField
+from paymentplatform.kernel.money import CURRENCY_EXPONENTS
 from paymentplatform.kernel.proposing import proposer
 
 
 class SettlementForm(ReasonForm):
     """What the channel no longer owes, what it kept of it, and by which of the bank's numbers the rest came."""
 
-    gross = forms.IntegerField(
-        label=_("What the channel no longer owes, in minor units"),
-        min_value=1,
-        max_value=MAX_AMOUNT,
-        widget=UnfoldAdminIntegerFieldWidget(),
-    )
-    cost = forms.IntegerField(
-        label=_("What it kept of that, in minor units"),
-        min_value=0,
-        max_value=MAX_AMOUNT,
-        widget=UnfoldAdminIntegerFieldWidget(),
-    )
+    gross = MinorUnitsField(label=_("What the channel no longer owes, in minor units"))
+    cost = MinorUnitsField(label=_("What it kept of that, in minor units"), min_value=0)
     currency = forms.ChoiceField(
         label=_("Currency"),
         choices=[(code, code) for code in CURRENCY_EXPONENTS],

@@ -38,10 +38,9 @@ class MinorUnitsField(forms.IntegerField):
     }
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            label=_("Amount in minor units (1280 is 12.80)"),
-            min_value=1,
-            max_value=MAX_AMOUNT,
-            widget=UnfoldAdminIntegerFieldWidget(),
-            **options,
-        )
+        usual: dict[str, Any] = {
+            "label": _("Amount in minor units (1280 is 12.80)"),
+            "min_value": 1,
+        }
+        widget = UnfoldAdminIntegerFieldWidget()
+        super().__init__(max_value=MAX_AMOUNT, widget=widget, **(usual | options))

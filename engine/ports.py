@@ -52,7 +52,7 @@ class PaymentOwner(Protocol):
     def late_money_resolved(self, *, late_money: LateMoneyState) -> None:
         """Late money is REFUNDED or HONOURED; nothing of the owner itself changes."""
 
-    def late_money_fee(self, *, order_no: str, amount: int, method: str) -> int:
+    def late_money_fee(self, *, order_no: str, amount: int, currency: str, method: str) -> int:
         """Return the merchant's fee in minor units for late money that is honoured; ``method`` is its payment's."""
 
 

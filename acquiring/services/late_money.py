@@ -104,15 +104,15 @@ def announce_late_money(*, event_type: str, late_money: LateMoneyState) -> None:
     jobs.ring(DELIVERY_TASK)
 
 
-def calculate_late_money_fee(*, order_no: str, amount: int, method: str) -> int:
+def calculate_late_money_fee(*, order_no: str, amount: int, currency: str, method: str) -> int:
     """Return the fee of the order's contract for late money that is honoured: that of the payment it was meant for."""
-    order = TradeOrder.objects.only("fee_contract_no", "currency").get(pk=order_no)
+    order = TradeOrder.objects.only("fee_contract_no").get(pk=order_no)
     contract = FeeContract.objects.filter(pk=order.fee_contract_no).first()
     if contract is None:
         return 0
     return calculate_contract_fee(
         amount=amount,
-        currency=order.currency,
+        currency=currency,  # of the money: a channel may have taken another than was asked
         method=method,
         rate_ppm=contract.rate_ppm,
         terms=msgspec.json.encode(contract.terms) if contract.terms else None,

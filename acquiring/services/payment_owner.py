@@ -69,6 +69,8 @@ class OrderPaymentOwner:
         announce_late_money(event_type="late_money.resolved", late_money=late_money)
 
     @transactions.require
-    def late_money_fee(self, *, order_no: str, amount: int, method: str) -> int:
+    def late_money_fee(self, *, order_no: str, amount: int, currency: str, method: str) -> int:
         """Return the fee under the order's contract (require)."""
-        return calculate_late_money_fee(order_no=order_no, amount=amount, method=method)
+        return calculate_late_money_fee(
+            order_no=order_no, amount=amount, currency=currency, method=method
+        )

@@ -195,6 +195,9 @@ def _pay_with_balance(
         external_method=command.method,
         is_exact=is_exact or not may_plan_again,
     )
+    taken = order.amount - (plan.external.amount if plan.external is not None else 0)
+    if not is_exact and taken:
+        refuse_unfit(command, order, method=Method.BALANCE, amount=taken)
     agreement_no = agreement.agreement_no if agreement is not None else None
     if plan.external is None:
         return _pay_from_balance(wish, plan, agreement_no)

@@ -230,6 +230,9 @@ def _draft_honour(late: LateMoney) -> JournalDraft:
         currency=late.currency,
         amount=late.amount,
         fee=payment_owner().late_money_fee(
-            order_no=late.order_no, amount=late.amount, method=payment.method
+            order_no=late.order_no,
+            amount=late.amount,
+            currency=late.currency,
+            method=payment.method,
         ),
     )

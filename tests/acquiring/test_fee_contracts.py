@@ -97,8 +97,11 @@ class TestContracts:
             assert trade.pay(BALANCE, payer_token=seller.token).status == "PAID"
             assert [row["fee_amount"] for row in trade.payments()] == [cost]
         assert balance_of(f"L20:{seller.number}:CNY") == 20_00 - 50
-        assert calculate_late_money_fee(order_no=young.order_no, amount=30, method=BALANCE) == 2
-        assert calculate_late_money_fee(order_no=young.order_no, amount=30, method=CARD) == 0
+        for currency, method, cost in (("CNY", BALANCE, 2), ("CNY", CARD, 0), ("USD", BALANCE, 0)):
+            late = calculate_late_money_fee(
+                order_no=young.order_no, amount=30, currency=currency, method=method
+            )
+            assert late == cost
 
     def test_two_persons_make_one(self):
         seller = make_seller()

@@ -240,6 +240,24 @@ class TestOfAnOrder:
             assert trade.footprint() == before
         assert trade.pay_combined(payer_token=token, balance_amount=5_00).status == "PAYING"
 
+    def test_what_a_balance_may_carry_holds_under_another_methods_name(self, channels: Channels):
+        before_terms = terms_of("BALANCE")
+        change_method(
+            method="BALANCE", terms=terms_of("BALANCE", amount_limits={"CNY": {"max": 4_00}})
+        )
+        try:
+            for held in (1_000_00, 5_00):
+                trade = make_trade()
+                token = make_payer_token(
+                    payer_no=make_payer(balance=held), merchant_no=trade.merchant.merchant_no
+                )
+                before = trade.footprint()
+                with pytest.raises(MethodUnavailable, match="amount_over_limit"):
+                    trade.pay_combined(payer_token=token, use_balance=True)
+                assert trade.footprint() == before
+        finally:
+            change_method(method="BALANCE", terms=before_terms)
+
 
 class TestWhatIsKept:
     def test_each_different_answer_once_and_ten_at_most(self, channels: Channels):

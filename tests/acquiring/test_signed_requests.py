@@ -101,7 +101,8 @@ def test_an_independent_client_gets_through(merchant: dict[str, str], algorithm:
 
 
 def test_a_signed_hot_call_costs_one_statement_more(merchant: dict[str, str], signer: Signer):
-    send(API, create(signer))
+    earlier = send(API, create(signer)).json["order_no"]
+    send(API, signer.sign("GET", at_home(f"orders/{earlier}")))
     token = make_payer_token(payer_no=make_payer(), merchant_no=merchant["merchant_no"])
     with counting_round_trips() as seen:
         order_no = send(API, create(signer)).json["order_no"]
@@ -109,11 +110,14 @@ def test_a_signed_hot_call_costs_one_statement_more(merchant: dict[str, str], si
     with counting_round_trips() as seen:
         assert send(API, signer.sign("GET", at_home(f"orders/{order_no}"))).status == 200
     assert (len(seen), seen.on_the_wire) == (2, 2), seen
-    body = {"method": "BALANCE", "options": {"payer_token": token}}
-    pay = signer.sign("POST", at_home(f"orders/{order_no}/pay"), json.dumps(body).encode())
-    with counting_round_trips() as seen:
-        assert send(API, pay).json["status"] == "PAID"
-    assert len(seen) == 3, seen
+    body = json.dumps({"method": "BALANCE", "options": {"payer_token": token}}).encode()
+    for number in (earlier, order_no):  # the first one fills the caches of what is configured
+        pay = signer.sign("POST", at_home(f"orders/{number}/pay"), body)
+        with counting_round_trips() as seen:
+            assert send(API, pay).json["status"] == "PAID"
+    # Once in a while a process asks whether the catalogue is still the one that it knows.
+    hot = [statement for statement in seen.statements if "catalogue_stamp" not in statement]
+    assert len(hot) == 3, seen
 
 
 # -- every bit ------------------------------------------------------------------------------------------------

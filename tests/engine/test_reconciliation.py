@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -89,12 +90,28 @@ def today(clock: VirtualClock, tmp_path: Path) -> Day:
     return Day(clock, tmp_path, now.date())
 
 
+def unexplained() -> dict[str, Any]:
+    """By how much each account is off in what ``prove`` asks; tests of other things leave such books here."""
+    off: dict[str, Any] = {}
+    for row in (*rows(CHANNEL_OWES_SUCCESSES), *rows(SUSPENSE_IS_EXPLAINED)):
+        figures = [int(figure) for figure in re.findall(r"-?\d+", row["problem"])]
+        is_sum = row["problem"].startswith("is ")
+        off[row["subject"]] = figures[0] - figures[-1] if is_sum else row["problem"]
+    return off
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_unexplained() -> Iterator[None]:
+    """Afterwards A10, A90 and L90 are as explained as before, whatever the test did."""
+    before = unexplained()
+    yield
+    assert unexplained() == before
+
+
 @pytest.fixture
-def books() -> Iterator[dict[str, int]]:
-    """What A10, A90 and L90 were before; afterwards they are explained, whatever the test did."""
-    yield {code: balance_of(code) for code in (A10, A90, L90)}
-    assert rows(CHANNEL_OWES_SUCCESSES) == []
-    assert rows(SUSPENSE_IS_EXPLAINED) == []
+def books() -> dict[str, int]:
+    """What A10, A90 and L90 were before."""
+    return {code: balance_of(code) for code in (A10, A90, L90)}
 
 
 def moved(books: dict[str, int]) -> tuple[int, int, int]:
@@ -229,7 +246,6 @@ def test_a_difference_is_found_and_booked_once(
     assert (again.summary["new"], again.summary["settled"]) == (0, 0)
     assert kinds(name) == [(kind, "OPEN", difference)]
     assert moved(before) == books_move
-    assert rows(CHANNEL_OWES_SUCCESSES) == rows(SUSPENSE_IS_EXPLAINED) == []
 
 
 def test_a_line_that_stands_twice_counts_once(today: Day, books: dict[str, int]):
@@ -507,7 +523,6 @@ def test_two_people_end_a_difference_once(
     today.again()
     assert kinds(name) == [(row["kind"], "RESOLVED", row["difference"])]
     assert moved(before) == books_move
-    assert rows(CHANNEL_OWES_SUCCESSES) == rows(SUSPENSE_IS_EXPLAINED) == []
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 
+from ledger import api
 from ledger.models import Journal, Posting
 from paymentplatform.kernel import grants
 from tests.environment import database_url
+from tests.ledger import test_days
 from tests.ledger.books import DAY, Books, fresh, query
 
 INTO_POSTING = (
@@ -25,6 +27,14 @@ def books() -> Books:
     made.pay(10, fee=1)
     made.hold(5)
     return made
+
+
+@pytest.fixture(scope="module")
+def closed_day(unit_database: str) -> None:
+    """A day that is closed: its tables have rows, without which no trigger of theirs speaks."""
+    if api.find_last_closed_day() is None:
+        test_days.Books().earn(test_days.FIRST, 1_00)
+        test_days.close()
 
 
 def as_application(statement: str, parameters: list | None = None) -> str | None:
@@ -158,7 +168,7 @@ class TestOwner:
             *(f"DELETE FROM {table}" for table in TABLES),
         ],
     )
-    def test_is_stopped_by_triggers(self, books, owner_connection, statement):
+    def test_is_stopped_by_triggers(self, books, closed_day, owner_connection, statement):
         with pytest.raises(psycopg.Error) as error, owner_connection.transaction():
             owner_connection.execute(statement)
         assert error.value.sqlstate == "PC900"

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -664,3 +664,14 @@ def test_what_fits_is_what_the_page_offers(today: Day):
         (Resolution.WRITTEN_OFF, Resolution.CHARGED, Resolution.PROMISED),
         (Resolution.ACCEPTED,),
     ]
+
+
+def test_a_charge_that_our_books_may_yet_learn_of_is_nobodys_to_credit():
+    booked = Discrepancy(
+        kind="CHANNEL_ONLY",
+        line_kind="CHARGE",
+        merchant_no="mch_known",
+        difference=7_77,
+        posted_at=datetime.now(UTC),
+    )
+    assert list_resolutions(booked) == (Resolution.WITHDRAWN,)

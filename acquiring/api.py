@@ -17,6 +17,7 @@ from acquiring.services.closing import close_order, expire_due_orders
 from acquiring.services.credentials import issue_credential, revoke_credential
 from acquiring.services.fee_contracts import check_fee_contract, make_fee_contract, read_terms
 from acquiring.services.idempotency import current_claim, new_or_claimed_number
+from acquiring.services.key_grants import KeyWish, grant_key, preview_key_grant
 from acquiring.services.merchant_events import record_merchant_event
 from acquiring.services.merchants import (
     add_return_origin,
@@ -52,6 +53,7 @@ from acquiring.settlement_contracts import NewFeeContract
 __all__ = [
     "INVARIANTS",
     "HotMerchantView",
+    "KeyWish",
     "MerchantView",
     "NewFeeContract",
     "add_return_origin",
@@ -77,6 +79,7 @@ __all__ = [
     "get_order",
     "get_order_by_cashier_token",
     "get_payout",
+    "grant_key",
     "is_active_merchant",
     "issue_credential",
     "lift_settlement_hold",
@@ -84,6 +87,7 @@ __all__ = [
     "make_fee_contract",
     "new_or_claimed_number",
     "place_settlement_hold",
+    "preview_key_grant",
     "preview_payout_result",
     "preview_payout_sending",
     "preview_refund",

@@ -364,7 +364,7 @@ class RefundWindowOver(Conflict):
 
 
 class SecondOperatorRequired(Conflict):
-    """One operator alone may not refund this much of an order: he proposes it, another one approves."""
+    """One operator alone may not refund this much of an order, or on one day: he proposes it, another one approves."""
 
     code = "second_operator_required"
     title = "This needs two operators"

@@ -1,5 +1,5 @@
 """Acquiring for operators. One module for each kind of thing."""
 
-from acquiring.admin import endpoints, merchants, notifications, orders, settlement
+from acquiring.admin import endpoints, keys, merchants, notifications, orders, settlement
 
-__all__ = ["endpoints", "merchants", "notifications", "orders", "settlement"]
+__all__ = ["endpoints", "keys", "merchants", "notifications", "orders", "settlement"]

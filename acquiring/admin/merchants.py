@@ -7,8 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -23,15 +21,9 @@ from acquiring.admin.cashier_look import LookOfMerchant
 from acquiring.admin.dead_letters import DeadLettersOfMerchant
 from acquiring.admin.endpoints import build_endpoint_table
 from acquiring.admin.fee_contract_proposing import ContractsOfMerchant
+from acquiring.admin.keys import KeysOfMerchant
 from acquiring.admin.settlement_holding import HoldsOfMerchant
-from acquiring.models import Credential, Merchant
-from acquiring.public_keys import MAX_CHARACTERS
-from acquiring.services.credentials import (
-    IssuedCredential,
-    issue_credential,
-    replace_credential,
-    revoke_credential,
-)
+from acquiring.models import Merchant
 from acquiring.services.merchants import (
     MAX_ASK_MINUTES,
     MAX_REFUND_DAYS,
@@ -39,13 +31,11 @@ from acquiring.services.merchants import (
     change_merchant,
 )
 from paymentplatform.kernel import numbers, transactions
-from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
+from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
-    clean_number,
     link_list,
-    link_number,
 )
 from paymentplatform.kernel.roles import Role
 
@@ -132,50 +122,14 @@ class MerchantForm(ReasonForm):
         }
 
 
-class KeyForm(ReasonForm):
-    """What kind of key is added."""
-
-    algorithm = forms.ChoiceField(
-        label=_("Algorithm"),
-        choices=Credential.Algorithm.choices,
-        initial=Credential.Algorithm.BEARER,
-        required=False,
-        widget=UnfoldAdminSelectWidget(),
-    )
-    public_key = forms.CharField(
-        label=_("Public key"),
-        help_text=_("PEM or base64, for ed25519 and rsa-v1_5-sha256; never a private key."),
-        required=False,
-        max_length=MAX_CHARACTERS,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
-    )
-    field_order = ["algorithm", "public_key", "reason"]
-
-
-class SuccessorForm(KeyForm):
-    """A key in the place of another, of the same kind unless told otherwise."""
-
-    @classmethod
-    def read_initial(cls, obj: Credential) -> dict[str, Any]:
-        """Begin with the kind of the key that goes."""
-        return {"algorithm": obj.algorithm}
-
-
-def _show_once(issued: IssuedCredential, message: str, aftermath: str = "") -> ShownOnce:
-    shown = {"key_id": issued.key_id, "algorithm": Credential.Algorithm(issued.algorithm).label}
-    if issued.secret:
-        return ShownOnce(message, shown | {"secret_key": issued.secret}, aftermath=aftermath)
-    advice = say("Tell the merchant the new key id: it signs under it. There is no secret to copy.")
-    return ShownOnce(message, shown, advice=advice, aftermath=aftermath)
-
-
-def _is_not_revoked(credential: Credential) -> bool:
-    return credential.revoked_at is None
-
-
 @admin.register(Merchant)
 class MerchantAdmin(
-    LookOfMerchant, ContractsOfMerchant, HoldsOfMerchant, DeadLettersOfMerchant, ReadOnlyAdmin
+    LookOfMerchant,
+    KeysOfMerchant,
+    ContractsOfMerchant,
+    HoldsOfMerchant,
+    DeadLettersOfMerchant,
+    ReadOnlyAdmin,
 ):
     """Merchants with their keys and fee contracts."""
 
@@ -201,7 +155,7 @@ class MerchantAdmin(
         "change_cashier_look",
         "propose_fee_contract",
         "place_settlement_hold",
-        "issue_credential",
+        "propose_key",
         "redeliver_dead_letters",
     )
 
@@ -242,25 +196,6 @@ class MerchantAdmin(
             signed_only=signed_only,
         )
         return say("The merchant is changed.")
-
-    @confirmed_action(
-        description=_("Issue a key"),
-        permission="acquiring.add_credential",
-        url_path="issue-key",
-        icon="key",
-        form=KeyForm,
-        foretell=lambda _merchant: say("The merchant's other keys go on working."),
-    )
-    def issue_credential(
-        self, *, object_no: str, algorithm: str, public_key: str, **_answers: Any
-    ) -> ShownOnce:
-        """Add a key beside the existing ones."""
-        issued = transactions.join(issue_credential)(
-            merchant_no=object_no,
-            algorithm=algorithm or Credential.Algorithm.BEARER,
-            public_key=public_key or None,
-        )
-        return _show_once(issued, say("A new key for %s") % object_no)
 
     @admin.display(description=_("Return origins"))
     def origins(self, merchant: Merchant) -> str:
@@ -312,84 +247,3 @@ class MerchantAdmin(
                 ),
             ),
         ]
-
-
-@admin.register(Credential)
-class CredentialAdmin(ReadOnlyAdmin):
-    """Keys; the secrets themselves are kept nowhere."""
-
-    number_prefix = numbers.KEY
-    list_display = (
-        "key_id",
-        "algorithm",
-        "hint",
-        "merchant_no",
-        "created_at",
-        "expires_at",
-        "revoked_at",
-    )
-    list_filter = ("algorithm", ("revoked_at", admin.EmptyFieldListFilter))
-    search_fields = ("key_id",)
-    search_help_text = _(
-        "A whole key id or merchant number, a key's hint, a part of a merchant's name"
-    )
-    searched = {numbers.KEY: "key_id", numbers.MERCHANT: "merchant_id"}
-    ordering = ("-key_id",)
-    fields = (
-        ("key_id", "algorithm"),
-        ("hint", "merchant_no"),
-        ("created_at", "expires_at"),
-        "revoked_at",
-        "public_key",
-    )
-    readonly_fields = ("hint", "merchant_no", "public_key")
-    actions_detail = ("rotate_credential", "revoke_credential")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Credential], search_term: str
-    ) -> tuple[QuerySet[Credential], bool]:
-        """Find by a number, or else by the exact hint or a part of the merchant's name."""
-        term = clean_number(search_term)
-        if not term or term.partition("_")[0] in self.searched:
-            return super().get_search_results(request, queryset, search_term)
-        return queryset.filter(Q(hint=term) | Q(merchant__name__icontains=term)), False
-
-    @confirmed_action(
-        description=_("Rotate"),
-        permission="acquiring.change_credential",
-        url_path="rotate",
-        icon="autorenew",
-        form=SuccessorForm,
-        offered=_is_not_revoked,
-        foretell=lambda _key: say("The old key stops working at once, in the moment you confirm."),
-    )
-    def rotate_credential(
-        self, *, object_no: str, algorithm: str, public_key: str, **_answers: Any
-    ) -> ShownOnce:
-        """Put another key in the place of this one, which ends in the same moment."""
-        issued = transactions.join(replace_credential)(
-            key_id=object_no, algorithm=algorithm or None, public_key=public_key or None
-        )
-        return _show_once(
-            issued,
-            say("A new key in the place of %s") % object_no,
-            say("%s has stopped working.") % object_no,
-        )
-
-    @confirmed_action(
-        description=_("Revoke"),
-        permission="acquiring.change_credential",
-        url_path="revoke",
-        icon="block",
-        offered=_is_not_revoked,
-        foretell=lambda _key: say("Requests with this key are refused at once, and for ever."),
-    )
-    def revoke_credential(self, *, object_no: str, **_answers: Any) -> str:
-        """Make the key useless at once."""
-        transactions.join(revoke_credential)(key_id=object_no)
-        return say("The key is revoked.")
-
-    @admin.display(description=_("Merchant"))
-    def merchant_no(self, credential: Credential) -> str:
-        """Link the merchant."""
-        return link_number(credential.merchant_id)

@@ -34,7 +34,7 @@ from acquiring.dossier import (
 )
 from acquiring.models import TradeOrder
 from acquiring.services.closing import CloseResult, close_order
-from acquiring.services.refunds import refund_alone
+from acquiring.services.lone_refunds import refund_alone
 from engine import api as engine
 from engine.contracts import TradeFile
 from ledger import api as ledger
@@ -185,9 +185,11 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         offered=may_refund_alone,
         foretell=foretell_alone,
     )
-    def refund(self, *, object_no: str, amount: int, **_answers: Any) -> str:
+    def refund(self, *, object_no: str, operator: Any, amount: int, **_answers: Any) -> str:
         """Refund a small amount at once: what went back already counts toward the limit."""
-        refund_no = refund_alone(order_no=object_no, amount=amount)
+        refund_no = refund_alone(
+            order_no=object_no, amount=amount, operator=operator.get_username()
+        )
         return say("Refund %s is accepted and on its way.") % refund_no
 
     @confirmed_action(

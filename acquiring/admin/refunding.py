@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext as say
 
 from acquiring.models import TradeOrder
-from acquiring.services.refunds import OPERATORS_REFUND, is_within_limit, name_operators_refund
+from acquiring.services.lone_refunds import is_within_limit, limit_of_day, limit_of_order
+from acquiring.services.refunds import OPERATORS_REFUND, name_operators_refund
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReasonForm
 from paymentplatform.kernel.admin_forms import MinorUnitsField
@@ -44,9 +44,17 @@ def may_refund_alone(order: TradeOrder) -> bool:
 def foretell_alone(order: TradeOrder) -> str:
     """Say how much one operator may refund."""
     gone = order.refunded_amount + order.refunding_amount
-    most = min(count_left(order), settings.OPERATOR_REFUND_LIMIT - gone)
-    money = f"{format_amount(most, order.currency)} {order.currency}"
-    return say("At most %s at once; more needs a proposal and a second operator.") % money
+    most = min(count_left(order), limit_of_order(order.currency) - gone)
+    return say(
+        "At most %(most)s at once, and %(day)s on one day of all orders; more needs a proposal and a second operator."
+    ) % {
+        "most": _write(most, order.currency),
+        "day": _write(limit_of_day(order.currency), order.currency),
+    }
+
+
+def _write(amount: int, currency: str) -> str:
+    return f"{format_amount(amount, currency)} {currency}"
 
 
 def foretell_close(order: TradeOrder) -> str:

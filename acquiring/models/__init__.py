@@ -8,6 +8,7 @@ from acquiring.models.merchant import FeeContract, Merchant
 from acquiring.models.notification import Delivery, DeliveryTry, MerchantEvent
 from acquiring.models.order import TradeOrder, Transition
 from acquiring.models.payout import Payout
+from acquiring.models.refund_allowance import RefundAllowance
 from acquiring.models.sealed import SealedBody
 from acquiring.models.settlement import (
     BusinessDay,
@@ -28,6 +29,7 @@ __all__ = [
     "Merchant",
     "MerchantEvent",
     "Payout",
+    "RefundAllowance",
     "SealedBody",
     "SettlementAccount",
     "SettlementBatch",

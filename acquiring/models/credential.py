@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 
 from acquiring.models.merchant import Merchant
@@ -16,6 +18,9 @@ class Credential(models.Model):
     Of a Bearer secret only the SHA-256 is kept, of a key pair the public half (PEM), of an HMAC secret, which we verify
     with, the encrypted text. Secrets are shown once. ``hint`` is the end of the secret, or the first characters of
     the public key's SHA-256.
+
+    A key with a ``collector`` was granted by two people of ours: it waits, without a secret and of no use, until this
+    one of them collects the secret, before ``collect_until``; in that moment ``replaces`` is revoked.
     """
 
     class Algorithm(models.TextChoices):
@@ -41,6 +46,9 @@ class Credential(models.Model):
     created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    collector = models.TextField(null=True, editable=False)
+    collect_until = models.DateTimeField(null=True, editable=False)
+    replaces = NumberField(null=True, editable=False)
 
     class Meta:
         db_table = "acquiring_credential"
@@ -63,20 +71,49 @@ class Credential(models.Model):
                     secret_hash__isnull=True,
                     public_key__isnull=True,
                     hmac_secret__isnull=False,
+                )
+                | models.Q(
+                    algorithm__in=["BEARER", "HMAC_SHA256"],
+                    secret_hash__isnull=True,
+                    public_key__isnull=True,
+                    hmac_secret__isnull=True,
+                    collector__isnull=False,
                 ),
                 name="acquiring_credential_material",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(collector__isnull=True, collect_until__isnull=True)
+                | models.Q(collector__isnull=False, collect_until__isnull=False),
+                name="acquiring_credential_collector",
+            ),
         ]
         triggers = [
             forbid_delete(),
             freeze_columns(
-                "key_id", "merchant_id", "algorithm", "secret_hash", "public_key", "created_at"
+                "key_id",
+                "merchant_id",
+                "algorithm",
+                "public_key",
+                "created_at",
+                "collector",
+                "collect_until",
+                "replaces",
             ),
-            set_once("revoked_at"),
+            set_once("secret_hash", "revoked_at"),
         ]
 
     def __str__(self) -> str:
         return f"{self.key_id} (…{self.hint})"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its secret is still to be collected; until then nobody gets in with it."""
+        return not (self.secret_hash or self.public_key or self.hmac_secret)
+
+    def can_be_collected(self, *, now: datetime) -> bool:
+        """Whether there is still a secret to collect."""
+        in_time = self.collect_until is not None and self.collect_until > now
+        return self.is_waiting and self.revoked_at is None and in_time
 
 
 class UsedNonce(models.Model):

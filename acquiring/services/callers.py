@@ -162,7 +162,11 @@ def _load_identity(secret_hash: str) -> MerchantIdentity:
 
 def _load_signing_key(key_id: str) -> tuple[VerificationKey, MerchantIdentity]:
     credential = _find_credential(key_id=key_id)
-    if credential is None or credential.algorithm == Credential.Algorithm.BEARER:
+    if (
+        credential is None
+        or credential.is_waiting
+        or credential.algorithm == Credential.Algorithm.BEARER
+    ):
         raise UnknownSigner
     algorithm = SigningAlgorithm(Credential.Algorithm(credential.algorithm).label)
     stored = credential.hmac_secret

@@ -24,6 +24,8 @@ HMAC_PREFIX: Final = "hk_"
 _HINT_CHARACTERS: Final = 8
 
 Algorithm = Credential.Algorithm
+SECRET_ALGORITHMS: Final = frozenset({Algorithm.BEARER, Algorithm.HMAC_SHA256})
+"""Those whose secret we make; of the others the merchant keeps a private key, and we see the public one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ def issue_credential(
     ``public_key`` is PEM or base64, for the algorithms that have one and for no other, and never one that was a key of
     this merchant before. Raises NotFound, InvalidRequest.
     """
-    material = _make_material(algorithm, public_key)
-    merchant = _find_merchant(merchant_no)
+    material = make_material(algorithm, public_key)
+    merchant = find_merchant(merchant_no)
     expires_at = database_now() + timedelta(seconds=lifetime_s) if lifetime_s else None
     return _add_credential(merchant, material, expires_at=expires_at)
 
@@ -65,7 +67,7 @@ def issue_credential(
 @transactions.start
 def revoke_credential(*, key_id: str) -> None:
     """Make a key useless at once; repeating changes nothing (start). Raises NotFound."""
-    _revoke(Credential.objects.all(), key_id)
+    revoke_among(Credential.objects.all(), key_id)
 
 
 @transactions.start
@@ -84,58 +86,42 @@ def rotate_credential(
     NotFound for an unknown merchant, and for a key that is not this merchant's; then nothing was added.
     ``dry_run`` raises the same, writes nothing and returns None.
     """
-    material = _make_material(algorithm, public_key)
-    merchant = _find_merchant(merchant_no)
+    material = make_material(algorithm, public_key)
+    merchant = find_merchant(merchant_no)
     own = Credential.objects.filter(merchant=merchant)
     if revoke_key_id is not None:
-        _check_replaceable(
+        check_replaceable(
             own.select_for_update().filter(key_id=revoke_key_id).first(), revoke_key_id
         )
     if dry_run:
-        _refuse_known_key(merchant, material)
+        refuse_known_key(merchant, material)
         return None
     if revoke_key_id is not None:
-        _revoke(own, revoke_key_id)
+        revoke_among(own, revoke_key_id)
     return _add_credential(merchant, material)
-
-
-@transactions.start
-def replace_credential(
-    *, key_id: str, algorithm: str | None = None, public_key: str | None = None
-) -> IssuedCredential:
-    """Add a key of the same merchant, and kind unless told otherwise, and revoke this one in the same moment (start).
-
-    Raises NotFound, and InvalidRequest when it is revoked already and for a public key that is no good or was a key of
-    this merchant before; then nothing has changed.
-    """
-    replaced = _check_replaceable(
-        Credential.objects.select_for_update().filter(key_id=key_id).first(), key_id
-    )
-    material = _make_material(algorithm or replaced.algorithm, public_key)
-    _revoke(Credential.objects.all(), key_id)
-    return _add_credential(replaced.merchant, material)
 
 
 def add_first_credential(merchant: Merchant) -> IssuedCredential:
     """Give a merchant just made its first key, a Bearer one (the caller's transaction)."""
-    return _add_credential(merchant, _make_material(Algorithm.BEARER, None))
+    return _add_credential(merchant, make_material(Algorithm.BEARER, None))
 
 
 @dataclass(frozen=True, slots=True)
-class _Material:
+class KeyMaterial:
     """What makes a key: its columns, and the secret to show."""
 
     columns: dict[str, Any]
     secret: str
 
 
-def _make_material(algorithm: str, public_key: str | None) -> _Material:
-    if algorithm in {Algorithm.BEARER, Algorithm.HMAC_SHA256}:
+def make_material(algorithm: str, public_key: str | None) -> KeyMaterial:
+    """Draw a secret, or read the merchant's public key. Raises InvalidRequest."""
+    if algorithm in SECRET_ALGORITHMS:
         if public_key:
             raise _refuse_key(
                 f"{Algorithm(algorithm).label} has no public key; we make its secret."
             )
-        return _make_secret(algorithm)
+        return make_secret(algorithm)
     if algorithm not in Algorithm.values:
         raise InvalidRequest("There is no such algorithm.")
     name = SigningAlgorithm(Algorithm(algorithm).label)
@@ -146,14 +132,15 @@ def _make_material(algorithm: str, public_key: str | None) -> _Material:
     except KeyRefused as refusal:
         raise _refuse_key(str(refusal)) from refusal
     columns = {"public_key": parsed.pem, "hint": parsed.fingerprint[:_HINT_CHARACTERS]}
-    return _Material({"algorithm": algorithm} | columns, "")
+    return KeyMaterial({"algorithm": algorithm} | columns, "")
 
 
 def _refuse_key(detail: str) -> InvalidRequest:
     return InvalidRequest(detail, errors=(FieldError("public_key", "refused", detail),))
 
 
-def _check_replaceable(credential: Credential | None, key_id: str) -> Credential:
+def check_replaceable(credential: Credential | None, key_id: str) -> Credential:
+    """Return the key unless it is no key or ended already. Raises NotFound, InvalidRequest."""
     if credential is None:
         raise NotFound(f"There is no such key {key_id}.")
     if credential.revoked_at is not None:
@@ -163,7 +150,7 @@ def _check_replaceable(credential: Credential | None, key_id: str) -> Credential
     return credential
 
 
-def _refuse_known_key(merchant: Merchant, material: _Material) -> None:
+def refuse_known_key(merchant: Merchant, material: KeyMaterial) -> None:
     """Refuse a public key that ever was one of this merchant, which may have leaked; one addition at a time.
 
     The kept PEM is the one form of a key, so equal texts are equal fingerprints.
@@ -182,17 +169,19 @@ def _refuse_known_key(merchant: Merchant, material: _Material) -> None:
     )
 
 
-def _make_secret(algorithm: str) -> _Material:
+def make_secret(algorithm: str) -> KeyMaterial:
+    """Draw a secret for one of ``SECRET_ALGORITHMS``."""
     if algorithm == Algorithm.BEARER:
         secret = SECRET_PREFIX + secrets.token_urlsafe(32)
         kept = {"secret_hash": hash_secret(secret)}
     else:
         secret = HMAC_PREFIX + secrets.token_urlsafe(32)
         kept = {"hmac_secret": encrypt_text(secret)}
-    return _Material({"algorithm": algorithm, "hint": secret[-4:]} | kept, secret)
+    return KeyMaterial({"algorithm": algorithm, "hint": secret[-4:]} | kept, secret)
 
 
-def _find_merchant(merchant_no: str) -> Merchant:
+def find_merchant(merchant_no: str) -> Merchant:
+    """Return the merchant. Raises NotFound."""
     merchant = Merchant.objects.filter(merchant_no=merchant_no).first()
     if merchant is None:
         raise NotFound(f"There is no merchant {merchant_no}.")
@@ -200,9 +189,9 @@ def _find_merchant(merchant_no: str) -> Merchant:
 
 
 def _add_credential(
-    merchant: Merchant, material: _Material, *, expires_at: Any = None
+    merchant: Merchant, material: KeyMaterial, *, expires_at: Any = None
 ) -> IssuedCredential:
-    _refuse_known_key(merchant, material)
+    refuse_known_key(merchant, material)
     credential = Credential.objects.create(
         key_id=numbers.new_number(numbers.KEY),
         merchant=merchant,
@@ -212,7 +201,8 @@ def _add_credential(
     return IssuedCredential(credential.key_id, material.secret, credential.algorithm)
 
 
-def _revoke(among: QuerySet[Credential], key_id: str) -> None:
+def revoke_among(among: QuerySet[Credential], key_id: str) -> None:
+    """End one of these keys; repeating changes nothing (the caller's transaction). Raises NotFound."""
     credential = among.select_for_update().filter(key_id=key_id).first()
     if credential is None:
         raise NotFound(f"There is no such key {key_id}.")

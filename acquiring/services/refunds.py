@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from acquiring.contracts import CreateRefund, MerchantIdentity, SecondOperatorRequired
+from acquiring.contracts import CreateRefund, MerchantIdentity
 from acquiring.models import FeeContract, Merchant, TradeOrder
 from acquiring.selectors import find_own_order, get_refund_json, lock_order
 from acquiring.services.refund_rules import (
@@ -144,31 +143,6 @@ def request_refund(
         cause=engine.Cause.OPERATOR,
     )
     return first.refund_no
-
-
-@transactions.require
-def refund_alone(*, order_no: str, amount: int) -> str:
-    """Refund on one operator's word (require): at most OPERATOR_REFUND_LIMIT of an order, all its refunds together.
-
-    Raises SecondOperatorRequired above it, and what ``request_refund`` raises.
-    """
-    order = lock_order(order_no=order_no)
-    if not is_within_limit(order, amount=amount):
-        raise SecondOperatorRequired("This much needs a second operator: propose it.")
-    number = numbers.new_number(numbers.REFUND)
-    return request_refund(
-        order_no=order_no,
-        refund_no=number,
-        merchant_refund_no=name_operators_refund(number),
-        amount=amount,
-        reason=OPERATORS_REFUND,
-    )
-
-
-def is_within_limit(order: TradeOrder, *, amount: int) -> bool:
-    """Tell whether one operator alone may refund this much more (minor units)."""
-    gone = order.refunded_amount + order.refunding_amount
-    return gone + amount <= int(settings.OPERATOR_REFUND_LIMIT)
 
 
 def name_operators_refund(refund_no: str) -> str:

@@ -181,15 +181,10 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
 
 @dataclass(frozen=True, slots=True)
 class ShownOnce:
-    """What an act made and nobody can read again: shown in the answer to the POST and kept nowhere.
-
-    ``advice`` says what to do with it where that is not to copy a secret; ``aftermath`` what else is so now.
-    """
+    """What an act made and nobody can read again: shown in the answer to the POST and kept nowhere."""
 
     message: str
     secrets: dict[str, str]
-    advice: str = ""
-    aftermath: str = ""
 
 
 Perform = Callable[..., str | ShownOnce]

@@ -37,6 +37,24 @@ def format_decimal(amount: int, currency: str) -> str:
     return format_amount(amount, currency).replace(",", "")
 
 
+def parse_decimal(text: str, currency: str) -> int:
+    """Read an amount as people write it, in minor units: ``parse_decimal("80.00", "USD") == 8000``.
+
+    Raises ValueError for another currency, more decimals than it has, a sign, blanks or separators.
+    """
+    exponent = CURRENCY_EXPONENTS.get(currency)
+    if exponent is None:
+        message = f"{currency!r} is no currency that the platform takes"
+        raise ValueError(message)
+    whole, point, fraction = text.partition(".")
+    digits = whole + fraction
+    decimals_fit = 1 <= len(fraction) <= exponent if point else True
+    if not (whole and digits.isascii() and digits.isdecimal() and decimals_fit):
+        message = f"{text!r} is no amount in {currency}, which has {exponent} decimals"
+        raise ValueError(message)
+    return int(whole + fraction.ljust(exponent, "0"))
+
+
 def share_half_up(amount: int, rate_ppm: int) -> int:
     """Return ``rate_ppm`` millionths of ``amount``, rounded half up to the minor unit (both non-negative)."""
     return (amount * rate_ppm + 500_000) // 1_000_000

@@ -8,6 +8,8 @@ from typing import Final
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from paymentplatform.kernel.money import parse_decimal
+
 PROJECT_DIR: Final = Path(__file__).resolve().parents[2]
 KINDS: Final = ("demo", "test", "production")
 
@@ -39,3 +41,17 @@ def tunable_ints(name: str, default: tuple[int, ...]) -> tuple[int, ...]:
     """Read a schedule of seconds that tests may shrink with ``PLATFORM_TEST_<name>`` (comma-separated)."""
     source = f"PLATFORM_TEST_{name}" if kind == "test" else name
     return tuple(int(part) for part in env.list(source, default=list(default)))
+
+
+def read_amounts(name: str, *, default: str) -> dict[str, int]:
+    """Read amounts by currency, as people write them (``CNY=500.00,JPY=10000``), in minor units."""
+    text = env.str(name, default=default)
+    amounts: dict[str, int] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        currency, _, amount = part.partition("=")
+        try:
+            amounts[currency] = parse_decimal(amount, currency)
+        except ValueError as error:
+            refusal = f"{name}: {part!r} is not like CNY=500.00 ({error})"
+            raise ImproperlyConfigured(refusal) from None
+    return amounts

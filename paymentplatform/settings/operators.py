@@ -11,7 +11,7 @@ from django.urls import reverse_lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from paymentplatform.settings.environment import env, in_production
+from paymentplatform.settings.environment import env, in_production, read_amounts
 from paymentplatform.settings.security import BEHIND_TLS_PROXY
 
 AUTHENTICATION_BACKENDS = [
@@ -41,8 +41,10 @@ OPERATOR_SESSION_S = env.int("OPERATOR_SESSION_S", default=8 * 3600)
 OPERATOR_SESSIONS_MAX = env.int("OPERATOR_SESSIONS_MAX", default=3)
 """An operator's sessions at once; one more ends the oldest."""
 
-OPERATOR_REFUND_LIMIT = env.int("OPERATOR_REFUND_LIMIT", default=50_000)
-"""What one operator alone may refund of an order, all its refunds together, in minor units; more needs two people."""
+OPERATOR_REFUND_LIMIT = read_amounts("OPERATOR_REFUND_LIMIT", default="CNY=500.00")
+"""What one operator alone may refund of an order, all its refunds together: minor units by currency, 0 for others."""
+OPERATOR_REFUND_DAY_LIMIT = read_amounts("OPERATOR_REFUND_DAY_LIMIT", default="CNY=2000.00")
+"""What one operator alone may refund on one day, of all orders together: minor units by currency, 0 for others."""
 
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """Lets a scraper on another machine read /metrics (as a Bearer token); without it only loopback may."""

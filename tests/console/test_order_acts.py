@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
-from acquiring.models import TradeOrder
+from acquiring.contracts import SecondOperatorRequired
+from acquiring.models import RefundAllowance, TradeOrder
+from acquiring.services.lone_refunds import refund_alone
 from checkout.models import PayerWallet
 from engine.models import Refund
 from ledger import api as ledger
 from ledger.models import Journal
 from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.kernel import transactions
 from paymentplatform.kernel.roles import Role
+from tests.barrier import failures, run_together
 from tests.console import proposals, trades
 from tests.console.test_admin import act_page, log_in, page
 from tests.makers import make_payer
@@ -74,7 +78,7 @@ class TestRefunding:
         assert lines(order_no) == ["refund"]
         assert TradeOrder.objects.get(pk=order_no).refunding_amount == 300
 
-    @override_settings(OPERATOR_REFUND_LIMIT=500)
+    @override_settings(OPERATOR_REFUND_LIMIT={"CNY": 500})
     def test_what_went_back_counts_toward_the_limit(self, order_no):
         support = person(Role.SUPPORT)
         press(support, TradeOrder, order_no, "refund", amount=300)
@@ -84,6 +88,56 @@ class TestRefunding:
         for amount in (0, -1, "x", 10**13):
             press(support, TradeOrder, order_no, "refund", amount=amount)
         assert books(order_no) == before
+
+    @override_settings(OPERATOR_REFUND_DAY_LIMIT={"CNY": 500})
+    def test_a_day_has_a_limit_over_all_orders_for_each_operator(self, order_no, clock):
+        support, other = person(Role.SUPPORT), str(trades.paid_by_channel().order)
+        press(support, TradeOrder, order_no, "refund", amount=300)
+        before = books(other), list(RefundAllowance.objects.values())
+        said = press(support, TradeOrder, other, "refund", amount=201)
+        assert "second_operator_required" in said
+        assert "Propose this refund instead" in said
+        assert act_page(TradeOrder, other, "propose-refund") in (
+            support.get(page(TradeOrder, "change", other)).content.decode()
+        )
+        assert (books(other), list(RefundAllowance.objects.values())) == before
+        press(person(Role.SUPPORT), TradeOrder, other, "refund", amount=201)
+        press(support, TradeOrder, other, "refund", amount=200)
+        clock.advance(86_400)
+        press(support, TradeOrder, other, "refund", amount=99)
+        amounts = Refund.objects.filter(order_no=other).order_by("refund_no")
+        assert list(amounts.values_list("amount", flat=True)) == [201, 200, 99]
+
+    @override_settings(OPERATOR_REFUND_DAY_LIMIT={"CNY": 700})
+    def test_refunds_at_once_cannot_share_what_is_left_of_a_day(self):
+        orders = [str(trades.paid_by_channel().order) for _ in range(4)]
+        who = proposals.operator(Role.SUPPORT)
+        alone = transactions.start(refund_alone)
+        ended = run_together(
+            [partial(alone, order_no=one, amount=300, operator=who) for one in orders]
+        )
+        refused = failures(ended)
+        assert [type(one) for one in refused] == [SecondOperatorRequired] * 2
+        refunds = Refund.objects.filter(order_no__in=orders)
+        assert sorted(refunds.values_list("refund_no", flat=True)) == sorted(
+            one for one in ended if isinstance(one, str)
+        )
+        (row,) = RefundAllowance.objects.filter(operator=who)
+        assert row.spent_amount == 600
+        for order_no, outcome in zip(orders, ended, strict=True):
+            if not isinstance(outcome, str):
+                assert TradeOrder.objects.get(pk=order_no).refunding_amount == 0
+
+    @pytest.mark.parametrize("setting", ["OPERATOR_REFUND_LIMIT", "OPERATOR_REFUND_DAY_LIMIT"])
+    def test_a_currency_that_is_not_named_always_needs_two(self, order_no, setting):
+        who, before = proposals.operator(Role.SUPPORT), books(order_no)
+        with (
+            override_settings(**{setting: {"USD": 10_000}}),
+            pytest.raises(SecondOperatorRequired, match=r"at most 0\.00 CNY"),
+        ):
+            transactions.start(refund_alone)(order_no=order_no, amount=1, operator=who)
+        assert books(order_no) == before
+        assert not RefundAllowance.objects.filter(operator=who).exists()
 
     def test_a_proposed_one_happens_when_another_one_approves(self, order_no):
         support, checker = person(Role.SUPPORT), person(Role.OPERATOR)
@@ -157,7 +211,3 @@ class TestBooks:
         said = press(person(Role.ACCOUNTANT), Journal, journal.journal_no, "propose-reversal")
         assert "journal_not_reversible" in said
         assert not Proposal.objects.filter(subject_no=journal.journal_no).exists()
-
-
-def test_the_limit_has_a_default():
-    assert settings.OPERATOR_REFUND_LIMIT == 50_000

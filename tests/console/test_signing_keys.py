@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from functools import partial
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,18 @@ from django.test import Client
 from acquiring.admin.merchants import MerchantForm
 from acquiring.models import Credential, Merchant
 from acquiring.services.callers import authenticate_bearer
-from acquiring.services.credentials import replace_credential, revoke_credential
+from acquiring.services.credentials import revoke_credential
+from acquiring.services.key_grants import COLLECT_WITHIN, collect_secret
 from paymentplatform.api_handler import ApiHandler
-from paymentplatform.console.models import AuditLog
+from paymentplatform.console.contracts import SecondPersonRequired
+from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.console.services.proposals import get_proposal
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.errors import InvalidRequest, Unauthenticated
+from paymentplatform.kernel.errors import Conflict, Unauthenticated
+from paymentplatform.kernel.roles import Role
+from tests.barrier import run_together
+from tests.clock import VirtualClock
+from tests.console.proposals import approve, operator
 from tests.console.test_admin import act_page, log_in, operator_with, page
 from tests.console.test_commands import run
 from tests.makers import make_merchant
@@ -181,59 +191,131 @@ class TestCommand:
 
 class TestPages:
     @pytest.fixture
-    def client(self) -> Client:
-        client = log_in(User.objects.create_superuser(username=numbers.new_number("op")))
+    def maker(self) -> User:
+        return User.objects.get(username=operator(Role.ADMIN))
+
+    @pytest.fixture
+    def client(self, maker: User) -> Client:
+        client = log_in(maker)
         client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
         return client
 
-    def test_a_key_that_signs_is_added_with_a_reason(self, client: Client):
-        merchant, key = make_merchant(), Ed25519PrivateKey.generate()
-        address = act_page(Merchant, merchant["merchant_no"], "issue-key")
-        form = {"algorithm": "ED25519", "public_key": pem(key), "reason": "because"}
-        shown = client.post(address, form).content.decode()
-        (issued,) = Credential.objects.filter(merchant=merchant["merchant_no"], algorithm="ED25519")
-        assert issued.key_id in shown
-        assert works(Signer(issued.key_id, Algorithm.ED25519, key))
-        line = AuditLog.objects.get(action="issue_credential", object_no=merchant["merchant_no"])
-        assert line.reason == "because"
-        looked = client.get(page(Credential, "change", issued.pk)).content.decode()
-        assert pem(key).splitlines()[1] in looked
+    def grant(self, client: Client, address: str, **form: str) -> str:
+        """Propose on a page, have another person approve; returns the key's number."""
+        before = set(Proposal.objects.values_list("pk", flat=True))
+        answer = client.post(address, {"reason": "asked by the merchant"} | form)
+        assert answer.status_code == 302
+        made = Proposal.objects.exclude(pk__in=before).get(kind="merchant_key")
+        done = approve(get_proposal(proposal_no=made.pk), checker=operator(Role.OPERATOR))
+        assert done.proposal.result
+        return done.proposal.result
 
-    def test_an_hmac_secret_is_shown_once(self, client: Client):
-        merchant = make_merchant()
-        address = act_page(Merchant, merchant["merchant_no"], "issue-key")
-        shown = client.post(address, {"algorithm": "HMAC_SHA256", "reason": "because"})
+    def collect(self, client: Client, key_id: str) -> str:
+        shown = client.post(act_page(Credential, key_id, "collect"), {"reason": "because"})
         assert "no-store" in shown["Cache-Control"]
-        secret = "hk_" + shown.content.decode().split("hk_")[1].split("<")[0]
-        (issued,) = Credential.objects.filter(
-            merchant=merchant["merchant_no"], algorithm="HMAC_SHA256"
-        )
-        assert works(Signer(issued.key_id, Algorithm.HMAC_SHA256, secret.encode()))
-        pages = client.get(page(Credential, "change", issued.pk)).content.decode()
-        assert secret not in pages + str(list(AuditLog.objects.values()))
-        assert (issued.hmac_secret or "x") not in pages + str(list(AuditLog.objects.values()))
+        return re.search(r"[sh]k_[\w-]+(?=<)", shown.content.decode())[0]  # type: ignore[index]
 
-    def test_rotating_ends_the_old_key_in_the_same_moment(self, client: Client):
+    def test_one_admin_alone_gets_no_key_that_works(self, client: Client, maker: User):
+        merchant = make_merchant()
+        before = keys_of(merchant)
+        address = act_page(Merchant, merchant["merchant_no"], "propose-key")
+        shown = client.post(address, {"algorithm": "BEARER", "reason": "because"}, follow=True)
+        assert "another person must approve" in shown.content.decode()
+        assert "sk_" not in shown.content.decode()
+        made = get_proposal(proposal_no=Proposal.objects.get(maker=maker.username).pk)
+        with pytest.raises(SecondPersonRequired):
+            approve(made, checker=maker.username)
+        assert keys_of(merchant) == before
+
+    @pytest.mark.parametrize("algorithm", ["BEARER", "HMAC_SHA256"])
+    def test_a_granted_secret_is_collected_once_by_its_proposer(
+        self, client: Client, maker: User, algorithm: str
+    ):
+        merchant = make_merchant()
+        address = act_page(Merchant, merchant["merchant_no"], "propose-key")
+        key_id = self.grant(client, address, algorithm=algorithm)
+        waiting = Credential.objects.filter(pk=key_id).values().get()
+        assert (waiting["secret_hash"], waiting["hmac_secret"]) == (None, None)
+        assert not works(Signer(key_id, Algorithm.HMAC_SHA256, b""))
+        other = log_in(User.objects.create_superuser(username=numbers.new_number("op")))
+        refused = other.post(act_page(Credential, key_id, "collect"), {"reason": "x"}, follow=True)
+        assert not re.search(r"[sh]k_[\w-]+<", refused.content.decode())
+        assert Credential.objects.filter(pk=key_id).values().get() == waiting
+        secret = self.collect(client, key_id)
+        if algorithm == "BEARER":
+            assert authenticate_bearer(secret=secret).merchant_no == merchant["merchant_no"]
+        else:
+            assert works(Signer(key_id, Algorithm.HMAC_SHA256, secret.encode()))
+        kept = Credential.objects.filter(pk=key_id).values().get()
+        again = client.post(act_page(Credential, key_id, "collect"), {"reason": "x"}, follow=True)
+        assert "There is nothing to do" in again.content.decode()
+        with pytest.raises(Conflict):
+            collect_secret(key_id=key_id, collector=maker.username)
+        assert Credential.objects.filter(pk=key_id).values().get() == kept
+        pages = client.get(page(Credential, "change", key_id)).content.decode()
+        written = pages + str(list(AuditLog.objects.values()))
+        assert secret not in written
+        assert (kept["secret_hash"] or kept["hmac_secret"]) not in written
+        assert AuditLog.objects.get(action="collect_secret", object_no=key_id).reason == "because"
+
+    def test_two_collections_at_once_give_one_secret(self, client: Client, maker: User):
+        merchant = make_merchant()
+        address = act_page(Merchant, merchant["merchant_no"], "propose-key")
+        key_id = self.grant(client, address, algorithm="BEARER")
+        ended = run_together([partial(collect_secret, key_id=key_id, collector=maker.username)] * 3)
+        got = [one for one in ended if not isinstance(one, BaseException)]
+        assert len(got) == 1
+        assert {type(one) for one in ended if isinstance(one, BaseException)} == {Conflict}
+        assert authenticate_bearer(secret=got[0].secret)
+
+    def test_what_is_not_collected_in_time_never_exists(
+        self, client: Client, maker: User, clock: VirtualClock
+    ):
+        merchant = make_merchant()
+        address = act_page(Merchant, merchant["merchant_no"], "propose-key")
+        late, ended = (self.grant(client, address, algorithm="BEARER") for _ in range(2))
+        revoke_credential(key_id=ended)
+        clock.advance(COLLECT_WITHIN.total_seconds() + 1)
+        for key_id in (late, ended):
+            with pytest.raises(Conflict):
+                collect_secret(key_id=key_id, collector=maker.username)
+            assert Credential.objects.get(pk=key_id).is_waiting
+
+    def test_the_old_key_works_until_its_successor_is_collected(self, client: Client):
+        merchant = make_merchant()
+        address = act_page(Credential, merchant["key_id"], "propose-successor")
+        assert '<option value="BEARER" selected>' in client.get(address).content.decode()
+        key_id = self.grant(client, address, algorithm="BEARER")
+        assert authenticate_bearer(secret=merchant["secret_key"])
+        asked = client.get(act_page(Credential, key_id, "collect")).content.decode()
+        assert f"{merchant['key_id']} stops working at once" in asked
+        secret = self.collect(client, key_id)
+        assert authenticate_bearer(secret=secret)
+        with pytest.raises(Unauthenticated):
+            authenticate_bearer(secret=merchant["secret_key"])
+
+    def test_a_public_key_works_when_granted_and_ends_the_old_one(self, client: Client):
         merchant = make_merchant()
         old, key = make_signer(merchant["merchant_no"]), Ed25519PrivateKey.generate()
-        address = act_page(Credential, old.key_id, "rotate")
-        assert '<option value="ED25519" selected>' in client.get(address).content.decode()
+        address = act_page(Credential, old.key_id, "propose-successor")
         before = keys_of(merchant)
         wrong = client.post(address, {"algorithm": "ED25519", "reason": "because"}, follow=True)
         assert "needs the merchant" in wrong.content.decode()
         assert keys_of(merchant) == before
-        form = {"algorithm": "ED25519", "public_key": pem(key), "reason": "because"}
-        assert client.post(address, form).status_code == 200
-        newest = Credential.objects.filter(merchant=merchant["merchant_no"]).latest("key_id")
-        assert works(Signer(newest.key_id, Algorithm.ED25519, key))
+        key_id = self.grant(client, address, algorithm="ED25519", public_key=pem(key))
+        assert works(Signer(key_id, Algorithm.ED25519, key))
         assert not works(old)
-        line = AuditLog.objects.get(action="rotate_credential", object_no=old.key_id)
-        assert set(line.after) == {"revoked_at"}
+        shown = Proposal.objects.get(result=key_id).preview["effects"]
+        der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        assert shown["fingerprint"] == sha256(der).hexdigest()
+        assert (
+            act_page(Credential, key_id, "collect")
+            not in client.get(page(Credential, "change", key_id)).content.decode()
+        )
 
     def test_a_weak_key_is_refused_at_its_field_and_what_was_typed_stays(self, client: Client):
         merchant = make_merchant()
-        before = keys_of(merchant)
-        address = act_page(Merchant, merchant["merchant_no"], "issue-key")
+        address = act_page(Merchant, merchant["merchant_no"], "propose-key")
         weak = pem(make_rsa_key(65537, 1024))
         form = {"algorithm": "RSA_V1_5_SHA256", "reason": "because of it", "public_key": weak}
         shown = client.post(address, form)
@@ -241,32 +323,29 @@ class TestPages:
         (said,) = shown.context["form"].errors["public_key"]
         assert "this one has 1024" in said
         text = shown.content.decode()
-        assert "this one has 1024" in text
         assert weak.splitlines()[1] in text
         assert "because of it" in text
         assert '<option value="RSA_V1_5_SHA256" selected>' in text
-        assert keys_of(merchant) == before
+        assert not Proposal.objects.filter(subject_no=merchant["merchant_no"]).exists()
 
     def test_a_leaked_key_does_not_come_back(self, client: Client):
         merchant = make_merchant()
         leaked = make_signer(merchant["merchant_no"])
-        before = keys_of(merchant)
         form = {"algorithm": "ED25519", "public_key": pem(leaked.private_key), "reason": "because"}
         for address in (
-            act_page(Credential, leaked.key_id, "rotate"),
-            act_page(Merchant, merchant["merchant_no"], "issue-key"),
+            act_page(Credential, leaked.key_id, "propose-successor"),
+            act_page(Merchant, merchant["merchant_no"], "propose-key"),
         ):
             shown = client.post(address, form)
             (said,) = shown.context["form"].errors["public_key"]
             assert f"key of this merchant already: {leaked.key_id}" in said
-        assert keys_of(merchant) == before
-        assert not AuditLog.objects.filter(object_no=leaked.key_id).exists()
+        assert not Proposal.objects.filter(subject_no=merchant["merchant_no"]).exists()
 
-    def test_a_revoked_key_is_neither_rotated_nor_revoked_again(self, client: Client):
+    def test_a_revoked_key_has_no_successor_and_is_not_revoked_again(self, client: Client):
         merchant = make_merchant()
         revoke_credential(key_id=merchant["key_id"])
         before = keys_of(merchant)
-        for act in ("rotate", "revoke"):
+        for act in ("propose-successor", "revoke"):
             address = act_page(Credential, merchant["key_id"], act)
             shown = client.post(address, {"algorithm": "BEARER", "reason": "x"}, follow=True)
             assert "There is nothing to do" in shown.content.decode()
@@ -274,22 +353,6 @@ class TestPages:
             assert client.get(address).status_code == 302
         assert keys_of(merchant) == before
         assert not AuditLog.objects.filter(object_no=merchant["key_id"]).exists()
-        with pytest.raises(InvalidRequest, match="revoked already"):
-            replace_credential(key_id=merchant["key_id"])
-
-    def test_what_is_said_fits_the_kind_of_key(self, client: Client):
-        merchant = make_merchant()
-        rotate = act_page(Credential, merchant["key_id"], "rotate")
-        at_once = "The old key stops working at once"
-        assert at_once in client.get(rotate).content.decode()
-        made = client.post(rotate, {"algorithm": "BEARER", "reason": "because"}).content.decode()
-        assert "Copy it now" in made
-        assert f"{merchant['key_id']} has stopped working" in made
-        form = {"algorithm": "ED25519", "public_key": pem(Ed25519PrivateKey.generate())}
-        issue = act_page(Merchant, merchant["merchant_no"], "issue-key")
-        told = client.post(issue, form | {"reason": "because"}).content.decode()
-        assert "Copy it now" not in told
-        assert "Tell the merchant the new key id" in told
 
     def test_a_key_is_found_by_its_hint_and_by_its_merchants_name(self, client: Client):
         name = numbers.new_number("shop")
@@ -335,8 +398,9 @@ class TestPages:
         viewer = log_in(operator_with("acquiring.view_merchant", "acquiring.view_credential"))
         before = keys_of(merchant)
         for address in (
-            act_page(Merchant, merchant["merchant_no"], "issue-key"),
-            act_page(Credential, merchant["key_id"], "rotate"),
+            act_page(Merchant, merchant["merchant_no"], "propose-key"),
+            act_page(Credential, merchant["key_id"], "propose-successor"),
+            act_page(Credential, merchant["key_id"], "collect"),
         ):
             answer = viewer.post(address, {"algorithm": "HMAC_SHA256", "reason": "because"})
             assert answer.status_code == 403

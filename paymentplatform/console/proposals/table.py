@@ -11,6 +11,7 @@ from paymentplatform.console.proposals.discrepancy_resolution import DISCREPANCY
 from paymentplatform.console.proposals.fee_contract import FEE_CONTRACT
 from paymentplatform.console.proposals.journal_reversal import JOURNAL_REVERSAL
 from paymentplatform.console.proposals.late_money_decision import LATE_MONEY_DECISION
+from paymentplatform.console.proposals.merchant_key import MERCHANT_KEY
 from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
 from paymentplatform.console.proposals.payout import PAYOUT_RESULT, PAYOUT_SENDING
@@ -33,6 +34,7 @@ KINDS: Final[dict[str, ProposalKind]] = {
         CHANNEL_SETTLEMENT,
         ROUTE_BOOK,
         OPERATOR_ACCESS,
+        MERCHANT_KEY,
         REFUND,
         JOURNAL_REVERSAL,
     )

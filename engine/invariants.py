@@ -143,6 +143,13 @@ SELECT r.refund_no, 'gives back ' || COALESCE(r.channel_trade_no, '–') || ' of
    AND NOT EXISTS (SELECT 1 FROM engine_channel_attempt AS a
                     WHERE a.attempt_no = r.attempt_no AND a.payment_no = r.payment_no AND a.status = 'SUCCEEDED'
                       AND a.channel_code = r.channel_code AND a.channel_trade_no = r.channel_trade_no)
+UNION ALL
+SELECT d.discrepancy_no, 'is ' || d.resolution || ', and refunds are not limited by what was pulled back'
+  FROM engine_discrepancy AS d
+ WHERE d.line_kind = 'CHARGEBACK' AND d.kind = 'CHANNEL_ONLY' AND d.object_no IS NOT NULL
+   AND d.resolution IN ('CHARGED', 'WRITTEN_OFF')
+   AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b
+                    WHERE b.channel_code = d.channel_code AND b.channel_trade_no = d.match_key)
 """
 
 _LATE_MONEY_GOES_ONE_WAY: Final = """

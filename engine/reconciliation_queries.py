@@ -71,7 +71,10 @@ DIFFERENCES: Final = """
 CREATE TEMP TABLE rec_difference ON COMMIT DROP AS
 WITH known AS (
     SELECT l.*, q.attempt_no AS named_no, q.status AS named_status,
-           q.status = 'SUCCEEDED' AND l.amount <= q.amount AND l.currency = q.currency AS can_be_pulled_back,
+           q.status = 'SUCCEEDED' AND l.amount <= q.amount AND l.currency = q.currency
+           AND NOT EXISTS (SELECT 1 FROM engine_late_money AS m
+                            WHERE m.channel_code = q.channel_code AND m.channel_trade_no = q.channel_trade_no
+                              AND m.status <> 'HONOURED') AS can_be_pulled_back,
            COALESCE(l.merchant_no, (SELECT p.merchant_no FROM engine_channel_attempt AS a
                                       JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
                                      WHERE a.attempt_no = COALESCE(q.attempt_no, l.object_no))) AS merchant,
@@ -278,7 +281,8 @@ SELECT d.discrepancy_no
                      WHERE r.channel_code = d.channel_code AND r.refund_no = d.match_key AND r.status = 'SUCCESS'
                        AND r.external_amount = d.channel_amount AND r.currency = d.channel_currency)
        ELSE EXISTS (SELECT 1 FROM engine_chargeback AS b
-                     WHERE b.channel_code = d.channel_code AND b.channel_trade_no = d.match_key) END
+                     WHERE b.channel_code = d.channel_code AND b.channel_trade_no = d.match_key
+                       AND b.amount = d.channel_amount AND b.currency = d.channel_currency) END
  ORDER BY d.discrepancy_no FOR NO KEY UPDATE OF d
 """
 """Differences that our books have caught up with, whichever way the news came."""

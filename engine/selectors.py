@@ -21,6 +21,7 @@ from engine.contracts import (
 from engine.models import (
     ChannelAttempt,
     Chargeback,
+    Discrepancy,
     LateMoney,
     PaymentDetail,
     PaymentOrder,
@@ -85,9 +86,25 @@ def count_live_refunds(*, order_no: str) -> int:
 
 
 def sum_chargebacks(*, payment_no: str, order_no: str) -> int:
-    """Return how much of a payment its channel has pulled back, in minor units; stable while its owner is locked."""
-    pulled = Chargeback.objects.filter(order_no=order_no, payment_no=payment_no)
-    return int(pulled.aggregate(amount=Sum("amount", default=0))["amount"])
+    """Return how much of a payment its channel has pulled back, in minor units; stable while its owner is locked.
+
+    What people have charged or written off of a chargeback that a later file says is larger counts too. One in another
+    currency than the payment's counts as all of it: what that leaves is for people.
+    """
+    pulled = list(Chargeback.objects.filter(order_no=order_no, payment_no=payment_no))
+    if not pulled:
+        return 0
+    payment = PaymentOrder.objects.get(payment_no=payment_no)
+    larger = Discrepancy.objects.filter(
+        object_no__in=[row.chargeback_no for row in pulled],
+        match_key__in=[row.channel_trade_no for row in pulled],
+        kind="AMOUNT_OVER",
+        resolution__in=("CHARGED", "WRITTEN_OFF"),
+    )
+    more = int(larger.aggregate(amount=Sum("difference", default=0))["amount"])
+    if any(row.currency != payment.currency for row in pulled):
+        return int(payment.amount)
+    return sum(row.amount for row in pulled) - more
 
 
 def list_refund_numbers(

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as say
 from acquiring.models import TradeOrder
 from acquiring.services.lone_refunds import is_within_limit, limit_of_day, limit_of_order
 from acquiring.services.refunds import OPERATORS_REFUND, name_operators_refund
+from engine import api as engine
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReasonForm
 from paymentplatform.kernel.admin_forms import MinorUnitsField
@@ -27,8 +28,9 @@ class RefundForm(ReasonForm):
 
 
 def count_left(order: TradeOrder) -> int:
-    """Return what was paid and not yet given back, in minor units."""
-    return order.amount - order.refunded_amount - order.refunding_amount
+    """Return what was paid and has not gone back yet, by refunds or chargebacks, in minor units."""
+    pulled_back = engine.sum_chargebacks(payment_no=str(order.payment_no), order_no=order.order_no)
+    return max(0, order.amount - order.refunded_amount - order.refunding_amount - pulled_back)
 
 
 def is_refundable(order: TradeOrder) -> bool:

@@ -178,7 +178,11 @@ class CutoffEntry(models.Model):
 
 
 class Chargeback(models.Model):
-    """A payment that its channel pulled back: the merchant bears it, the order stays as it is."""
+    """A payment that its channel pulled back: its payer has the money, the order stays as it is.
+
+    The merchant bears it when the channel's own file said so. When two people resolved the difference of an operator's
+    file, ``discrepancy_no`` is that difference, and its resolution says who bears it.
+    """
 
     database_access = grants.APPEND_ONLY
 
@@ -192,6 +196,7 @@ class Chargeback(models.Model):
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     statement_no = models.TextField()
+    discrepancy_no = models.TextField(null=True)
     created_at = models.DateTimeField(db_default=PlatformNow())
 
     class Meta:

@@ -14,6 +14,11 @@ from django.db import connection
 from engine import reconciliation_queries as queries
 from engine.contracts import Cause
 from engine.models import Discrepancy
+from engine.services.chargebacks import (
+    check_pulled_back_once,
+    keep_resolved_chargeback,
+    lock_pulled_back,
+)
 from engine.services.moves import apply_move
 from engine.statement_contracts import (
     BY_PEOPLE,
@@ -91,7 +96,8 @@ def preview_resolution(*, discrepancy_no: str, resolution: Resolution) -> Journa
 def resolve_discrepancy(*, discrepancy_no: str, resolution: Resolution, decided_by: str) -> str:
     """Do what two operators have agreed on, once; returns the difference's number (require).
 
-    Raises as ``preview_resolution`` does, and InsufficientBalance when suspense no longer holds the money.
+    A chargeback that stands limits the refunds of its order from then on. Raises as ``preview_resolution`` does, and
+    InsufficientBalance when suspense no longer holds the money.
     """
     row = _lock_open(discrepancy_no)
     draft = _build_end(row, resolution)
@@ -103,6 +109,7 @@ def resolve_discrepancy(*, discrepancy_no: str, resolution: Resolution, decided_
         resolved_by=decided_by,
         resolved_at=database_now(),
     )
+    keep_resolved_chargeback(row, resolution)
     if draft is not None:
         ledger.post_journal(draft=draft)
     return discrepancy_no
@@ -151,6 +158,7 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
     }
     if resolution in {Resolution.WITHDRAWN, Resolution.PROMISED}:
         return _take_back(row.discrepancy_no, row.channel_code, row.currency, row.difference)
+    check_pulled_back_once(row, resolution)
     if resolution in {Resolution.CREDITED, Resolution.CHARGED}:
         _refuse_second(row, resolution)
     if resolution == Resolution.CREDITED:
@@ -165,11 +173,14 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
 def _refuse_second(row: Discrepancy, resolution: Resolution) -> None:
     """A merchant gets, or bears, what a trade differs by once: another day's or version's file may show it again.
 
-    All differences of the trade are locked, so that of two approvals at once one sees the other.
+    All differences of the trade are locked, so that of two approvals at once one sees the other. By how much a
+    chargeback that was charged is larger is not the chargeback itself.
     """
     same = Discrepancy.objects.select_for_update(no_key=True).filter(
         channel_code=row.channel_code, line_kind=row.line_kind, match_key=row.match_key
     )
+    if row.line_kind == "CHARGEBACK":
+        same = same.filter(kind=row.kind)
     for other in same.order_by("discrepancy_no"):
         if other.pk != row.pk and other.resolution == resolution:
             raise ResolutionNotPossible(
@@ -193,10 +204,12 @@ def _take_back(number: str, channel_code: str, currency: str, difference: int) -
 
 
 def _lock(discrepancy_no: str) -> Discrepancy:
-    row = Discrepancy.objects.select_for_update(no_key=True).filter(pk=discrepancy_no).first()
-    if row is None:
+    """Lock a difference; the order of a chargeback before it, as everywhere."""
+    seen = Discrepancy.objects.filter(pk=discrepancy_no).first()
+    if seen is None:
         raise NotFound(f"There is no difference {discrepancy_no}.")
-    return row
+    lock_pulled_back(seen)
+    return Discrepancy.objects.select_for_update(no_key=True).get(pk=discrepancy_no)
 
 
 def _lock_open(discrepancy_no: str) -> Discrepancy:

@@ -348,6 +348,18 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "gives back other",
         [refund("channel_trade_no = 'other'", of="refunding")],
     ),
+    (
+        "engine 8",
+        "dsc_x",
+        "is CHARGED, and refunds are not limited",
+        [
+            DISCREPANCY.replace("'AMOUNT_OVER', 'CHARGE'", "'CHANNEL_ONLY', 'CHARGEBACK'"),
+            (
+                "UPDATE engine_discrepancy SET object_no = '{charged.attempt}', status = 'RESOLVED',"
+                " resolution = 'CHARGED', resolved_by = 'x', resolved_at = now() WHERE discrepancy_no = 'dsc_x'"
+            ),
+        ],
+    ),
     # -- 9
     ("acquiring 9", "{paid.order}", "has 0 such events", [event("object_no = 'ord_x'")]),
     ("acquiring 9", "{closed.order}", "has 0 such", [event("type = 'order.failed'", of="closed")]),

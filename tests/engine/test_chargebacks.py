@@ -1,0 +1,318 @@
+"""Chargebacks, whoever brings the file: booked once, counted once, and refunds of their order are limited by them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+
+from acquiring.admin.refunding import count_left
+from acquiring.contracts import RefundExceedsPaid
+from acquiring.models import TradeOrder
+from engine.contracts import Resolution
+from engine.models import Chargeback, Discrepancy
+from engine.services.discrepancies import resolve_discrepancy
+from engine.services.reconciliation import settle_booked_differences
+from engine.statement_contracts import ResolutionNotPossible
+from paymentplatform.kernel import numbers
+from paymentplatform.kernel.errors import DomainError
+from tests.console import trades
+from tests.engine.statement_days import AMOUNT, CHANNEL, Day, found, line_of, moved, paid, resolve
+from tests.statements import Line
+from tests.trading import balance_of, rows
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_unexplained")
+PULLED = 6_00
+LEFT = AMOUNT - PULLED
+
+
+def pulled_line(trade: trades.Trade, **changes: Any) -> Line:
+    """The line of a chargeback of this trade."""
+    name = numbers.new_number("trd")
+    return Line(name, trade.attempt, PULLED, kind="CHARGEBACK", fee=0).but(**changes)
+
+
+def kept(line: Line) -> list[Chargeback]:
+    """What is written down of a chargeback."""
+    return list(Chargeback.objects.filter(channel_trade_no=line.trade_no))
+
+
+def borne(trade: trades.Trade) -> int:
+    """What its merchant bears; he has nothing else available."""
+    return -balance_of(f"L21:{trade.merchant['merchant_no']}:CNY")
+
+
+def left_of(trade: trades.Trade) -> int:
+    """What the page of the order says is left to refund."""
+    return count_left(TradeOrder.objects.get(pk=trade.order))
+
+
+def assert_refunds_stop_at(trade: trades.Trade, left: int) -> None:
+    """One more than is left is refused and changes nothing; what is left goes back."""
+    assert left_of(trade) == left
+    before = rows("SELECT * FROM engine_refund WHERE order_no = %s", trade.order)
+    with pytest.raises(RefundExceedsPaid):
+        trades.refunded(trade, amount=left + 1)
+    assert rows("SELECT * FROM engine_refund WHERE order_no = %s", trade.order) == before
+    if left:
+        assert trades.refunded(trade, amount=left).refund
+        assert left_of(trade) == 0
+
+
+@pytest.mark.parametrize(
+    ("resolution", "borne_by_merchant", "left"),
+    [
+        (Resolution.CHARGED, PULLED, LEFT),
+        (Resolution.WRITTEN_OFF, 0, LEFT),
+        (Resolution.PROMISED, 0, AMOUNT),
+    ],
+)
+def test_what_two_people_say_of_an_operators_line_limits_refunds(
+    today: Day, books: dict[str, int], resolution: Resolution, borne_by_merchant: int, left: int
+):
+    trade = paid()
+    line = pulled_line(trade)
+    today.reconcile(line_of(trade), line)
+    assert (kept(line), left_of(trade)) == ([], AMOUNT)
+    (row,) = found(line.trade_no)
+    resolve(row, resolution)
+    stands = resolution != Resolution.PROMISED
+    assert [one.discrepancy_no for one in kept(line)] == [row["discrepancy_no"]] * stands
+    assert borne(trade) == borne_by_merchant
+    assert moved(books) == (AMOUNT - PULLED * stands, 0, 0)
+    assert_refunds_stop_at(trade, left)
+
+
+class TestBothWaysOfArrival:
+    """The operator's file and the institution's own: one chargeback, in whichever order they come."""
+
+    @pytest.mark.parametrize("another_file", [True, False], ids=["another-file", "the-same-file"])
+    def test_resolved_then_fetched(self, today: Day, books: dict[str, int], another_file: bool):
+        trade = paid()
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line)
+        resolve(found(line.trade_no)[0], Resolution.CHARGED)
+        extra = [Line(numbers.new_number("trd"), "", 1)] if another_file else []
+        for _run in range(2):
+            today.reconcile(line_of(trade), line, *extra, verified=True)
+        assert (len(kept(line)), len(found(line.trade_no))) == (1, 1)
+        assert borne(trade) == PULLED
+        assert moved(books) == (LEFT + another_file, 0, int(another_file))
+        assert_refunds_stop_at(trade, LEFT)
+
+    def test_resolved_then_fetched_in_the_file_of_an_earlier_day(
+        self, today: Day, books: dict[str, int]
+    ):
+        trade = paid()
+        line = pulled_line(trade)
+        today.bring(line_of(trade))
+        first = today.date
+        today.next()
+        today.reconcile(line)
+        resolve(found(line.trade_no)[0], Resolution.WRITTEN_OFF)
+        today.reconcile(line_of(trade), line, verified=True, day=first)
+        assert (len(kept(line)), len(found(line.trade_no))) == (1, 1)
+        assert (borne(trade), moved(books)) == (0, (LEFT, 0, 0))
+        assert left_of(trade) == LEFT
+
+    def test_fetched_then_brought(self, today: Day, books: dict[str, int]):
+        trade = paid()
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line, verified=True)
+        today.reconcile(line_of(trade), line, Line(numbers.new_number("trd"), "", 1))
+        assert [one.discrepancy_no for one in kept(line)] == [None]
+        assert [row["resolution"] for row in found(line.trade_no)] == ["BOOKED_SINCE"]
+        assert (borne(trade), moved(books)) == (PULLED, (LEFT + 1, 0, 1))
+        assert_refunds_stop_at(trade, LEFT)
+
+    @pytest.mark.parametrize("resolution", [Resolution.CHARGED, Resolution.WRITTEN_OFF])
+    def test_fetched_while_two_people_decide(
+        self, today: Day, books: dict[str, int], resolution: Resolution, monkeypatch: Any
+    ):
+        """The institution's file of an earlier day comes first: what they agree on is booked already."""
+        trade = paid()
+        line = pulled_line(trade)
+        first = today.date
+        today.next()
+        today.reconcile(line)
+        (row,) = found(line.trade_no)
+        with monkeypatch.context() as undone:
+            target = "engine.services.reconciliation.settle_booked_differences"
+            undone.setattr(target, lambda channel_code: 0)  # the run ends here
+            today.reconcile(line_of(trade), line, verified=True, day=first)
+        before = (moved(books), borne(trade), found(line.trade_no))
+        with pytest.raises(ResolutionNotPossible):
+            resolve(row, resolution)
+        assert (moved(books), borne(trade), found(line.trade_no)) == before
+        settle_booked_differences(channel_code=CHANNEL)
+        assert {one["resolution"] for one in found(line.trade_no)} == {"BOOKED_SINCE"}
+        assert len(kept(line)) == 1
+        assert (borne(trade), moved(books)) == (PULLED, (LEFT, 0, 0))
+
+
+class TestCorrectedFiles:
+    """A newer version of a day says something else of a chargeback."""
+
+    def test_gone_before_it_was_decided_limits_nothing(self, today: Day, books: dict[str, int]):
+        trade = paid()
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line)
+        today.reconcile(line_of(trade))
+        assert [row["resolution"] for row in found(line.trade_no)] == ["FILE_CORRECTED"]
+        assert (kept(line), moved(books)) == ([], (AMOUNT, 0, 0))
+        assert_refunds_stop_at(trade, AMOUNT)
+
+    def test_gone_after_it_was_decided_stands(self, today: Day, books: dict[str, int]):
+        trade = paid()
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line)
+        resolve(found(line.trade_no)[0], Resolution.CHARGED)
+        today.reconcile(line_of(trade))
+        assert (len(kept(line)), borne(trade), moved(books)) == (1, PULLED, (LEFT, 0, 0))
+        assert left_of(trade) == LEFT
+
+    @pytest.mark.parametrize("verified", [True, False], ids=["fetched-first", "resolved-first"])
+    @pytest.mark.parametrize("resolution", [Resolution.CHARGED, Resolution.WRITTEN_OFF])
+    def test_a_larger_one_limits_refunds_by_what_it_is_larger(
+        self, today: Day, books: dict[str, int], verified: bool, resolution: Resolution
+    ):
+        trade = paid()
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line, verified=verified)
+        if not verified:
+            resolve(found(line.trade_no)[0], Resolution.CHARGED)
+        today.reconcile(line_of(trade), line.but(amount=PULLED + 1_00))
+        assert left_of(trade) == LEFT
+        resolve(found(line.trade_no)[-1], resolution)
+        charged = resolution == Resolution.CHARGED
+        assert borne(trade) == PULLED + charged * 1_00
+        assert (len(kept(line)), moved(books)) == (1, (LEFT - 1_00, 0, 0))
+        assert_refunds_stop_at(trade, LEFT - 1_00)
+
+
+def test_one_in_another_currency_leaves_nothing_to_refund_by_itself(today: Day):
+    trade = paid()
+    line = pulled_line(trade, currency="USD", amount=1)
+    today.reconcile(line_of(trade), line)
+    resolve(found(line.trade_no)[0], Resolution.CHARGED)
+    assert_refunds_stop_at(trade, 0)
+
+
+def test_a_refund_that_has_gone_already_is_no_reason_to_owe_the_merchant(today: Day):
+    trade = trades.refunded(paid(), amount=AMOUNT)
+    line = pulled_line(trade)
+    today.reconcile(line)
+    resolve(found(line.trade_no)[0], Resolution.CHARGED)
+    assert (left_of(trade), borne(trade)) == (0, PULLED)
+
+
+def test_of_money_that_no_merchant_got_no_merchant_is_charged(today: Day, books: dict[str, int]):
+    """The charge came too late and waits in suspense, or went back: its chargeback is for people."""
+    trade = trades.paid_too_late()
+    line = pulled_line(trade)
+    today.reconcile(line_of(trade), line, verified=True)
+    (row,) = found(line.trade_no)
+    assert (row["kind"], row["status"], row["posted_at"] is not None) == (
+        "CHANNEL_ONLY",
+        "OPEN",
+        True,
+    )
+    assert (kept(line), borne(trade)) == ([], 0)
+    assert moved(books)[1] == PULLED
+
+
+def _at_once(*acts: Callable[[], Any]) -> list[str]:
+    """Do all of them at the same moment; returns the codes of what was refused."""
+    start, refused = threading.Barrier(len(acts)), []
+
+    def do(act: Callable[[], Any]) -> None:
+        try:
+            start.wait()
+            act()
+        except DomainError as error:
+            refused.append(error.code)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=do, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return refused
+
+
+def test_a_refund_and_a_resolution_at_once_follow_one_another(today: Day):
+    """Either the refund was first, or it is refused: it never goes back beyond what was pulled back unseen."""
+    trade = paid()
+    line = pulled_line(trade)
+    today.reconcile(line_of(trade), line)
+    (row,) = found(line.trade_no)
+    refused = _at_once(
+        lambda: resolve(row, Resolution.CHARGED), lambda: trades.refunded(trade, amount=AMOUNT)
+    )
+    (pulled,) = kept(line)
+    gone = rows("SELECT created_at FROM engine_refund WHERE order_no = %s", trade.order)
+    assert refused == ([] if gone else ["refund_exceeds_paid"])
+    assert left_of(trade) == (0 if gone else LEFT)
+    assert borne(trade) == pulled.amount
+
+
+def _holds_up_somebody() -> bool:
+    """Whether another connection waits for what this transaction has locked."""
+    (row,) = rows(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))) AS waits"
+    )
+    return bool(row["waits"])
+
+
+def test_a_refund_waits_for_a_resolution_that_holds_its_order(today: Day):
+    trade = paid()
+    line = pulled_line(trade)
+    today.reconcile(line_of(trade), line)
+    (row,) = found(line.trade_no)
+    held, refused = threading.Event(), []
+
+    def refund() -> None:
+        try:
+            held.wait()
+            trades.refunded(trade, amount=AMOUNT)
+        except DomainError as error:
+            refused.append(error.code)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=refund)
+    thread.start()
+    with transaction.atomic():
+        resolve_discrepancy(
+            discrepancy_no=row["discrepancy_no"],
+            resolution=Resolution.CHARGED,
+            decided_by="proposal:x",
+        )
+        held.set()
+        wait_until(lambda: _holds_up_somebody() or not thread.is_alive(), what="the refund waits")
+        assert refused == []
+    thread.join()
+    assert refused == ["refund_exceeds_paid"]
+
+
+def test_two_differences_of_one_chargeback_resolved_at_once_are_booked_once(today: Day):
+    """Two days' files have it, each the first that was read."""
+    trade = paid()
+    line = pulled_line(trade)
+    first = today.date
+    today.bring(line_of(trade))
+    today.next()
+    today.reconcile(line)
+    today.reconcile(line_of(trade), line, day=first)
+    both = found(line.trade_no)
+    assert [row["kind"] for row in both] == ["CHANNEL_ONLY"] * 2
+    refused = _at_once(*(lambda row=row: resolve(row, Resolution.CHARGED) for row in both))  # type: ignore[misc]
+    assert refused == ["resolution_not_possible"]
+    assert (len(kept(line)), borne(trade)) == (1, PULLED)
+    assert Discrepancy.objects.filter(match_key=line.trade_no, resolved_at=None).count() == 1

@@ -12,7 +12,7 @@ from engine.models import ChannelAttempt, PaymentDetail, PaymentOrder
 from engine.ports import payment_owner
 from engine.services.holds import create_internal_details, end_untaken_details, place_holds
 from engine.services.moves import apply_move
-from engine.services.saved_cards import route_card_token
+from engine.services.saved_cards import route_card_token, seal_options
 from paymentplatform.kernel import metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.transactions import after_commit
@@ -87,7 +87,7 @@ def _insert_payment(new: NewPayment, plan: ExchangePlan, rest: list[str]) -> Pay
             "expires_at": new.expires_at.isoformat(),
             "return_url": new.return_url,
             "terminal": new.terminal,
-            "options": dict(new.options),
+            "options": seal_options(new.options),
             "metadata": dict(new.metadata),
         },
     )

@@ -6,7 +6,7 @@ The channel's token is encrypted at rest and never shown, logged or given to any
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.channels.base import Capability, SavedCardData
 from engine.channels.registry import list_channels
@@ -18,6 +18,7 @@ from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
 from paymentplatform.kernel.errors import NotFound
 
 _LAST_DIGITS = 4
+_SEALED = "sealed_card_token"
 
 
 def list_saved_cards(*, merchant_no: str, payer_ref: str | None) -> tuple[SavedCardView, ...]:
@@ -88,6 +89,29 @@ def find_channel_token(*, card_no: str) -> str | None:
     """Return the channel's token of a card, to be sent at once and kept nowhere; None when it was removed."""
     card = SavedCard.objects.filter(card_no=card_no, removed_at__isnull=True).first()
     return decrypt_text(card.token) if card is not None else None
+
+
+def seal_options(options: Mapping[str, str]) -> dict[str, str]:
+    """Return a payment's options as they are stored: a channel's card token encrypted, no clear one."""
+    stored = dict(options)
+    token = stored.get("card_token")
+    if token is not None and not is_saved_card(token):
+        del stored["card_token"]
+        stored[_SEALED] = encrypt_text(token)
+    return stored
+
+
+def open_options(stored: Mapping[str, str]) -> dict[str, str] | None:
+    """Return stored options for the channel, with its card token in clear; None when the saved card was removed."""
+    options = dict(stored)
+    sealed, given = options.pop(_SEALED, None), options.get("card_token", "")
+    token = decrypt_text(sealed) if sealed is not None else given
+    if is_saved_card(given):
+        found = find_channel_token(card_no=given)
+        if found is None:
+            return None
+        token = found
+    return options | {"card_token": token} if token else options
 
 
 @transactions.require

@@ -20,7 +20,7 @@ from engine.services.outcomes import (
     Applied,
     apply_attempt_outcome,
 )
-from engine.services.saved_cards import find_channel_token, is_saved_card, name_card_owner
+from engine.services.saved_cards import name_card_owner, open_options
 from paymentplatform.kernel import jobs, transactions
 from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.failpoints import failpoint
@@ -72,12 +72,10 @@ def submit_attempt(*, attempt_no: str) -> Applied | None:
 
 
 def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
-    context, options = payment.context, dict(payment.context["options"])
-    if is_saved_card(options.get("card_token", "")):
-        token = find_channel_token(card_no=options["card_token"])
-        if token is None:
-            return ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code="card_removed")
-        options["card_token"] = token
+    context = payment.context
+    options = open_options(context["options"])
+    if options is None:
+        return ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code="card_removed")
     payer_ref = context.get("payer_ref")
     request = PayRequest(
         request_no=attempt.attempt_no,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from importlib import import_module
 
+import msgspec
+import psycopg
 import pytest
+from django.db import connections
 
 from acquiring.contracts import MerchantIdentity, Method
 from checkout.contracts import PayResult
@@ -20,9 +25,11 @@ from engine.services.outcomes import apply_attempt_outcome
 from engine.services.saved_cards import (
     list_saved_cards,
     name_card_owner,
+    open_options,
     remove_saved_card,
 )
 from engine.services.submission import submit_attempt
+from paymentplatform.kernel import numbers
 from paymentplatform.kernel.encryption import decrypt_text
 from paymentplatform.kernel.errors import NotFound
 from tests.barrier import run_together
@@ -190,10 +197,47 @@ class TestPaying:
     def test_a_channels_own_token_goes_through_as_it_is(
         self, cards: Channels, asked: list[tuple[str, PayRequest]]
     ):
-        make_trade().pay(Method.BANK_CARD, card_token="tok_anything")
+        trade = make_trade()
+        trade.pay(Method.BANK_CARD, card_token="tok_anything")
         ((code, request),) = asked
-        assert (code, request.options["card_token"]) == ("scripted", "tok_anything")
+        assert (code, request.options) == ("scripted", {"card_token": "tok_anything"})
         assert request.card_owner is None
+        (payment,) = trade.payments()
+        assert "tok_anything" not in str(payment)
+
+    def test_tokens_of_an_earlier_release_are_sealed_or_forgotten_once(
+        self, cards: Channels, owner_connection: psycopg.Connection
+    ):
+        live, ended, saved = make_trade(), make_trade(), make_trade()
+        clear = {"options": {"card_token": "tok_of_old", "other": "x"}, "subject": "Tea"}
+        number = numbers.new_number(numbers.CARD)
+        for trade, context in (
+            (live, clear),
+            (ended, clear),
+            (saved, {"options": {"card_token": number}}),
+        ):
+            if trade is ended:
+                cards[0].pay_answers.append(_success())
+            trade.pay(Method.BANK_CARD, card_token="tok_anything")
+            owner_connection.execute(
+                "UPDATE engine_payment_order SET context = %s WHERE order_no = %s",
+                [json.dumps(context), trade.order_no],
+            )
+        assert ended.payments()[0]["live_order_no"] is None
+        migration = import_module("engine.migrations.0013_sealed_card_tokens")
+        seen = []
+        for _again in range(2):
+            with connections["owner"].schema_editor(atomic=False) as editor:
+                migration.seal_card_tokens(None, editor)
+            seen.append(
+                [msgspec.json.decode(one.payments()[0]["context"]) for one in (live, ended, saved)]
+            )
+        assert seen[0] == seen[1]
+        kept, forgotten, untouched = seen[0]
+        assert "tok_of_old" not in str(kept)
+        assert open_options(kept["options"]) == {"card_token": "tok_of_old", "other": "x"}
+        assert forgotten == {"options": {"other": "x"}, "subject": "Tea"}
+        assert untouched == {"options": {"card_token": number}}
 
     @pytest.mark.parametrize("who", ["another payer", "no payer", "another merchant", "removed"])
     def test_anybody_else_is_refused_and_nothing_happens(

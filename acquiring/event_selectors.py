@@ -37,7 +37,26 @@ _HAS_DELIVERY: Final = """
               AND newer.endpoint_id IS NOT DISTINCT FROM d.endpoint_id
               AND (newer.created_at, newer.delivery_no) > (d.created_at, d.delivery_no)
           )
+          {still}
     )
+"""
+
+# What failed at an endpoint that was deleted since counts only as long as something can be done about it: it has
+# reached the merchant nowhere, and an endpoint of today wants it. Nothing is ever sent to a deleted one. (Scalar, since
+# the planner would rather hash a whole table for an EXISTS.)
+_CAN_STILL_ARRIVE: Final = """
+          AND (
+            (SELECT gone.deleted_at FROM acquiring_webhook_endpoint gone WHERE gone.endpoint_id = d.endpoint_id) IS NULL
+            OR (
+              SELECT 1 FROM acquiring_delivery arrived
+              WHERE arrived.event_id = d.event_id AND arrived.status = 'DELIVERED' LIMIT 1
+            ) IS NULL
+            AND (
+              SELECT 1 FROM acquiring_webhook_endpoint w
+              WHERE w.merchant_no = %(merchant_no)s AND w.enabled
+                AND (w.events = '[]' OR jsonb_exists(w.events, e.type)) LIMIT 1
+            ) IS NOT NULL
+          )
 """
 
 
@@ -67,7 +86,8 @@ def list_events_page(
 ) -> tuple[list[EventView], str | None]:
     """Return up to ``limit`` events, newest first, and the id to go on before (None at the end).
 
-    With ``delivery_status``: events of which the last delivery to at least one target stands so.
+    With ``delivery_status``: events of which the last delivery to at least one target stands so; DEAD ones of a deleted
+    endpoint only while they could reach another one.
     """
     values: dict[str, Any] = {
         "merchant_no": merchant_no,
@@ -89,7 +109,9 @@ def list_events_page(
         if values[name] is not None
     ]
     if delivery_status is not None:  # written out, so that the plan may use the partial index
-        conditions.append(_HAS_DELIVERY.format(status=DeliveryStatus(delivery_status).value))
+        status = DeliveryStatus(delivery_status)
+        still = _CAN_STILL_ARRIVE if status == DeliveryStatus.DEAD else ""
+        conditions.append(_HAS_DELIVERY.format(status=status.value, still=still))
     rows = _select(conditions, values | {"limit": limit + 1})
     page = _render_events(rows[:limit])
     return page, page[-1].id if len(rows) > limit else None

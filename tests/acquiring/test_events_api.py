@@ -16,6 +16,7 @@ from acquiring.event_selectors import list_events_page
 from acquiring.models import Delivery, MerchantEvent, WebhookEndpoint
 from acquiring.services import redeliveries
 from acquiring.services.notifications import deliver_due_notifications
+from acquiring.services.webhook_endpoints import delete_endpoint, disable_endpoint
 from paymentplatform.kernel import numbers
 from tests.acquiring.outbox import (
     DEAD,
@@ -175,6 +176,29 @@ class TestList:
         end_deliveries(merchant_no, DELIVERED)
         assert ids(listed(shop, delivery_status="DEAD", limit=1)) == [lost]
         assert saved in ids(listed(shop, delivery_status="DELIVERED"))
+
+    def test_what_failed_at_a_deleted_endpoint_counts_while_another_one_could_have_it(
+        self, shop: dict[str, str]
+    ):
+        merchant_no = shop["merchant_no"]
+        old = make_endpoint(merchant_no, "https://old.example.com/")
+        lost = record_event(merchant_no, None)
+        end_deliveries(merchant_no, DEAD)
+        delete_endpoint(merchant_no=merchant_no, endpoint_id=old)
+        assert ids(listed(shop, delivery_status="DEAD")) == []
+        make_endpoint(merchant_no, "https://refunds.example.com/", events=("refund.success",))
+        assert ids(listed(shop, delivery_status="DEAD")) == []
+        off = make_endpoint(merchant_no, "https://new.example.com/")
+        assert ids(listed(shop, delivery_status="DEAD")) == [lost]
+        redeliver(shop, lost)
+        end_deliveries(merchant_no, DELIVERED)
+        assert ids(listed(shop, delivery_status="DEAD")) == []
+        assert list_statuses(lost) == ["DEAD", "DELIVERED"]
+
+        stuck = record_event(merchant_no, None)
+        end_deliveries(merchant_no, DEAD)
+        disable_endpoint(endpoint_id=off)
+        assert ids(listed(shop, delivery_status="DEAD")) == [stuck]
 
     @pytest.mark.parametrize(
         "query",

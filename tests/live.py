@@ -134,6 +134,15 @@ class LivePlatform:
             answer = client.post(f"{self.sandbox_url}/control/confirm", json=body)
         assert answer.status_code == 200, answer.text
 
+    def pull_back(self, order_no: str, amount: int) -> str:
+        """Let the payer's bank take a part of an order's charge back; returns the institution's number of it."""
+        (charge,) = self.book(order_no)["charges"]
+        body = {"payment_no": charge["payment_no"], "amount": amount}
+        with httpx.Client(trust_env=False, timeout=20.0) as client:
+            answer = client.post(f"{self.sandbox_url}/control/chargeback", json=body)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["chargeback_no"])
+
     def fault(self, mode: str, *, seconds: float = 60) -> None:
         """Make the institution "refuse", "black_hole" or "slow", or "up" again."""
         with httpx.Client(trust_env=False, timeout=10.0) as client:

@@ -52,8 +52,12 @@ def sandbox_text(day: date, lines: Sequence[Line], *, channel: str = "sandbox") 
         for kind in ("CHARGE", "REFUND"):
             of_kind = [one.amount for one in lines if (one.kind, one.currency) == (kind, currency)]
             totals += [len(of_kind), sum(of_kind)]
-        fees = sum(line.kept for line in lines if line.currency == currency)
-        rows.append(",".join(map(str, ["#TOTAL", currency, *totals, fees])))
+        totals.append(sum(line.kept for line in lines if line.currency == currency))
+        pulled = [
+            one.amount for one in lines if (one.kind, one.currency) == ("CHARGEBACK", currency)
+        ]
+        totals += ["CHARGEBACKS", len(pulled), sum(pulled)] * bool(pulled)
+        rows.append(",".join(map(str, ["#TOTAL", currency, *totals])))
     rows.append(f"#END,{len(lines)}")
     return "\n".join(rows) + "\n"
 

@@ -43,7 +43,8 @@ class KindRule:
 
     ``amount``, ``fee``, ``trade_no`` and ``request_no`` name columns (``fee`` None: no fee). ``…_sign`` is −1 where the
     form writes a minus that only says which way the money went. What the institution keeps is a positive fee, what it
-    gives back a negative one.
+    gives back a negative one. ``may_be_nothing``: a line without money is one of the file's, and says nothing that
+    books could disagree with.
     """
 
     kind: LineKind
@@ -53,6 +54,7 @@ class KindRule:
     fee: str | None = None
     amount_sign: int = 1
     fee_sign: int = 1
+    may_be_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,11 @@ class CsvLayout:
             for row in rows:
                 if len(row) != width:
                     break
-                yield count(parse(row, rows.line_num))
+                line = parse(row, rows.line_num)
+                if line is None:
+                    reading.lines += 1
+                    continue
+                yield count(line)
             else:
                 row = None
             self._check_closing(row, rows, reading)
@@ -142,7 +148,9 @@ class CsvLayout:
                 except ValueError as error:
                     raise refuse(line_no, "names no date") from error
 
-    def _make_parser(self, header: Row, reading: Reading) -> Callable[[Row, int], StatementLine]:
+    def _make_parser(
+        self, header: Row, reading: Reading
+    ) -> Callable[[Row, int], StatementLine | None]:
         """Bind column numbers once: this runs for every one of a million lines."""
         at = {name: number for number, name in enumerate(header)}
         kinds = {
@@ -161,7 +169,7 @@ class CsvLayout:
         clean = None if self.exact else self._clean_all
         read_amount, zone = self.read_amount, self.zone
 
-        def parse(raw: Row, line_no: int) -> StatementLine:
+        def parse(raw: Row, line_no: int) -> StatementLine | None:
             row = raw if clean is None else clean(raw)
             bound = kinds.get(row[kind_at])
             if bound is None:
@@ -172,6 +180,8 @@ class CsvLayout:
             if account_at >= 0:
                 _check_account(row[account_at], reading, line_no)
             amount, fee = bound.read_amounts(row, currency, read_amount, line_no)
+            if not amount:
+                return None
             key, trade_no, request_no = bound.read_numbers(row, line_no)
             at = _read_time(row[time_at], zone, line_no)
             return StatementLine(
@@ -208,10 +218,11 @@ class CsvLayout:
             totalled.add(currency)
         for name, value in said.items():
             counted = _counted(name, currency, reading)
+            figure = value or "0"  # a total that is left out says that there is none
             try:
-                told = int(value) if name in _COUNTS else abs(self.read_amount(value, currency))
+                told = int(figure) if name in _COUNTS else abs(self.read_amount(figure, currency))
             except (KeyError, ValueError) as error:
-                raise refuse(line_no, f"has a total that is none: {value[:32]!r}") from error
+                raise refuse(line_no, f"has a total that is none: {figure[:32]!r}") from error
             if told != (counted if name in _COUNTS else abs(counted)):
                 raise refuse(line_no, f"says {name} {told}, the lines {counted}")
 
@@ -239,7 +250,8 @@ class _BoundKind:
             )
         except ValueError as error:
             raise refuse(line_no, f"has an amount that is none: {str(error)[:32]!r}") from error
-        if not 1 <= amount <= MAX_LINE_AMOUNT or not -amount <= fee <= amount:
+        least = 0 if self.rule.may_be_nothing else 1
+        if not least <= amount <= MAX_LINE_AMOUNT or not -amount <= fee <= amount:
             raise refuse(line_no, f"has impossible amounts: {amount}, fee {fee}")
         return amount, fee
 

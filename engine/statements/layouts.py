@@ -31,13 +31,23 @@ SANDBOX: Final = CsvLayout(
     totals=(
         re.compile(
             r"#TOTAL,(?P<currency>[A-Z]{3}),(?P<charges>\d+),(?P<charged>\d+),(?P<refunds>\d+),(?P<refunded>\d+),"
-            r"(?P<fees>\d+)"
+            r"(?P<fees>\d+)(?:,CHARGEBACKS,(?P<chargebacks>\d+),(?P<charged_back>\d+))?"
         ),
         _SANDBOX_END,
     ),
     end=_SANDBOX_END,
 )
 
+# 已撤销: an order that was paid and then cancelled appears under its own number, and what went back is its refund; one
+# that was cancelled before anything was taken moves no money.
+_WECHAT_REVOKED: Final = KindRule(
+    LineKind.REFUND,
+    "申请退款金额",
+    "微信订单号",
+    "商户订单号",
+    fee="手续费",
+    may_be_nothing=True,
+)
 _WECHAT_END: Final = re.compile(
     r"(?P<lines>\d+),[\d.]+,[\d.]+,[\d.]+,(?P<fees>-?[\d.]+),(?P<charged>[\d.]+),(?P<refunded>[\d.]+)"
 )
@@ -59,6 +69,7 @@ WECHAT: Final = CsvLayout(
         "REFUND": KindRule(
             LineKind.REFUND, "申请退款金额", "微信退款单号", "商户退款单号", fee="手续费"
         ),
+        "REVOKED": _WECHAT_REVOKED,
     },
     time_column="交易时间",
     currency_column="货币种类",

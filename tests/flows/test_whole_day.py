@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 
 CHANNEL = "sandbox"
 ACCOUNTS = {kind: f"{kind}:{CHANNEL}:CNY" for kind in ("A10", "A90", "L30", "L90", "X10")}
-AMOUNT = 30_00
+AMOUNT, PULLED = 30_00, 20_00
 LIES = ("statement_missing", "statement_extra", "statement_amount_differs")
 
 
@@ -92,18 +92,21 @@ def test_a_day_ends_with_nothing_in_suspense(own_platform: LivePlatform, tmp_pat
         what="late money REFUNDED",
     )
     assert balances(platform) == {"A10": 6 * AMOUNT - 12_00, "A90": 0, "L30": 0, "L90": 0, "X10": 0}
+    chargeback_no = platform.pull_back(cards[1], PULLED)
 
     # The institution's own file of the day, twice: the second time nothing is new.
     found = reconcile(platform, day)
     assert {kind: entry["count"] for kind, entry in found["differences"].items()} == {
-        "CHANNEL_ONLY": 1,
+        "CHANNEL_ONLY": 2,
         "AMOUNT_OVER": 1,
     }
     assert (found["code"], found["waiting"], found["unresolved"]) == (1, 1, 2)
+    assert_pulled_back(platform, merchant, cards[1], chargeback_no)
     assert found["imported"]["source"] == "FETCHED"
     again = reconcile(platform, day)
     assert (again["new"], again["settled"], again["imported"]["repeated"]) == (0, 0, True)
     assert balances(platform)["L90"] == AMOUNT + 1
+    assert_pulled_back(platform, merchant, cards[1], chargeback_no)
     assert platform.prove()["code"] == 0
 
     # Three more days without the missing charge: now it is short.
@@ -126,7 +129,7 @@ def test_a_day_ends_with_nothing_in_suspense(own_platform: LivePlatform, tmp_pat
         payload = {"discrepancy_no": row["discrepancy_no"], "resolution": decisions[row["kind"]]}
         platform.do("decide", kind="discrepancy_resolution", payload=payload)
     owed = platform.balance(ACCOUNTS["A10"])
-    assert owed == 6 * AMOUNT - 12_00 - AMOUNT + 1
+    assert owed == 6 * AMOUNT - 12_00 - PULLED - AMOUNT + 1
     settlement = {
         "channel_code": CHANNEL,
         "currency": "CNY",
@@ -143,8 +146,10 @@ def test_a_day_ends_with_nothing_in_suspense(own_platform: LivePlatform, tmp_pat
     assert platform.balance("X90:platform:CNY") == AMOUNT
 
     # The merchant's money is released, paid out, and the bank has paid it.
-    earned = 6 * AMOUNT - 12_00 + 10_00 + 1 - platform.balance("I10:platform:CNY")
-    assert merchant.balance() == earned
+    earned = 6 * AMOUNT - 12_00 - PULLED + 10_00 + 1 - platform.balance("I10:platform:CNY")
+    assert (
+        merchant.balance() == earned + PULLED
+    )  # pending; what was pulled back is netted by the release
     platform.clock.advance(5 * 86_400)
     payout = wait_until(lambda: settle(platform, earned), 30.0, what=f"a payout of {earned}")
     platform.do("decide", kind="payout_sending", payload={"payout_no": payout["payout_no"]})
@@ -164,6 +169,22 @@ def test_a_day_ends_with_nothing_in_suspense(own_platform: LivePlatform, tmp_pat
     assert f"{CHANNEL} {missing}" not in told_missing(platform)
     proof = platform.prove()
     assert (proof["code"], proof["differences"]) == (0, [])
+
+
+def assert_pulled_back(
+    platform: LivePlatform, merchant: LiveMerchant, order_no: str, chargeback_no: str
+) -> None:
+    """The chargeback is booked once against its merchant, and only what it left can be refunded; the order stays."""
+    rows = platform.sql(
+        "SELECT * FROM engine_chargeback WHERE channel_trade_no = %s", chargeback_no
+    )
+    assert [(row["order_no"], row["amount"]) for row in rows] == [(order_no, PULLED)]
+    assert platform.balance(f"L21:{merchant.merchant_no}:CNY") == -PULLED
+    body = {"order_no": order_no, "merchant_refund_no": "R-2", "amount": AMOUNT - PULLED + 1}
+    refused = merchant.api.post("refunds", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "refund_exceeds_paid")
+    order = merchant.order(order_no)
+    assert (order["status"], order["refunded_amount"]) == ("SUCCESS", 0)
 
 
 def settle(platform: LivePlatform, earned: int) -> dict[str, Any] | None:

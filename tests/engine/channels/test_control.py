@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import subprocess
 import sys
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +14,7 @@ from engine.channels import registry
 from engine.channels.base import Capability, Channel, Outcome
 from engine.channels.sandbox.adapter import api_url_of
 from engine.channels.sandbox.institution.control import is_loopback
+from engine.channels.sandbox.institution.statement import ZONE
 from tests.engine.channels.conftest import Requests
 from tests.environment import ROOT
 from tests.institution_process import InstitutionProcess
@@ -44,6 +46,40 @@ def test_confirming_what_is_not_there_is_an_error(institution: InstitutionProces
     assert institution.confirm("pay_nobody")["http_status"] == 404
     assert institution.confirm("pay_nobody", decision="maybe")["http_status"] == 400
     assert institution.control("nothing", {})["http_status"] == 404
+
+
+def test_a_charge_is_taken_back_in_the_book_and_in_the_days_file(
+    sandbox: Channel, new_request: Requests, institution: InstitutionProcess
+):
+    request, waiting = new_request(token="tok_success"), new_request()
+    sandbox.pay(request)
+    sandbox.pay(waiting)
+    first = institution.control("chargeback", {"payment_no": request.payment_no, "amount": 1_000})
+    rest = institution.control("chargeback", {"payment_no": request.payment_no})
+    assert (first["amount"], rest["amount"], rest["order_no"]) == (1_000, 234, request.order_no)
+    for body, status in [
+        ({"payment_no": request.payment_no}, 409),  # nothing is left
+        ({"payment_no": waiting.payment_no}, 409),  # nothing was charged
+        ({"payment_no": "pay_nobody"}, 404),
+        ({"payment_no": request.payment_no, "amount": 0}, 400),
+        ({"payment_no": request.payment_no, "amount": "1"}, 400),
+    ]:
+        assert institution.control("chargeback", body)["http_status"] == status
+    institution.kill()
+    institution.start()
+    kept = institution.book(order_no=request.order_no, full="1")["chargebacks"]
+    assert [row["amount"] for row in kept] == [1_000, 234]
+    today = datetime.now(ZONE).date()
+    lines = sandbox.fetch_statement(statement_date=today).decode().splitlines()
+    told = [line.split(",")[:6] for line in lines if line.startswith("CHARGEBACK,")]
+    ours = [line for line in told if line[2] == request.request_no]
+    assert [(line[1], line[5]) for line in ours] == [
+        (first["chargeback_no"], "1000"),
+        (rest["chargeback_no"], "234"),
+    ]
+    (total,) = (line for line in lines if line.startswith("#TOTAL,CNY,"))
+    pulled = [int(line[5]) for line in told]
+    assert total.split(",")[-2:] == [str(len(pulled)), str(sum(pulled))]
 
 
 @pytest.mark.parametrize(

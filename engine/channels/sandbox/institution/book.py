@@ -79,6 +79,17 @@ CREATE TABLE IF NOT EXISTS refund (
     PRIMARY KEY (channel, refund_no)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS refund_request ON refund (channel, request_no);
+CREATE TABLE IF NOT EXISTS chargeback (
+    chargeback_no TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    request_no TEXT NOT NULL,
+    payment_no TEXT NOT NULL,
+    order_no TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount >= 1),
+    currency TEXT NOT NULL,
+    created_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS chargeback_request ON chargeback (channel, request_no);
 CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('NOTIFY', 'FORGE', 'CHARGE')),

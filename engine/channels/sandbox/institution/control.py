@@ -1,4 +1,4 @@
-"""Control by hand and by tests: confirm as the payer would, read the book, set faults.
+"""Control by hand and by tests: confirm as the payer would, take a charge back, read the book, set faults.
 
 Unsigned, and therefore for this machine only.
 """
@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from engine.channels.sandbox import codec
 from engine.channels.sandbox.institution.acquirer import Acquirer
 from engine.channels.sandbox.institution.book import Book
+from engine.channels.sandbox.institution.chargebacks import NotPulledBack, pull_back
 from engine.channels.sandbox.institution.faults import DEFAULT_SECONDS, MODES, Faults
 from engine.channels.sandbox.institution.pages import render_control
 from engine.channels.sandbox.institution.server import Request, Response
@@ -43,6 +44,8 @@ class Control:
                 return render_control(self._book, mode=self._faults.mode)
             case ("POST", "/control/confirm"):
                 return self._confirm(_read(request.body))
+            case ("POST", "/control/chargeback"):
+                return self._pull_back(_read(request.body))
             case ("POST", "/control/faults"):
                 return self._set_fault(_read(request.body))
         return _json(404, {"error": "not found"})
@@ -66,6 +69,17 @@ class Control:
             200 if is_as_wished else 409, {"payment_no": charge["payment_no"], "status": status}
         )
 
+    def _pull_back(self, document: dict[str, Any]) -> Response:
+        amount = document.get("amount")
+        if amount is not None and (type(amount) is not int or amount < 1):
+            return _json(400, {"error": "amount is minor units, or left out for all"})
+        try:
+            row = pull_back(self._book, payment_no=str(document.get("payment_no")), amount=amount)
+        except NotPulledBack as refusal:
+            return _json(refusal.status, {"error": str(refusal)})
+        names = ("chargeback_no", "payment_no", "order_no", "amount", "currency")
+        return _json(200, {name: row[name] for name in names})
+
     def _set_fault(self, document: dict[str, Any]) -> Response:
         mode, seconds = document.get("mode"), document.get("seconds", DEFAULT_SECONDS)
         if mode not in MODES or type(seconds) not in (int, float) or not 0 <= seconds <= 86_400:
@@ -84,6 +98,8 @@ class Control:
             "charges": f"SELECT {charge_fields} FROM charge WHERE 1{where} ORDER BY created_at",  # noqa: S608
             "refunds": f"SELECT {refund_fields} FROM refund WHERE 1{where} ORDER BY created_at",  # noqa: S608
         }
+        if full:
+            book["chargebacks"] = f"SELECT * FROM chargeback WHERE 1{where} ORDER BY created_at"  # noqa: S608
         return {
             name: [
                 {key: row[key] for key in row.keys() if key != "token"}  # noqa: SIM118

@@ -217,6 +217,7 @@ def render_control(book: Book, *, mode: str) -> Response:
     """Render the whole book for the people who run the demo."""
     charges = book.rows("SELECT * FROM charge ORDER BY created_at DESC LIMIT 200")
     refunds = book.rows("SELECT * FROM refund ORDER BY created_at DESC LIMIT 200")
+    chargebacks = book.rows("SELECT * FROM chargeback ORDER BY created_at DESC LIMIT 200")
     cards = book.rows("SELECT * FROM card ORDER BY created_at DESC LIMIT 100")
     waiting = book.rows("SELECT * FROM outbox WHERE done_at IS NULL ORDER BY due_at LIMIT 100")
     charge_columns = (
@@ -227,6 +228,9 @@ def render_control(book: Book, *, mode: str) -> Response:
         "channel", "order_no", "payment_no", "refund_no", "amount", "currency", "status",
         "failure_code", "channel_refund_no",
     )  # fmt: skip
+    chargeback_columns = (
+        "channel", "order_no", "payment_no", "request_no", "amount", "currency", "chargeback_no",
+    )  # fmt: skip
     outbox_columns = ("kind", "channel", "request_no", "url", "tries", "result")
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sandbox institution</title>'
@@ -235,6 +239,7 @@ def render_control(book: Book, *, mode: str) -> Response:
         f"<p>API fault: <b>{escape(mode)}</b></p>"
         + _table("Charges", charge_columns, charges)
         + _table("Refunds", refund_columns, refunds)
+        + _table("Chargebacks", chargeback_columns, chargebacks)
         + _table("Saved cards", ("channel", "owner", "brand", "last4", "scenario"), cards)
         + _table("Waiting to be sent", outbox_columns, waiting)
         + "</main></body></html>"

@@ -48,6 +48,7 @@ def write_statement(book: Book, *, channel: str, day: str) -> bytes:
     span = (channel, begin.timestamp(), (begin + timedelta(days=1)).timestamp())
     lines = [line for row in _charges(book, span) for line in _charge_lines(row, channel)]
     lines += [_refund_line(row) for row in _refunds(book, span)]
+    lines += [_chargeback_line(row) for row in _chargebacks(book, span)]
     lines.sort(key=lambda line: line[8])
     return _render(channel, day, lines)
 
@@ -65,6 +66,12 @@ def _refunds(book: Book, span: tuple[str, float, float]) -> list[Any]:
         "SELECT * FROM refund WHERE channel = ? AND created_at >= ? AND created_at < ?"
         " AND status = 'SUCCEEDED'",
         *span,
+    )
+
+
+def _chargebacks(book: Book, span: tuple[str, float, float]) -> list[Any]:
+    return book.rows(
+        "SELECT * FROM chargeback WHERE channel = ? AND created_at >= ? AND created_at < ?", *span
     )
 
 
@@ -104,6 +111,20 @@ def _refund_line(refund: Any) -> Line:
     )
 
 
+def _chargeback_line(chargeback: Any) -> Line:
+    return (
+        "CHARGEBACK",
+        chargeback["chargeback_no"],
+        chargeback["request_no"],
+        chargeback["payment_no"],
+        chargeback["order_no"],
+        chargeback["amount"],
+        chargeback["currency"],
+        0,
+        write_time(chargeback["created_at"]),
+    )
+
+
 def _render(channel: str, day: str, lines: list[Line]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -119,13 +140,16 @@ def _render(channel: str, day: str, lines: list[Line]) -> bytes:
     return text.getvalue().encode()
 
 
-def _totals(lines: list[Line], currency: str) -> tuple[int, int, int, int, int]:
-    charges = [line for line in lines if line[6] == currency and line[0] == "CHARGE"]
-    refunds = [line for line in lines if line[6] == currency and line[0] == "REFUND"]
-    return (
-        len(charges),
-        sum(line[5] for line in charges),
-        len(refunds),
-        sum(line[5] for line in refunds),
-        sum(line[7] for line in charges),
-    )
+def _totals(lines: list[Line], currency: str) -> list[Any]:
+    of_kind = {
+        kind: [line[5] for line in lines if (line[0], line[6]) == (kind, currency)]
+        for kind in ("CHARGE", "REFUND", "CHARGEBACK")
+    }
+    pulled_back = of_kind.pop("CHARGEBACK")
+    totals: list[Any] = [
+        figure for amounts in of_kind.values() for figure in (len(amounts), sum(amounts))
+    ]
+    totals.append(sum(line[7] for line in lines if line[6] == currency))
+    if pulled_back:
+        totals += ["CHARGEBACKS", len(pulled_back), sum(pulled_back)]
+    return totals

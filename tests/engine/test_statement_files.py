@@ -110,6 +110,32 @@ def test_a_bill_in_the_form_of_wechat_pay():
     assert reading.head.account == "19001"
 
 
+def revoked(*, ordered: str, returned: str) -> str:
+    """The bill with one order more that was cancelled."""
+    line = (
+        "`2026-03-14 12:00:00,`wx1,`19001,`,`,`4200009,`att_9,`o1,`MICROPAY,`REVOKED,`OTHERS,`CNY,`0.00,`0.00,`0,`0,"
+        f"`{returned},`0.00,`ORIGINAL,`SUCCESS,`茶,`,`0.00000,`0.60%,`{ordered},`{returned},`\r\n"
+    )
+    bill = WECHAT.replace("总交易单数,", line + "总交易单数,")
+    back = f"{4 + float(returned):.2f}"
+    return bill.replace(
+        "`2,`10.00,`4.00,`0.00,`0.04000,`10.00,`4.00",
+        f"`3,`10.00,`{back},`0.00,`0.04000,`10.00,`{back}",
+    )
+
+
+def test_an_order_of_wechat_pay_that_was_cancelled_is_what_went_back_of_it():
+    lines, reading = read(revoked(ordered="0.00", returned="3.00"))
+    assert facts(lines)[2:] == [("REFUND", "att_9", 3_00, "CNY", 0)]
+    assert (lines[2].channel_trade_no, reading.lines) == ("4200009", 3)
+
+
+def test_an_order_of_wechat_pay_that_was_cancelled_unpaid_is_a_line_without_money():
+    lines, reading = read(revoked(ordered="0.00", returned="0.00"))
+    assert facts(lines) == facts(read(WECHAT)[0])
+    assert (reading.lines, reading.totals) == (3, read(WECHAT)[1].totals)
+
+
 def test_a_bill_in_the_form_of_alipay():
     lines, reading = read(ALIPAY)
     assert facts(lines) == [
@@ -138,6 +164,10 @@ BROKEN = {
     "wrong total": GOOD.replace("#TOTAL,CNY,2,1550", "#TOTAL,CNY,2,1551"),
     "wrong count": GOOD.replace("#TOTAL,CNY,2,", "#TOTAL,CNY,3,"),
     "wrong fees": GOOD.replace("1,200,2\n", "1,200,3\n"),
+    "wrong chargebacks": GOOD.replace("1,200,2\n", "1,200,2,CHARGEBACKS,1,7\n"),
+    "chargebacks that no total has": GOOD.replace("REFUND,", "CHARGEBACK,").replace(
+        "1,200,2\n", "0,0,2\n"
+    ),
     "wrong number of lines": GOOD.replace("#END,4", "#END,5"),
     "a line after the end": GOOD + GOOD.splitlines()[2] + "\n",
     "an altered amount": GOOD.replace(",1000,CNY", ",1001,CNY"),
@@ -156,7 +186,11 @@ BROKEN = {
     "an open quote": GOOD.replace("CHARGE,SBX1", 'CHARGE,"SBX1'),
     "no header": GOOD.replace("request_no", "request"),
     "wechat: another merchant in one line": WECHAT.replace("`19001", "`19002", 1),
-    "wechat: a state nobody knows": WECHAT.replace("`SUCCESS,`OTHERS", "`REVOKED,`OTHERS"),
+    "wechat: a state nobody knows": WECHAT.replace("`SUCCESS,`OTHERS", "`CLOSED,`OTHERS"),
+    "wechat: a cancelled order that counts as paid": revoked(
+        ordered="3.00", returned="0.00"
+    ).replace("`0.04000,`10.00", "`0.04000,`13.00"),
+    "wechat: a refund of nothing": WECHAT.replace("`4.00,`\r", "`0.00,`\r"),
     "wechat: a fraction of a fen": WECHAT.replace("`0.06000", "`0.06100"),
     "wechat: wrong fees": WECHAT.replace("`0.04000", "`0.05000"),
     "wechat: cut off": WECHAT[: WECHAT.index("总交易单数")],

@@ -6,6 +6,7 @@ from acquiring.endpoint_states import count_endpoints, count_overdue_deliveries
 from acquiring.invariants import INVARIANTS
 from acquiring.selectors import (
     explain_absence,
+    get_cashier_stamp,
     get_merchant_name,
     get_order,
     get_order_by_cashier_token,
@@ -75,6 +76,7 @@ __all__ = [
     "explain_absence",
     "find_cashier_style",
     "find_order_no",
+    "get_cashier_stamp",
     "get_merchant_name",
     "get_order",
     "get_order_by_cashier_token",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -139,7 +139,8 @@ class CashierOrder(msgspec.Struct, frozen=True):
     """What the cashier 收银台 may know of an order: the merchant's view plus what the page needs.
 
     ``return_url`` is the merchant's registered address or None; ``expires_in_s`` counts from the database's now,
-    negative once over; ``late_money`` tells that money came too late and is being dealt with.
+    negative once over; ``late_money`` tells, of an order that has ended or is out of time, that money came too late
+    and is being dealt with.
     """
 
     order: OrderView
@@ -150,6 +151,13 @@ class CashierOrder(msgspec.Struct, frozen=True):
     expires_in_s: int
     cashier_token: str
     late_money: bool = False
+
+
+class CashierStamp(NamedTuple):
+    """Names the present state of an order's page; ``forward_payment_no`` is a payment whose inquiry is due early."""
+
+    stamp: str
+    forward_payment_no: str | None
 
 
 class CashierStyle(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from django.db import connection
 
 from acquiring.contracts import (
     CashierOrder,
+    CashierStamp,
     ConsultedOrder,
     MerchantIdentity,
     OrderStatus,
@@ -32,6 +33,7 @@ from paymentplatform.kernel.hotsql import HotStatement
 from paymentplatform.kernel.numbers import ORDER, is_number
 
 _NUMBER_LENGTH: Final = 22
+_ENDED: Final = frozenset({OrderStatus.SUCCESS, OrderStatus.FAILED, OrderStatus.CLOSED})
 
 _GET: Final = HotStatement(
     name="get_order",
@@ -65,6 +67,20 @@ _GET_FOR_CASHIER: Final = HotStatement(
         o.return_url, o.allowed_methods::text,
         floor(extract(epoch FROM o.expires_at - platform_now()))::bigint
     FROM acquiring_trade_order o JOIN acquiring_merchant m ON m.merchant_no = o.merchant_no
+    WHERE o.order_no = $1::text
+    """,
+)
+
+
+_STAMP_FOR_CASHIER: Final = HotStatement(
+    name="stamp_order_for_cashier",
+    retry_safe=True,
+    sql="""
+    SELECT o.cashier_secret,
+        concat_ws('/', o.status, o.closing, o.close_reason, o.payment_no, o.expires_at <= platform_now(), p.stamp),
+        CASE WHEN o.status = 'PAYING' AND p.is_forward_due THEN o.payment_no END
+    FROM acquiring_trade_order o
+    LEFT JOIN LATERAL engine_payment_stamp(o.payment_no, $2::integer) p ON true
     WHERE o.order_no = $1::text
     """,
 )
@@ -229,26 +245,48 @@ def _render_refunds(refund_nos: list[str]) -> list[bytes]:
 
 def get_order_by_cashier_token(*, token: str) -> CashierOrder:
     """Return the order a cashier link opens. Raises NotFound for any token that is not exactly right."""
-    order_no = f"{ORDER}_{token[:_NUMBER_LENGTH]}"
-    if not token.isascii() or not is_number(order_no, ORDER):
-        raise NotFound
+    order_no = _read_cashier_token(token)
     rows = _GET_FOR_CASHIER.execute([order_no, settings.BASE_URL])
     if not rows:
         raise NotFound
     body, secret, merchant_no, name, return_url, methods, seconds = rows[0]
-    if not hmac.compare_digest(secret or b"", token[_NUMBER_LENGTH:].encode()):
-        raise NotFound
+    _check_cashier_secret(token, secret)
     order = msgspec.json.decode(body or b"", type=OrderView)
+    expires_in_s = int(seconds or 0)
+    may_be_late = order.payment is not None and (order.status in _ENDED or expires_in_s <= 0)
     return CashierOrder(
         order=order,
         merchant_no=(merchant_no or b"").decode(),
         merchant_name=(name or b"").decode(),
         return_url=return_url.decode() if return_url else None,
         allowed_methods=msgspec.json.decode(methods) if methods else None,
-        expires_in_s=int(seconds or 0),
+        expires_in_s=expires_in_s,
         cashier_token=token,
-        late_money=engine.has_late_money(order_no=order_no) if order.payment else False,
+        late_money=may_be_late and engine.has_late_money(order_no=order_no),
     )
+
+
+def get_cashier_stamp(*, token: str) -> CashierStamp:
+    """Return what changes whenever the page of this link must: one round trip. Raises NotFound as the order does."""
+    rows = _STAMP_FOR_CASHIER.execute([_read_cashier_token(token), engine.FORWARD_EVERY_S])
+    if not rows:
+        raise NotFound
+    secret, stamp, forward = rows[0]
+    _check_cashier_secret(token, secret)
+    return CashierStamp((stamp or b"").decode(), forward.decode() if forward else None)
+
+
+def _read_cashier_token(token: str) -> str:
+    """Return the order's number that a link begins with. Raises NotFound."""
+    order_no = f"{ORDER}_{token[:_NUMBER_LENGTH]}"
+    if not token.isascii() or not is_number(order_no, ORDER):
+        raise NotFound
+    return order_no
+
+
+def _check_cashier_secret(token: str, secret: bytes | None) -> None:
+    if not hmac.compare_digest(secret or b"", token[_NUMBER_LENGTH:].encode()):
+        raise NotFound
 
 
 def count_due_orders() -> int:

@@ -33,6 +33,7 @@ PATHS: Final = (
     Path("order_query", 8_000, uses_orders=True),
     Path("refunded_life", 1_000, has_reference=False, in_quick=False),
     Path("order_list", 5_000, has_reference=False, in_quick=False),
+    Path("cashier_page", 3_000, uses_orders=True, has_reference=False, in_quick=False),
     Path("cashier_status", 5_000, uses_orders=True, has_reference=False, in_quick=False),
     Path("consult", 5_000, uses_orders=True, has_reference=False, in_quick=False),
 )
@@ -60,6 +61,7 @@ def steps_of(path: Path, *, port: int, shop: Shop) -> list[str]:
         ],
         "order_query": [api("GET", f"orders/{ORDER}")],
         "order_list": [api("GET", "orders?limit=20")],
+        "cashier_page": [request("GET", f"/cashier/%(n)022d{CASHIER_SECRET}", port=port)],
         "cashier_status": [request("GET", f"/cashier/%(n)022d{CASHIER_SECRET}/status", port=port)],
         "consult": [api("POST", f"orders/{ORDER}/payment-methods", "{}")],
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
+from acquiring.contracts import CashierStyle
 from paymentplatform.kernel import fields
 from paymentplatform.kernel.errors import Conflict
 from paymentplatform.kernel.numbers import AGREEMENT
@@ -103,7 +104,7 @@ class ConsentPage:
     """What the consent page may know; limits in minor units. ``return_url`` is the merchant's registered address.
 
     ``payer_no`` is who agreed, None before. ``beside`` are agreements that come in addition, told while this one is
-    in force.
+    in force. ``style`` is the merchant's colour and logo.
     """
 
     page_token: str
@@ -119,3 +120,4 @@ class ConsentPage:
     expires_in_s: int
     payer_no: str | None = None
     beside: tuple[LiveAgreement, ...] = ()
+    style: CashierStyle = field(default_factory=CashierStyle)

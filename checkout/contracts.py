@@ -80,6 +80,17 @@ class PayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | None
     ) = None
+    card_bin: (
+        Annotated[
+            str,
+            shown(
+                "Of `BANK_CARD`, without `card_token`: the first 6 to 8 digits, if you know them. They only help to"
+                " choose a channel; never send more of a card.",
+                pattern="^[0-9]{6,8}$",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class PayAction(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -46,7 +46,7 @@ class RouteCondition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     """What must be true of a payment for a rule to match; what is left out does not matter.
 
     Amounts are what the channel is to collect, in minor units, both ends included: they need one currency. ``bins``
-    are the first digits of a card, which are known of saved cards only, where the channel told them.
+    are the first digits of a card: known where the merchant told them with the payment (``options.card_bin``).
     """
 
     merchants: Codes | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from celery import shared_task
 
 from checkout.services.agreements import sweep_agreements
+from checkout.services.records import forget_old_records
 from checkout.services.risk_reviews import sweep_reviews
 from checkout.services.wallet_sessions import sweep_sessions
 
@@ -32,4 +33,12 @@ def sweep_wallet_sessions_task(**_: Any) -> None:
     """Forget payers' log-ins that are over."""
     for _round in range(20):
         if sweep_sessions() == 0:
+            return
+
+
+@shared_task(name="checkout.forget_old_records")
+def forget_old_records_task(**_: Any) -> None:
+    """Forget risk decisions, consults' answers and last uses whose time is over."""
+    for _round in range(20):
+        if forget_old_records() == 0:
             return

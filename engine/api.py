@@ -52,7 +52,11 @@ from engine.services.discrepancies import (
     reopen_discrepancy,
     resolve_discrepancy,
 )
-from engine.services.inquiries import bring_inquiry_forward, query_payment_or_order
+from engine.services.inquiries import (
+    FORWARD_EVERY_S,
+    bring_inquiry_forward,
+    query_payment_or_order,
+)
 from engine.services.late_money_settling import (
     decide_held_late_money,
     decide_late_money,
@@ -72,6 +76,7 @@ from engine.services.submission import submit_payment
 
 __all__ = [
     "DEMANDS_CHALLENGE",
+    "FORWARD_EVERY_S",
     "INVARIANTS",
     "CardTokenInvalid",
     "Cause",

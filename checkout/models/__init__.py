@@ -10,12 +10,13 @@ from checkout.models.catalogue import (
 )
 from checkout.models.consent import AgreementRequest, Transition
 from checkout.models.risk import RiskDecision, RiskListEntry, RiskReview, RiskRule, RiskVersion
-from checkout.models.routing import RouteBookVersion, RouteDecision
+from checkout.models.routing import BalanceUse, RouteBookVersion, RouteDecision
 from checkout.models.wallet import PayerWallet, WalletSession
 
 __all__ = [
     "AgreementRequest",
     "AgreementUse",
+    "BalanceUse",
     "CatalogueStamp",
     "ConsultDecision",
     "MerchantMethod",

@@ -6,7 +6,7 @@ from django.db import models
 
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import PlatformNow
-from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_append_only
+from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_records
 
 
 class PaymentMethod(models.Model):
@@ -84,10 +84,11 @@ class CatalogueStamp(models.Model):
 class ConsultDecision(models.Model):
     """What consult answered for one order: each different answer once, some at most (``consult_records``).
 
-    ``methods`` is a list of ``catalogue.Verdict``; ``digest`` names what was offered and why not.
+    ``methods`` is a list of ``catalogue.Verdict``; ``digest`` names what was offered and why not. Forgotten after
+    CONSULT_RECORD_DAYS.
     """
 
-    database_access = grants.APPEND_ONLY
+    database_access = grants.RECORDS
 
     id = models.BigAutoField(primary_key=True)
     order_no = models.TextField()
@@ -107,7 +108,7 @@ class ConsultDecision(models.Model):
                 fields=["order_no", "digest"], name="checkout_consult_answer_once"
             )
         ]
-        triggers = guard_append_only()
+        triggers = guard_records("created_at")
 
     def __str__(self) -> str:
         return f"{self.order_no} {self.created_at:%Y-%m-%d %H:%M:%S}"

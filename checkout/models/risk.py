@@ -20,8 +20,8 @@ from paymentplatform.kernel.fsm import move_to, state_field
 from paymentplatform.kernel.guards import (
     forbid_delete,
     freeze_columns,
-    guard_append_only,
     guard_machine,
+    guard_records,
     set_once,
 )
 
@@ -119,10 +119,10 @@ class RiskDecision(models.Model):
     """One wish to pay as it was judged: the facts, the rules that fired, and the outcome; enough to judge it again.
 
     ``payment_no`` is null where nothing was started. ``fired`` holds ``[rule_no, revision, mode, is_known]`` of every
-    rule whose conditions held, shadow rules too; ``reason`` is what decided.
+    rule whose conditions held, shadow rules too; ``reason`` is what decided. Forgotten after RISK_DECISION_DAYS.
     """
 
-    database_access = grants.APPEND_ONLY
+    database_access = grants.RECORDS
 
     id = models.BigAutoField(primary_key=True)
     order_no = models.TextField()
@@ -140,7 +140,7 @@ class RiskDecision(models.Model):
             models.Index(fields=["order_no"], name="checkout_risk_decision_order"),
             BrinIndex(fields=["at"], name="checkout_risk_decision_at"),
         ]
-        triggers = guard_append_only()
+        triggers = guard_records("at")
 
     def __str__(self) -> str:
         return f"{self.order_no}: {self.outcome}"

@@ -6,7 +6,7 @@ from django.db import models
 
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
-from paymentplatform.kernel.guards import guard_append_only
+from paymentplatform.kernel.guards import guard_append_only, guard_records
 
 
 class RouteBookVersion(models.Model):
@@ -67,3 +67,30 @@ class RouteDecision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payment_no} → {self.channel_code}"
+
+
+class BalanceUse(models.Model):
+    """A payment from a balance by somebody whom his merchant has named: what this payer chose, for the ranking.
+
+    Payments through a channel leave a RouteDecision that says the same. Forgotten after LAST_USE_DAYS.
+    """
+
+    database_access = grants.RECORDS
+
+    payment_no = NumberField(primary_key=True)
+    merchant_no = models.TextField()
+    payer_ref = models.TextField()
+    created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "checkout_balance_use"
+        indexes = [
+            models.Index(
+                fields=["merchant_no", "payer_ref", "-payment_no"],
+                name="checkout_balance_use_payer",
+            )
+        ]
+        triggers = guard_records("created_at")
+
+    def __str__(self) -> str:
+        return self.payment_no

@@ -24,6 +24,7 @@ from checkout.contracts import MethodUnavailable, PayAction, PayOptions, PayResu
 from checkout.services.balance_payments import BalancePayment, pay_from_balance
 from checkout.services.cashier import build_pay_result
 from checkout.services.combination import accept_payment, find_spendable
+from checkout.services.password_tries import TriedFrom
 from checkout.services.payable import Agreement, Payable, read_payable, refuse_unpayable
 from checkout.services.risk import Judgement, judge_wish
 from checkout.services.routing import plan_route, refuse_unroutable
@@ -113,7 +114,7 @@ def pay_from_cashier(
     ``use_balance`` with another method than BALANCE: the balance first, the rest by that method, in one payment; a
     balance that covers everything makes it a balance payment, an empty one a plain payment by the method. Number and
     password are needed for it as for BALANCE, and ignored without. Raises what ``pay_order`` raises,
-    WrongPaymentPassword and PaymentPasswordLocked.
+    RateLimited, WrongPaymentPassword and PaymentPasswordLocked.
     """
     opened = acquiring.get_order_by_cashier_token(token=token)
     if not acquiring.is_active_merchant(merchant_no=opened.merchant_no):
@@ -136,7 +137,11 @@ def pay_from_cashier(
         raise PermissionRefused("A payer token is for the merchant API only.")
     if command.takes_balance:
         refuse_unpayable(_read(command).order)
-        verify_payment_password(payer_no=payer_no or "", password=payment_password or "")
+        verify_payment_password(
+            payer_no=payer_no or "",
+            password=payment_password or "",
+            tried=TriedFrom(address=payer_ip, page=token),
+        )
         with context.acting(as_actor=f"payer:{payer_no}"):
             return pay_order(command)
     with context.acting(as_actor="payer"):
@@ -229,6 +234,7 @@ def _pay_from_balance(
         actor=context.actor.get(),
         request_id=context.request_id.get(),
         decision=wish.judged.build_row(),
+        payer_ref=order.payer_ref,
     )
     try:
         status = pay_from_balance(payment)
@@ -273,6 +279,7 @@ def _pay_through_channel(
         seed=payment_no,
         terminal=command.terminal,
         options=options,
+        card_bin=command.options.card_bin,
     )
     refuse_unroutable(route)
     accept_payment(
@@ -306,8 +313,13 @@ def _pay_through_channel(
 
 
 def _digest_options(command: PayCommand) -> str:
-    """Tell same method and options from another wish, without keeping what they were."""
-    parts: list[object] = [command.method, command.payer_no, command.options]
+    """Tell same method and options from another wish, without keeping what they were.
+
+    ``card_bin`` is a hint for routing and makes no other wish.
+    """
+    options = msgspec.structs.asdict(command.options)
+    del options["card_bin"]
+    parts: list[object] = [command.method, command.payer_no, options]
     if command.use_balance or command.balance_amount is not None:
         parts += [command.use_balance, command.balance_amount]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()

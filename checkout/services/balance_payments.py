@@ -28,7 +28,8 @@ PATIENCE_MS: Final = 100
 class BalancePayment:
     """What ``checkout_pay_from_balances`` is told of one payment, in its order. Amounts in minor units.
 
-    ``decision`` is the risk decision that let it through, kept in the same statement.
+    ``decision`` is the risk decision that let it through, kept in the same statement, as is what ``payer_ref`` chose
+    (None: the merchant has not named him).
     """
 
     order_no: str
@@ -48,9 +49,11 @@ class BalancePayment:
     actor: str
     request_id: str
     decision: DecisionRow
+    payer_ref: str | None = None
 
 
-_COLUMNS: Final = tuple(field.name for field in fields(BalancePayment) if field.name != "decision")
+_BESIDE: Final = frozenset({"decision", "payer_ref"})
+_COLUMNS: Final = tuple(field.name for field in fields(BalancePayment) if field.name not in _BESIDE)
 _NUMBERS: Final = frozenset({"amount", "fee_amount"})
 _PAY: Final = HotStatement(
     name="pay_from_balances",
@@ -60,6 +63,11 @@ _PAY: Final = HotStatement(
         SELECT i.order_no, i.payment_no, i.outcome, i.reason, i.facts::jsonb, i.fired::jsonb, i.rules_version
         FROM unnest($1::text[], $3::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::bigint[])
             AS i (order_no, payment_no, outcome, reason, facts, fired, rules_version)
+    ), used AS (
+        INSERT INTO checkout_balance_use (payment_no, merchant_no, payer_ref)
+        SELECT i.payment_no, i.merchant_no, i.payer_ref
+        FROM unnest($3::text[], $2::text[], $25::text[]) AS i (payment_no, merchant_no, payer_ref)
+        WHERE i.payer_ref IS NOT NULL
     )
     SELECT unnest(checkout_pay_from_balances({}, $17::text, $18::text, $19::integer))
     """.format(  # noqa: S608 - places and our own types, no input
@@ -108,6 +116,7 @@ def _pay_together(
             settings.BASE_URL,
             patience_ms,
             *(encode_array(column) for column in decisions),
+            encode_array([payments[at].payer_ref for at in order]),
         ],
         on=_connection.get() if len(payments) > 1 else None,  # groups come one after the other
     )

@@ -21,6 +21,7 @@ from checkout.services.agreement_moves import (
     open_agreement,
 )
 from checkout.services.agreements import new_payer_token
+from checkout.services.password_tries import TriedFrom
 from checkout.services.wallets import verify_payment_password
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.clock import database_now
@@ -54,6 +55,7 @@ def get_consent_page(*, token: str) -> ConsentPage:
         expires_in_s=max(0, int((row.expires_at - now).total_seconds())),
         payer_no=row.payer_no,
         beside=_list_beside(row) if row.status == AgreementStatus.ACTIVE else (),
+        style=acquiring.find_cashier_style(merchant_no=row.merchant_no),
     )
 
 
@@ -69,7 +71,9 @@ def _list_beside(row: AgreementRequest) -> tuple[LiveAgreement, ...]:
 
 
 @transactions.forbid
-def give_consent(*, token: str, payer_no: str, payment_password: str) -> None:
+def give_consent(
+    *, token: str, payer_no: str, payment_password: str, address: str | None = None
+) -> None:
     """Let the payer agree; the same payer again changes nothing (forbid: Argon2 takes its time).
 
     The password is tried only while there is something to agree to. Raises NotFound, AgreementEnded, and what
@@ -80,7 +84,11 @@ def give_consent(*, token: str, payer_no: str, payment_password: str) -> None:
         raise AgreementEnded
     if not acquiring.is_active_merchant(merchant_no=asked.merchant_no):
         raise AgreementEnded
-    verify_payment_password(payer_no=payer_no, password=payment_password)
+    verify_payment_password(
+        payer_no=payer_no,
+        password=payment_password,
+        tried=TriedFrom(address=address, page=token),
+    )
     with context.acting(as_actor=f"payer:{payer_no}"):
         _activate(token=token, payer_no=payer_no)
 

@@ -20,7 +20,6 @@ from checkout.catalogue import (
     rank_methods,
 )
 from checkout.contracts import MethodOffer, Option
-from checkout.models import RouteDecision
 from checkout.services.balance_offer import find_balance_refusal
 from checkout.services.catalogues import get_catalogue
 from checkout.services.consult_records import keep_consult
@@ -31,6 +30,7 @@ from engine.contracts import Capability
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
+from paymentplatform.kernel.hotsql import HotStatement
 
 _OPTION_NAMES: Final = {
     Method.WALLET: "wallet_code",
@@ -38,6 +38,21 @@ _OPTION_NAMES: Final = {
     Method.BANK_CARD: "card_token",
 }
 """The member of a payment's ``options`` that names the choice inside a method."""
+
+
+_LAST_USED: Final = HotStatement(
+    name="find_last_used",
+    retry_safe=True,
+    sql="""
+    SELECT u.method FROM (
+        (SELECT payment_no, method FROM checkout_route_decision
+         WHERE merchant_no = $1::text AND payer_ref = $2::text ORDER BY payment_no DESC LIMIT 1)
+        UNION ALL
+        (SELECT payment_no, 'BALANCE' FROM checkout_balance_use
+         WHERE merchant_no = $1::text AND payer_ref = $2::text ORDER BY payment_no DESC LIMIT 1)
+    ) AS u ORDER BY u.payment_no DESC LIMIT 1
+    """,
+)
 
 
 @transactions.forbid
@@ -106,12 +121,20 @@ def find_refusal(*, method: Method, wish: Wish) -> str | None:
 
 
 def refuse_odd_options(
-    *, method: Method, bank_code: str | None, wallet_code: str | None, card_token: str | None
+    *,
+    method: Method,
+    bank_code: str | None,
+    wallet_code: str | None,
+    card_token: str | None,
+    card_bin: str | None = None,
 ) -> None:
-    """Raise InvalidRequest for an option of another method, an empty card, or a bank or wallet that is not offered.
+    """Raise InvalidRequest for an option of another method, an empty card, a bank or wallet that is not offered, or
+    first digits that are not 6 to 8 or stand beside a card that is known.
 
     Without a bank or wallet the institution lets the payer choose on its own page.
     """
+    if card_bin is not None:
+        _refuse_odd_bin(method, card_bin, card_token)
     own = _OPTION_NAMES.get(method)
     given = {"bank_code": bank_code, "wallet_code": wallet_code, "card_token": card_token}
     for option, value in given.items():
@@ -127,6 +150,17 @@ def refuse_odd_options(
         if value not in known:
             allowed = f"one of {', '.join(known)}" if known else "left out"
             _refuse(option, "unknown_value", f"{option} must be {allowed}.")
+
+
+def _refuse_odd_bin(method: Method, card_bin: str, card_token: str | None) -> None:
+    if method != Method.BANK_CARD:
+        _refuse("card_bin", "conflict", f"card_bin is not an option of {method}.")
+    if card_token is not None:
+        _refuse(
+            "card_bin", "conflict", "Give card_token or card_bin: a saved card has its channel."
+        )
+    if not (card_bin.isascii() and card_bin.isdigit() and 6 <= len(card_bin) <= 8):
+        _refuse("card_bin", "format", "The first 6 to 8 digits of the card, never more.")
 
 
 def _refuse(option: str, code: str, detail: str) -> None:
@@ -151,11 +185,11 @@ def _find_standing(row: MethodEntry, wish: Wish) -> Standing:
 
 
 def _find_last_used(merchant_no: str, payer_ref: str | None) -> str | None:
-    """Return the method by which this payer of this merchant last paid through a channel."""
+    """Return the method that this payer of this merchant chose last; one round trip, none for an unnamed payer."""
     if payer_ref is None:
         return None
-    routes = RouteDecision.objects.filter(merchant_no=merchant_no, payer_ref=payer_ref)
-    return routes.order_by("-payment_no").values_list("method", flat=True).first()
+    rows = _LAST_USED.execute([merchant_no, payer_ref])
+    return (rows[0][0] or b"").decode() if rows else None
 
 
 def _keep(

@@ -90,6 +90,7 @@ def try_route(
     amount: int,
     terminal: str = "WEB",
     options: dict[str, str] | None = None,
+    card_bin: str | None = None,
 ) -> Route:
     """Tell where such a payment would go now; nothing is kept (forbid). Raises NotFound for an unknown merchant."""
     acquiring.get_merchant_name(merchant_no=merchant_no)
@@ -101,6 +102,7 @@ def try_route(
         seed=numbers.new_number(numbers.PAYMENT),
         terminal=terminal,
         options=options,
+        card_bin=card_bin,
     )
 
 

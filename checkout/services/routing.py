@@ -41,10 +41,12 @@ def plan_route(
     seed: str = "",
     terminal: str = "WEB",
     options: Mapping[str, str] | None = None,
+    card_bin: str | None = None,
 ) -> Route:
     """Choose channels for what a channel is to collect, in minor units (forbid: reads only, nothing is promised).
 
-    ``options`` are those of the payment. ``seed`` is the payment's number; without one it is advice.
+    ``options`` are those of the payment, ``card_bin`` the first digits of its card, if known. ``seed`` is the payment's
+    number; without one it is advice.
     """
     given = options or {}
     standing = get_route_book()
@@ -58,6 +60,7 @@ def plan_route(
         terminal=terminal,
         bank_code=given.get("bank_code"),
         wallet_code=given.get("wallet_code"),
+        card_bin=card_bin,
         card_channel=engine.find_card_channel(
             card_token=given.get("card_token"), merchant_no=merchant_no
         ),

@@ -9,17 +9,12 @@ from typing import Final
 from django.conf import settings
 
 from checkout.models import WalletSession
-from checkout.risk.deciding import Counter
-from checkout.services.velocity import count_tries
+from checkout.services.password_tries import TriedFrom
 from checkout.services.wallets import hash_token, verify_payment_password
 from paymentplatform.kernel import metrics, transactions
 from paymentplatform.kernel.clock import database_now
-from paymentplatform.kernel.errors import PermissionRefused, RateLimited
 
 LASTS: Final = timedelta(minutes=30)
-WRONG_TRIES_PER_ADDRESS: Final = 30
-"""Within TRIES_WINDOW_S, over all payers; five for one payer lock his password besides."""
-TRIES_WINDOW_S: Final = 600
 SWEEP_TASK: Final = "checkout.sweep_wallet_sessions"
 
 
@@ -27,19 +22,11 @@ SWEEP_TASK: Final = "checkout.sweep_wallet_sessions"
 def log_in(*, payer_no: str, payment_password: str, address: str) -> str:
     """Return the secret of a new session (forbid: Argon2, and Redis for the address's count).
 
-    Raises RateLimited for an address that has been wrong too often, and what ``verify_payment_password`` raises: the
-    same for a wrong password and an unknown payer. Without Redis an address is not counted; the lock of the payer's
-    password holds all the same.
+    Raises what ``verify_payment_password`` raises: the same for a wrong password and an unknown payer.
     """
-    tried = f"LOGIN:{address}:COUNT:{TRIES_WINDOW_S}"
-    if count_tries([Counter(tried, TRIES_WINDOW_S, 0)]).get(tried, 0) >= WRONG_TRIES_PER_ADDRESS:
-        metrics.RATE_LIMITED.labels("address").inc()
-        raise RateLimited(retry_after_s=60)
-    try:
-        verify_payment_password(payer_no=payer_no, password=payment_password)
-    except PermissionRefused:
-        count_tries([Counter(tried, TRIES_WINDOW_S, 1)])
-        raise
+    verify_payment_password(
+        payer_no=payer_no, password=payment_password, tried=TriedFrom(address=address)
+    )
     return _open_session(payer_no=payer_no)
 
 

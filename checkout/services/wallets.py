@@ -14,8 +14,9 @@ from django.db import connection
 
 from checkout.contracts import PaymentPasswordLocked, WrongPaymentPassword
 from checkout.models import PayerWallet
+from checkout.services.password_tries import ANYWHERE, TriedFrom, admit_try, note_wrong_try
 from paymentplatform.kernel import numbers, transactions
-from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.errors import InvalidRequest, NotFound, PermissionRefused
 
 MAX_WRONG_TRIES: Final = 5
 LOCK_S: Final = 3 * 3600
@@ -48,12 +49,22 @@ def create_wallet(*, display_name: str, password: str) -> str:
 
 
 @transactions.forbid
-def verify_payment_password(*, payer_no: str, password: str) -> None:
+def verify_payment_password(*, payer_no: str, password: str, tried: TriedFrom = ANYWHERE) -> None:
     """Return quietly when the password is right (its own short transactions; Argon2 takes some 50 ms).
 
-    Each try is taken before the check, so that parallel guesses cannot exceed five. Raises WrongPaymentPassword,
-    the same for an unknown payer, and PaymentPasswordLocked for three hours after the fifth wrong try.
+    Each try is taken before the check, so that parallel guesses cannot exceed five. Raises RateLimited for one try too
+    many from the same place, WrongPaymentPassword, the same for an unknown payer, and PaymentPasswordLocked for three
+    hours after the fifth wrong try.
     """
+    admit_try(tried)
+    try:
+        _verify(payer_no, password)
+    except PermissionRefused:
+        note_wrong_try(tried)
+        raise
+
+
+def _verify(payer_no: str, password: str) -> None:
     nobody = _hash_of_nobody()
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_A_TRY, [MAX_WRONG_TRIES, LOCK_S, payer_no])

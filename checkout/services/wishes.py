@@ -7,6 +7,7 @@ wish would replace, is closed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,8 @@ from checkout.services.routing import plan_route, refuse_unroutable
 from checkout.services.spending import find_room_beside, release_failed_spending
 from engine import api as engine
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
+
+_OURS: Final = frozenset({"payer_token", "card_bin"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,9 @@ class PayCommand:
 
     @property
     def channel_options(self) -> dict[str, str]:
-        """The options that a channel is told; a payer's token stays with us."""
+        """The options that a channel is told; a payer's token, and what is for routing alone, stay with us."""
         given = msgspec.structs.asdict(self.options).items()
-        return {name: value for name, value in given if value is not None and name != "payer_token"}
+        return {name: value for name, value in given if value is not None and name not in _OURS}
 
     def list_legs(self, order: PayableOrder) -> list[tuple[Method, int | None]]:
         """Return each method of the wish with what it is to carry, in minor units; None: the balance decides."""
@@ -97,6 +100,7 @@ def refuse_unoffered(command: PayCommand, order: PayableOrder) -> None:
         bank_code=command.options.bank_code,
         wallet_code=command.options.wallet_code,
         card_token=command.options.card_token,
+        card_bin=command.options.card_bin,
     )
 
 
@@ -160,6 +164,7 @@ def refuse_hopeless(
             amount=max(1, order.amount - (command.balance_amount or 0)),
             terminal=command.terminal,
             options=command.channel_options,
+            card_bin=command.options.card_bin,
         )
         refuse_unroutable(route)
         engine.refuse_unroutable(

@@ -41,6 +41,7 @@ from checkout.presenters import (
     stage_of,
 )
 from checkout.services import acceptance, cashier, consult
+from checkout.views.choices import draw_choices, draw_first_choices
 from checkout.views.page import (
     PASSWORDS,
     POLLS,
@@ -120,11 +121,11 @@ def pay_order(request: HttpRequest, token: str) -> HttpResponse:
 def show_payment(request: HttpRequest, token: str, payment_no: str) -> HttpResponse:
     """GET /cashier/{token}/payments/{payment_no}: the QR code, the way to the bank, or simply the wait."""
     found = cashier.get_cashier_order(token=token)
-    result = cashier.get_payment_action(token=token, payment_no=payment_no)
+    result = cashier.get_payment_action(found, payment_no=payment_no)
     payment = found.order.payment
     if stage_of(found) != Stage.WAIT or payment is None or payment.payment_no != payment_no:
         return see_other(page_address(found))
-    cashier.bring_inquiry_forward(token=token)
+    cashier.bring_inquiry_forward(found)
     return render_page(
         request,
         "cashier/wait.html",
@@ -156,8 +157,9 @@ def show_result(request: HttpRequest, token: str) -> HttpResponse:
 @cashier_page
 def return_from_channel(request: HttpRequest, token: str) -> HttpResponse:
     """GET /cashier/{token}/return: the bank sent the payer back. That proves nothing."""
-    cashier.bring_inquiry_forward(token=token)
-    return see_other(page_address(cashier.get_cashier_order(token=token)))
+    found = cashier.get_cashier_order(token=token)
+    cashier.bring_inquiry_forward(found)
+    return see_other(page_address(found))
 
 
 @require_safe
@@ -168,11 +170,7 @@ def show_status(request: HttpRequest, token: str) -> HttpResponse:
     """
     try:
         POLLS.admit(token)
-        found = cashier.get_cashier_order(token=token)
-        if not is_final(found):
-            cashier.bring_inquiry_forward(token=token)
-        body = _status_body(found, request)
-        return protect(JsonResponse(body))
+        return protect(JsonResponse(_status_body(cashier.get_status(token=token), request)))
     except DomainError as error:
         body = {
             "type": "about:blank",
@@ -186,13 +184,11 @@ def show_status(request: HttpRequest, token: str) -> HttpResponse:
         return protect(answer)
 
 
-def _status_body(found: CashierOrder, request: HttpRequest) -> dict[str, Any]:
+def _status_body(status: cashier.CashierStatus, request: HttpRequest) -> dict[str, Any]:
+    found = status.found
     payment = found.order.payment
     stage = stage_of(found)
-    action = PayAction(type="none")
-    if stage == Stage.WAIT and payment is not None:
-        token = found.cashier_token
-        action = cashier.get_payment_action(token=token, payment_no=payment.payment_no).action
+    action = status.action if stage == Stage.WAIT else PayAction(type="none")
     shown = request.GET.get("payment_no")
     stays = stage in {Stage.WAIT, Stage.CLOSING} and (
         shown is None or (payment is not None and payment.payment_no == shown)
@@ -240,18 +236,18 @@ def _render_choice(request: HttpRequest, found: CashierOrder) -> HttpResponse:
         offers,
         preferred=entered.get("method") or last_used,
     )
+    choices = (
+        draw_choices(rows, entered=entered, errors=errors) if reasons else draw_first_choices(rows)
+    )
     response = render_page(
         request,
         "cashier/choose.html",
         token=token,
         style=cashier.get_style(found),
         order=present_order(found, time_zone=settings.BUSINESS_TIME_ZONE),
-        methods=rows,
-        may_use_balance=any(row["is_balance"] for row in rows) and len(rows) > 1,
+        choices=choices if rows else "",
         poll_ms=POLL_SLOW_MS,
         unavailable=others,
-        entered=entered,
-        errors=errors,
         notice=notice,
         failed_try="" if reasons else failed_try_notice(found.order),
         live_payment=page_address(found) if stage_of(found) == Stage.WAIT else None,

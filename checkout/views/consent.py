@@ -29,7 +29,9 @@ from checkout.views.page import (
     read_refusal,
     see_other,
 )
-from paymentplatform.kernel.errors import DomainError, NotFound, PermissionRefused
+from checkout.wallet_presenter import AGREEMENTS
+from paymentplatform.kernel.errors import DomainError, NotFound, PermissionRefused, RateLimited
+from paymentplatform.kernel.rest import find_client_address
 
 _KEPT_FIELDS: Final = ("payer_no",)
 
@@ -42,6 +44,9 @@ def render_consent_problem(request: HttpRequest, *, token: str, error: DomainErr
         text = _(
             "The link is wrong or out of date. Please go back to the shop and start from there."
         )
+    elif isinstance(error, RateLimited):
+        title = _("One moment, please")
+        text = _("That was a little too fast. Please try again shortly.")
     else:
         title = _("We could not get an answer")
         text = _("Please look at the agreement again: your answer may have been taken.")
@@ -67,9 +72,10 @@ def show_consent(request: HttpRequest, token: str) -> HttpResponse:
     page = consent.get_consent_page(token=token)
     links = ConsentLinks(token)
     shown = {
-        **frame_context(),
+        **frame_context(page.style),
         "links": links,
         "here": links.page,
+        "wallet": AGREEMENTS,
         "order": present_consent(page),
     }
     if page.status != AgreementStatus.PENDING:
@@ -97,7 +103,7 @@ def answer_consent(request: HttpRequest, token: str) -> HttpResponse:
     reasons = [] if form.is_valid() else form.refused_fields()
     try:
         if not reasons:
-            _take_answer(token, form)
+            _take_answer(token, form, address=find_client_address(request))
     except AgreementEnded:
         return see_other(links.page)  # it says how it ended
     except PermissionRefused as refusal:
@@ -114,7 +120,7 @@ def answer_consent(request: HttpRequest, token: str) -> HttpResponse:
     return response
 
 
-def _take_answer(token: str, form: ConsentForm) -> None:
+def _take_answer(token: str, form: ConsentForm, *, address: str) -> None:
     if form.cleaned_data["answer"] == "decline":
         consent.decline_consent(token=token)
     else:
@@ -123,4 +129,5 @@ def _take_answer(token: str, form: ConsentForm) -> None:
             token=token,
             payer_no=form.cleaned_data["payer_no"],
             payment_password=form.cleaned_data["payment_password"],
+            address=address,
         )

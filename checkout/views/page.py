@@ -32,7 +32,9 @@ LANGUAGE_COOKIE: Final = "language"
 LANGUAGE_COOKIE_AGE_S: Final = 365 * 24 * 3600
 
 PASSWORDS: Final = Throttle(name="payment_password", at_once=10, per_minute=10)
-"""Payment passwords typed on one page, whosever they are; a payer's own count (five) is in the database."""
+"""Payment passwords typed on one page in this process, so that the limit holds without Redis too: all processes
+together count in ``services.password_tries``, a payer's own five in the database.
+"""
 POLLS: Final = Throttle(name="cashier_status", at_once=30, per_minute=120)
 """Questions after one order's status: four pages open at once never reach it."""
 

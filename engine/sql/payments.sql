@@ -12,6 +12,19 @@ LANGUAGE sql STABLE AS $$
     ) AS v
 $$;
 
+-- What the payer's page shows of a payment, in a few characters: they change when it does. Beside it: whether the next
+-- inquiry may be brought forward, at most every p_forward_every_s.
+CREATE OR REPLACE FUNCTION engine_payment_stamp(p_payment_no text, p_forward_every_s integer)
+RETURNS TABLE (stamp text, is_forward_due boolean)
+LANGUAGE sql STABLE AS $$
+    SELECT concat_ws('/', p.status, p.closing, p.failure_code, a.attempt_no, a.status, md5(a.action::text)),
+        coalesce(a.next_query_at > platform_now()
+            AND coalesce(a.forwarded_at, a.created_at) < platform_now() - make_interval(secs => p_forward_every_s), false)
+    FROM engine_payment_order p
+    LEFT JOIN engine_channel_attempt a ON a.payment_no = p.payment_no AND a.live_detail_no IS NOT NULL
+    WHERE p.payment_no = p_payment_no
+$$;
+
 -- Payments from payers' balances alone, each its own: every row in its first state, then moved; the money of each in
 -- its own journal. Returns for each PAID, or FAILED where the balance is too small and no money has moved.
 CREATE OR REPLACE FUNCTION engine_pay_from_balances(

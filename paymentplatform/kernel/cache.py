@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -93,3 +94,35 @@ class ConfigCache(Generic[K, V]):
                 return False
             self._loading.add(key)
             return True
+
+
+class StampedCache(Generic[K, V]):
+    """Remember a value for as long as its stamp stands, the ``limit`` latest ones.
+
+    Whoever asks has just read the stamp from the database, so what is remembered is never older than the truth, in
+    whichever process, and nobody has to drop it.
+    """
+
+    def __init__(self, *, name: str, limit: int) -> None:
+        self._limit = limit
+        self._entries: OrderedDict[K, tuple[object, V]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._counted_hit = metrics.CONFIG_CACHE_LOOKUPS.labels(name, "hit")
+        self._counted_miss = metrics.CONFIG_CACHE_LOOKUPS.labels(name, "miss")
+
+    def get(self, key: K, *, stamp: object, load: Callable[[], V]) -> V:
+        """Return what was loaded under this stamp, or load it now; the stamp was read before the call."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] == stamp:
+                self._entries.move_to_end(key)
+                self._counted_hit.inc()
+                return entry[1]
+        self._counted_miss.inc()
+        value = load()
+        with self._lock:
+            self._entries[key] = (stamp, value)
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._limit:
+                self._entries.popitem(last=False)
+        return value

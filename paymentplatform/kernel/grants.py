@@ -14,6 +14,9 @@ READ_ONLY: Final = ("SELECT",)
 APPEND_ONLY: Final = ("SELECT", "INSERT")
 """Rows are added and never changed: events, raw callbacks, decisions."""
 
+RECORDS: Final = ("SELECT", "INSERT", "DELETE")
+"""Rows never change and are forgotten after their time (``guards.guard_records``): what explains and is no money."""
+
 MUTABLE: Final = ("SELECT", "INSERT", "UPDATE")
 """The default of our models: rows live and change but never vanish."""
 

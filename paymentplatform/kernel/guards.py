@@ -6,9 +6,14 @@ The triggers are plpgsql ``BEFORE UPDATE OF <columns>`` without a WHEN clause, t
 
 from __future__ import annotations
 
+from typing import Final
+
 import pgtrigger
 
 from paymentplatform.kernel.statemachine import Machine
+
+LEAST_RECORD_DAYS: Final = 30
+"""No clean-up can forget what is younger."""
 
 
 def guard_machine(machine: Machine) -> list[pgtrigger.Trigger]:
@@ -133,12 +138,33 @@ def forbid_delete() -> pgtrigger.Trigger:
 
 def guard_append_only() -> list[pgtrigger.Trigger]:
     """Refuse UPDATE and DELETE: rows of this table are only ever added."""
+    return [forbid_delete(), _never_change()]
+
+
+def guard_records(column: str) -> list[pgtrigger.Trigger]:
+    """Refuse UPDATE, and DELETE of rows that by this column are younger than LEAST_RECORD_DAYS.
+
+    For records that explain and are no money: the clean-up may forget them, nobody can make the latest disappear.
+    """
     return [
-        forbid_delete(),
         pgtrigger.Trigger(
-            name="append_only",
+            name="keep_lately",
             when=pgtrigger.Before,
-            operation=pgtrigger.Update,
-            func="RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'PC900';",
+            operation=pgtrigger.Delete,
+            func=(
+                f"IF OLD.{column} > platform_now() - interval '{LEAST_RECORD_DAYS} days' THEN RAISE EXCEPTION "
+                f"'rows of % stay for {LEAST_RECORD_DAYS} days', TG_TABLE_NAME USING ERRCODE = 'PC900'; END IF; "
+                "RETURN OLD;"
+            ),
         ),
+        _never_change(),
     ]
+
+
+def _never_change() -> pgtrigger.Trigger:
+    return pgtrigger.Trigger(
+        name="append_only",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func="RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'PC900';",
+    )

@@ -1,7 +1,8 @@
 """How often somebody may do something: a leaky bucket per key in this process, for the latest keys only.
 
 Nothing is shared and nothing is asked, so it costs a microsecond and holds without Redis; with N web processes the
-limit is up to N times as high. Where the exact number matters, the database counts (payment passwords do both).
+limit is up to N times as high. What guards a secret is counted elsewhere too: payment passwords for each payer in the
+database, for each page and address in Redis (``checkout.services.password_tries``); second factors in the database.
 """
 
 from __future__ import annotations

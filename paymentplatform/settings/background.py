@@ -79,6 +79,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep agreements": _every(10, "checkout.sweep_agreements", expires=30),
     "sweep wallet sessions": _every(60, "checkout.sweep_wallet_sessions", expires=60),
     "sweep risk reviews": _every(10, "checkout.sweep_risk_reviews", expires=30),
+    "forget old records": _every(60, "checkout.forget_old_records", expires=60),
     "wipe sealed bodies": _every(10, "acquiring.wipe_sealed_bodies", expires=30),
     "expire due proposals": _every(10, "console.expire_due_proposals", expires=30),
     "sweep idempotency keys": _every(60, "acquiring.sweep_idempotency_keys", expires=30),

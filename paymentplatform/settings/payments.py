@@ -61,6 +61,11 @@ PLATFORM_RATE_LIMIT_PER_S = env.int("PLATFORM_RATE_LIMIT_PER_S", default=0)
 WRONG_KEYS_PER_MINUTE = env.int("WRONG_KEYS_PER_MINUTE", default=60 if in_production else 0)
 """Keys that do not exist, from one address, before it must wait; 0: no limit."""
 
+WRONG_PASSWORDS_PER_ADDRESS = env.int(
+    "WRONG_PASSWORDS_PER_ADDRESS", default=30 if in_production else 0
+)
+"""Wrong payment passwords from one address in ten minutes, over all payers, before it must wait; 0: no limit."""
+
 ORDER_MAX_TRIES = tunable_int("ORDER_MAX_TRIES", 5)
 SWEEP_BATCH = tunable_int("SWEEP_BATCH", 500)
 PROPOSAL_EXPIRES_S = tunable_int("PROPOSAL_EXPIRES_S", 7 * 86_400)
@@ -116,6 +121,15 @@ DEMO_SHOP_SECRET_KEY = env.str("DEMO_SHOP_SECRET_KEY", default="")
 DEMO_SHOP_WEBHOOK_SECRET = env.str("DEMO_SHOP_WEBHOOK_SECRET", default="")
 DEMO_SHOP_FILE = env.str("DEMO_SHOP_FILE", default=str(PROJECT_DIR / ".run" / "demo.json"))
 """Where the demo shop finds its keys: the first two, or the file that ``run.py`` writes after seeding."""
+
+RISK_DECISION_DAYS = env.int("RISK_DECISION_DAYS", default=400)
+"""Days for which risk decisions are kept, with the addresses in them; 30 at least, whatever is set."""
+
+CONSULT_RECORD_DAYS = env.int("CONSULT_RECORD_DAYS", default=90)
+"""Days for which is kept what consult answered for an order; 30 at least."""
+
+LAST_USE_DAYS = env.int("LAST_USE_DAYS", default=400)
+"""Days for which is kept that a payer whom his merchant has named paid from a balance; 30 at least."""
 
 RISK_COUNT_TIMEOUT_S = env.float("RISK_COUNT_TIMEOUT_S", default=0.1)
 """A payment waits no longer than this for its velocity counters in Redis."""

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Frame, Page
 
 _AXE = Path(__file__).with_name("axe") / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -28,8 +28,8 @@ def _read_axe() -> str:
     return _AXE.read_text("utf-8")
 
 
-def find_faults(page: Page) -> list[str]:
-    """Return what is wrong with the page that stands in the window, in words; nothing when all is well."""
+def find_faults(page: Page | Frame) -> list[str]:
+    """Return what is wrong with the page that stands in the window, or in a frame of it; nothing when all is well."""
     page.evaluate(_read_axe())
     asked = {"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]}
     result: dict[str, Any] = page.evaluate(

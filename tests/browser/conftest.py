@@ -20,7 +20,7 @@ from tests.makers import PASSWORD
 _PATIENCE_MS = 30_000
 expect.set_options(timeout=_PATIENCE_MS)
 SIZES = {"phone": (360, 740), "desktop": (1440, 900)}
-SCREENSHOTS = environment.ROOT / ".run-test" / "screenshots"
+SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", environment.ROOT / ".run-test" / "screenshots"))
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--no-sandbox",

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import find_faults
 from tests.browser.conftest import Shop, Window
+from tests.browser.test_methods import CARD_WITH_3DS, enter_card
 from tests.browser.test_paying import choose, expect_success, pay
 from tests.environment import LONG
 from tests.live import LiveMerchant
@@ -20,6 +21,12 @@ Opener = Callable[..., Window]
 
 WINDOWS = [("phone", "zh-CN", "dark"), ("desktop", "en-US", "light")]
 MORE_WINDOWS = [("phone", "en-US", "light"), ("desktop", "zh-CN", "dark")]
+
+
+EVERY_PAGE = [
+    *("choice", "balance-first", "refused", "qr", "under-way", "card", "3ds", "redirect"),
+    *("processing", "closing", "paid", "closed", "expired", "late", "problem", "consent", "agreed"),
+]
 
 
 @dataclass
@@ -40,6 +47,7 @@ class Pages:
         """Bring the page into one state after another; yields the name of each."""
         yield from self._choices(page)
         yield from self._waits(page)
+        yield from self._hard_hours(page)
         yield from self._ends(page)
         yield from self._consents(page)
 
@@ -67,8 +75,12 @@ class Pages:
         yield "under-way"
         choose(page, "BANK_CARD")
         pay(page)
-        expect(page.locator("iframe.card-frame")).to_be_visible()
+        fields = page.frame_locator("iframe.card-frame")
+        expect(fields.locator('input[name="number"]')).to_be_visible()
         yield "card"
+        enter_card(page, CARD_WITH_3DS)
+        expect(fields.locator('input[name="one_time_code"]')).to_be_visible()
+        yield "3ds"
         order = self.order()
         link = self.merchant.pay(order["order_no"], "NET_BANKING", bank_code="CMB")
         page.goto("about:blank")
@@ -78,6 +90,26 @@ class Pages:
         page.goto(f"{order['cashier_url']}/payments/{link['payment_no']}")
         expect(page.locator(".content a.button")).to_be_visible()
         yield "redirect"
+
+    def _hard_hours(self, page: Page) -> Iterator[str]:
+        """What stands on a page while something is not known; its polls are kept from changing it."""
+        platform = self.shop.platform
+        page.route("**/status*", lambda route: route.abort())
+        unknown = self.order(metadata={"sandbox_scenario": "unknown_then_success"})
+        self.merchant.pay(unknown["order_no"], "QR_CODE")
+        page.goto(unknown["cashier_url"])
+        expect(page.locator(".mark.busy")).to_be_visible()
+        yield "processing"
+        closing = self.order()
+        self.merchant.pay(closing["order_no"], "QR_CODE")
+        platform.fault("refuse")
+        self.merchant.api.post(f"orders/{closing['order_no']}/close")
+        page.goto(closing["cashier_url"])
+        expect(page.locator(".mark.busy")).to_be_visible()
+        assert "/payments/" not in page.url
+        yield "closing"
+        platform.fault("up")
+        page.unroute_all()
 
     def _ends(self, page: Page) -> Iterator[str]:
         paid = self.order()
@@ -91,6 +123,19 @@ class Pages:
         page.goto(closed["cashier_url"])
         expect(page.locator(".mark.closed")).to_be_visible()
         yield "closed"
+        expired = self.order(expires_in=60)
+        self.shop.platform.clock.advance(61)
+        page.goto(expired["cashier_url"])
+        expect(page.locator(".mark.expired")).to_be_visible()
+        self.shop.platform.clock.restore()
+        yield "expired"
+        late = self.order(metadata={"sandbox_scenario": "success_after_close"})
+        self.merchant.pay(late["order_no"], "QR_CODE")
+        self.merchant.api.post(f"orders/{late['order_no']}/close")
+        wait_until(lambda: self.merchant.api.get("late-money").json()["data"], 30, what="it came")
+        page.goto(late["cashier_url"])
+        expect(page.locator(".notice")).to_be_visible()
+        yield "late"
         page.goto(f"{closed['cashier_url'][:-3]}zzz")
         expect(page.locator(".card h1")).to_be_visible()
         yield "problem"
@@ -103,6 +148,11 @@ class Pages:
         page.goto(asked["agreement_url"])
         expect(page.locator("button[value=agree]")).to_be_visible()
         yield "consent"
+        page.fill("#payer_no", self.shop.payer_no)
+        page.fill("#payment_password", self.shop.payer_password)
+        page.locator("button[value=agree]").click()
+        expect(page.locator(".mark.paid")).to_be_visible()
+        yield "agreed"
 
 
 @pytest.mark.parametrize(
@@ -119,11 +169,12 @@ def test_every_page_is_for_everybody(
     for name in Pages(shop, merchant).visit(window.page):
         seen.append(name)
         window.keep(f"{locale[:2]}-{scheme}-{len(seen):02}-{name}")
-        found += [f"{name}: {fault}" for fault in find_faults(window.page)]
+        frames = [frame for frame in window.page.frames if frame.url.startswith("http")]
+        found += [f"{name}: {fault}" for frame in frames for fault in find_faults(frame)]
         if window.overflows():
             found.append(f"{name}: wider than the window")
     assert not found, "\n".join(found)
-    assert len(seen) == 11
+    assert seen == EVERY_PAGE
 
 
 def is_focus_visible(page: Page) -> bool:

@@ -89,6 +89,7 @@ def prepare(wish: Wish) -> tuple[Trade, BalancePayment]:
         actor=f"merchant:{merchant.merchant_no}",
         request_id="req_" + "0" * 22,
         decision=DecisionRow("ALLOW", "", msgspec.json.encode(ODD_FACTS).decode(), "[]", 1),
+        payer_ref=f"{{of}} {wish.amount}" if wish.is_notified else None,
     )
 
 
@@ -106,6 +107,7 @@ def written(trade: Trade, payment: BalancePayment) -> list[Any]:
         "ledger_posting": "journal_no = %(journal)s",
         "checkout_payer_agreement": "agreement_no = %(agreement)s",
         "checkout_risk_decision": "payment_no = %(payment)s",
+        "checkout_balance_use": "payment_no = %(payment)s",
         "ledger_payer_balance": "account_id = (SELECT id FROM ledger_account WHERE code = %(payer)s)",
     }
     values = {

@@ -222,6 +222,14 @@ class TestOfAnOrder:
         assert consult(make_trade(merchant=merchant, payer_ref="alice"))["QR_CODE"].rank == 1
         assert consult(make_trade(merchant=merchant, payer_ref="bob"))["QR_CODE"].rank == 2
         assert consult(make_trade(payer_ref="alice"))["QR_CODE"].rank == 2, "another merchant's"
+        token = make_payer_token(payer_no=make_payer(), merchant_no=merchant.merchant_no)
+        paid = make_trade(merchant=merchant, payer_ref="alice")
+        assert paid.pay(Method.BALANCE, payer_token=token).status == "PAID"
+        asked = make_trade(merchant=merchant, payer_ref="alice")
+        assert consult(asked)["BALANCE"].rank == 1, "a balance is remembered as a channel is"
+        channels[0].pay_answers.append(PENDING)
+        asked.pay()
+        assert consult(make_trade(merchant=merchant, payer_ref="alice"))["QR_CODE"].rank == 1
 
     def test_a_combined_payment_is_checked_by_what_each_part_carries(
         self, channels: Channels, qr_terms: None

@@ -134,13 +134,16 @@ class Standin:
             raise self.found
         return self.found
 
-    def get_payment_action(self, *, token: str, payment_no: str) -> PayResult:
-        payment = self.get_cashier_order(token=token).order.payment
+    def get_status(self, *, token: str) -> cashier.CashierStatus:
+        return cashier.CashierStatus(self.get_cashier_order(token=token), self.action)
+
+    def get_payment_action(self, found: CashierOrder, *, payment_no: str) -> PayResult:
+        payment = found.order.payment
         if payment_no not in {PAYMENT_NO, "pay_older"} or payment is None:
             raise NotFound
         return PayResult(payment_no, payment.status, payment.failure_code, self.action)
 
-    def bring_inquiry_forward(self, *, token: str) -> None:
+    def bring_inquiry_forward(self, _found: CashierOrder) -> None:
         self.inquiries += 1
 
     def pay_from_cashier(self, **arguments: Any) -> PayResult:
@@ -153,7 +156,7 @@ class Standin:
 @pytest.fixture
 def standin(monkeypatch: pytest.MonkeyPatch) -> Standin:
     made = Standin()
-    for name in ("get_cashier_order", "get_payment_action", "bring_inquiry_forward"):
+    for name in ("get_cashier_order", "get_status", "get_payment_action", "bring_inquiry_forward"):
         monkeypatch.setattr(cashier, name, getattr(made, name))
     monkeypatch.setattr(cashier, "get_style", lambda _found: made.style)
     for limits in ("POLLS", "PASSWORDS"):

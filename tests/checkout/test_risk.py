@@ -32,7 +32,7 @@ from paymentplatform.kernel.errors import DomainError, InvalidRequest, NotFound
 from tests.barrier import run_times
 from tests.clock import VirtualClock
 from tests.engine.scripted import FIRST_CHANNEL, SECOND_CHANNEL, ScriptedChannel
-from tests.makers import PASSWORD, make_merchant, make_payer, make_payer_token
+from tests.makers import PASSWORD, make_merchant, make_payer, make_payer_token, top_up
 from tests.roundtrips import counting_round_trips
 from tests.trading import Trade, make_identity, make_trade, rows
 
@@ -285,6 +285,20 @@ class TestReview:
         assert decisions(trade)[-1]["facts"]["is_approved"] is True
         with pytest.raises(ReviewEnded):
             reject_review(review_no=waiting["review_no"])
+
+    def test_an_approval_is_of_one_order_and_lasts_until_it_is_paid(self, trade: Trade):
+        rule(trade, "REVIEW", methods=["BALANCE"])
+        payer_no = make_payer(balance=0)
+        token = make_payer_token(payer_no=payer_no, merchant_no=trade.merchant.merchant_no)
+        twin = make_trade(merchant=trade.merchant)
+        for asked in (trade, twin):
+            refused(asked, RiskPending, Method.BALANCE, payer_token=token)
+        approve_review(review_no=self.review(trade)["review_no"])
+        assert trade.pay(Method.BALANCE, payer_token=token).status == "FAILED"  # no money yet
+        top_up(payer_no=payer_no, amount=50_00)
+        refused(twin, RiskPending, Method.BALANCE, payer_token=token)
+        assert trade.pay(Method.BALANCE, payer_token=token).status == "PAID"
+        assert self.review(twin)["status"] == "PENDING"
 
     def test_an_approval_opens_no_other_door(self, trade: Trade):
         rule(trade, "REVIEW", methods=["BALANCE"])

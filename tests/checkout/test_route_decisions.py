@@ -17,6 +17,7 @@ from checkout.services.route_books import (
     get_route_book,
     get_route_book_version,
 )
+from engine.channels.base import Capability
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
 from tests.barrier import run_together
@@ -153,3 +154,68 @@ class TestAdopting:
         with pytest.raises(ZeroDivisionError):
             approve()
         assert newest() == standing
+
+
+class TestFirstDigits:
+    """A card's first digits, told by the merchant, choose among channels and are told to nobody."""
+
+    def by_bin(self, trade: Trade) -> None:
+        document = rules_for(trade, {"channels": [{"channel": "scripted2"}]})
+        document["rules"][0]["when"]["bins"] = ["6222"]
+        adopt(document)
+
+    @pytest.fixture
+    def cards(self, channels: Channels, monkeypatch: pytest.MonkeyPatch) -> Channels:
+        for channel in channels:
+            monkeypatch.setattr(
+                channel, "capabilities", channel.capabilities | {Capability.BANK_CARD}
+            )
+            channel.pay_answers.append(PENDING)
+        return channels
+
+    @pytest.mark.parametrize(
+        ("told", "channel"),
+        [
+            ("622202", "scripted2"),
+            ("62220212", "scripted2"),
+            ("411111", "scripted"),
+            (None, "scripted"),
+        ],
+    )
+    def test_they_choose_the_channel(self, cards: Channels, told: str | None, channel: str):
+        trade = make_trade()
+        self.by_bin(trade)
+        trade.pay(Method.BANK_CARD, **({"card_bin": told} if told else {}))
+        kept = decision_of(trade)
+        assert (kept.channel_code, kept.facts.get("card_bin")) == (channel, told)
+        (payment,) = trade.payments()
+        assert "card_bin" not in payment["context"]
+
+    def test_other_digits_are_no_other_wish(self, cards: Channels):
+        trade = make_trade()
+        first = trade.pay(Method.BANK_CARD, card_bin="622202")
+        assert trade.pay(Method.BANK_CARD, card_bin="411111").payment_no == first.payment_no
+        assert len(trade.payments()) == 1
+
+    @pytest.mark.parametrize(
+        ("method", "options"),
+        [
+            (Method.QR_CODE, {"card_bin": "622202"}),
+            (Method.BANK_CARD, {"card_bin": "62220"}),
+            (Method.BANK_CARD, {"card_bin": "622202123"}),
+            (Method.BANK_CARD, {"card_bin": "6222o2"}),
+            (Method.BANK_CARD, {"card_bin": "٦٢٢٢٠٢"}),
+            (Method.BANK_CARD, {"card_bin": ""}),
+            (Method.BANK_CARD, {"card_bin": "622202", "card_token": "tok_success"}),
+        ],
+    )
+    def test_what_is_no_beginning_of_a_card_is_refused(
+        self, cards: Channels, method: Method, options: dict[str, str]
+    ):
+        trade = make_trade()
+        before = trade.footprint()
+        with pytest.raises(InvalidRequest) as refused:
+            trade.pay(method, **options)
+        assert refused.value.errors[0].field == "options.card_bin"
+        assert trade.footprint() == before
+        assert [channel.calls for channel in cards] == [[], []]

@@ -11,7 +11,6 @@ from django.test import Client
 
 from acquiring.contracts import Method, PayerTokenInvalid
 from checkout.models import PayerAgreement, WalletSession
-from checkout.services import wallet_sessions
 from checkout.services.wallet_sessions import sweep_sessions
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
@@ -113,10 +112,10 @@ class TestGettingIn:
         assert WalletSession.objects.filter(payer_no=payer).count() == 0
 
     def test_an_address_that_is_wrong_too_often_waits(
-        self, payer: str, monkeypatch: pytest.MonkeyPatch
+        self, payer: str, monkeypatch: pytest.MonkeyPatch, settings: Any
     ):
         address = f"2001:db8::{numbers.new_number('x')[-4:].encode().hex()[:4]}"
-        monkeypatch.setattr(wallet_sessions, "WRONG_TRIES_PER_ADDRESS", 2)
+        settings.WRONG_PASSWORDS_PER_ADDRESS = 2
         client = browser()
         for other in (make_payer(balance=0), make_payer(balance=0)):
             enter(client, other, "wrong-password", REMOTE_ADDR=address)

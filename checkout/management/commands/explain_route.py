@@ -35,6 +35,7 @@ class Command(OperatorCommand):
         parser.add_argument("--terminal", choices=["WEB", "WAP", "APP"], default="WEB")
         parser.add_argument("--bank", metavar="BANK_CODE")
         parser.add_argument("--wallet", metavar="WALLET_CODE")
+        parser.add_argument("--bin", metavar="DIGITS", help="the first digits of the card")
 
     def perform(self, options: dict[str, Any]) -> Report:
         """Ask and lay it out."""
@@ -53,6 +54,7 @@ class Command(OperatorCommand):
             **{f"{name}_no" if name == "merchant" else name: options[name] for name in _WISH},
             terminal=options["terminal"],
             options={name: value for name, value in chosen.items() if value is not None},
+            card_bin=options["bin"],
         )
         return _report_tried(route)
 

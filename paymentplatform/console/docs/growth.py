@@ -19,7 +19,10 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "checkout_risk_version": ("1 row", _FOR_EVER),
     "checkout_risk_rule": ("with what operators write", _FOR_EVER),
     "checkout_risk_list_entry": ("with what operators write", _FOR_EVER),
-    "checkout_risk_decision": ("1 per wish to pay that is judged", _NO_CLEAN_UP),
+    "checkout_risk_decision": (
+        "1 per wish to pay that is judged",
+        "RISK_DECISION_DAYS (400)",
+    ),
     "checkout_risk_review": ("1 per wish that waits for a person", _FOR_EVER),
     "checkout_transition": ("1 per answer to such a request, 1 per end", _FOR_EVER),
     "checkout_agreement_use": ("1 per combined payment under an agreement", _FOR_EVER),
@@ -28,10 +31,14 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "checkout_catalogue_stamp": ("1", _FOR_EVER),
     "checkout_consult_decision": (
         "1 per order that is offered to a payer, 1 more per different answer, 10 at most",
-        _NO_CLEAN_UP,
+        "CONSULT_RECORD_DAYS (90)",
     ),
     "checkout_route_book": ("1 per change of the routing rules", _FOR_EVER),
     "checkout_route_decision": ("1 per payment through a channel", _FOR_EVER),
+    "checkout_balance_use": (
+        "1 per payment from a balance whose merchant has named the payer",
+        "LAST_USE_DAYS (400)",
+    ),
     "acquiring_merchant": (_SMALL, _FOR_EVER),
     "acquiring_credential": (_SMALL, _FOR_EVER),
     "acquiring_used_nonce": ("1 per signed request", "15 minutes"),

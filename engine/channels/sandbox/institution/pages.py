@@ -30,7 +30,8 @@ _STYLE: Final = """
 font:16px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif}
 main{max-width:26rem;margin:0 auto;padding:1.25rem}main.wide{max-width:72rem}
 .card{background:var(--paper);border:1px solid var(--line);border-radius:16px;padding:1.5rem}
-header{display:flex;justify-content:space-between;align-items:baseline;margin-bottom:1rem}
+header{display:flex;justify-content:space-between;align-items:center;margin-bottom:.5rem}
+header a{display:inline-flex;align-items:center;justify-content:center;min-width:44px;min-height:44px;flex:none}
 h1{font-size:1.15rem;margin:0}.amount{font-size:2.4rem;font-weight:650;margin:.5rem 0 1rem;text-align:center;
 font-variant-numeric:tabular-nums}.amount small{font-size:1rem;color:var(--soft);font-weight:400}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.4rem 1rem;margin:0 0 1.25rem}dt{color:var(--soft)}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,7 +13,12 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as make_ec_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from django.conf import settings
 from paymentplatform_client import (
     AgreementStatus,
@@ -23,11 +29,14 @@ from paymentplatform_client import (
     LateMoneyStatus,
     Method,
     NotFound,
+    OrderStatus,
     PaymentStatus,
     RetryPolicy,
     SigningKey,
     StatementKind,
+    Terminal,
     Unauthenticated,
+    iterate,
 )
 from paymentplatform_client.book_calls import _read_statement
 
@@ -37,7 +46,7 @@ from paymentplatform.wsgi import application
 from tests.clock import VirtualClock
 from tests.console import trades
 from tests.environment import ROOT
-from tests.makers import PASSWORD, RETURN_ORIGIN, make_merchant, make_payer
+from tests.makers import PASSWORD, RETURN_ORIGIN, make_merchant, make_payer, make_payer_token
 from tests.signing import SIGNING, make_signer
 from tests.trading import rows
 
@@ -137,13 +146,56 @@ class TestSigning:
         pem = make_ec_key(SECP256R1()).private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
-        with pytest.raises(ValueError, match="Ed25519 and RSA"):
-            SigningKey.from_pem(key_id="key_1", pem=pem)
+        for given in (pem, pem.decode()):
+            with pytest.raises(ValueError, match="Ed25519 and RSA"):
+                SigningKey.from_pem(key_id="key_1", pem=given)
+        for given in ("key.pem", b"", "", "\u5bc6"):
+            with pytest.raises(ValueError, match="not its name"):
+                SigningKey.from_pem(key_id="key_1", pem=given)
+        with pytest.raises(ValueError, match=r"[Pp]assword"):
+            SigningKey.from_pem(key_id="key_1", pem=pem, password="one too many")
         key = SigningKey.from_secret(key_id="key_1", secret="hk_secret")
         assert "hk_secret" not in repr(key)
         for given in ({}, {"secret_key": "sk_1", "signing_key": key}):
             with pytest.raises(ValueError, match="either"):
                 Client(base_url="http://127.0.0.1:9", **given)
+
+
+def test_a_pem_may_be_text_with_a_password_as_text():
+    signer = make_signer(make_merchant()["merchant_no"], Credential.Algorithm.ED25519)
+    pem = signer.private_key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"open")
+    ).decode()
+    key = SigningKey.from_pem(key_id=signer.key_id, pem=pem, password="open")
+    assert key.sign(b"base") == signer.private_key.sign(b"base")
+    with pytest.raises(ValueError, match=r"[Pp]assword"):
+        SigningKey.from_pem(key_id=signer.key_id, pem=pem)
+
+
+def test_methods_are_asked_for_a_payer_on_a_terminal():
+    merchant, payer = make_merchant(), make_payer(balance=0)
+    token = make_payer_token(payer_no=payer, merchant_no=merchant["merchant_no"])
+    wire = Wire()
+    with client_of(merchant, wire) as client:
+        order_no = create(client, "METHODS-1").order_no
+        offers = client.list_payment_methods(
+            order_no, locale="zh", terminal=Terminal.WAP, payer_token=token
+        )
+        assert {offer.code for offer in offers} >= {Method.QR_CODE}
+        assert [json.loads(request.content) for request in wire.sent[1:]] == [
+            {"locale": "zh", "terminal": "WAP", "payer_token": token}
+        ]
+        client.list_payment_methods(order_no)
+        assert json.loads(wire.sent[-1].content) == {"locale": "en"}
+
+
+def test_every_list_is_gone_through_page_by_page():
+    with client_of(make_merchant()) as client:
+        made = [create(client, f"PAGE-{number}").order_no for number in range(3)]
+        found = iterate(client.list_orders, status=OrderStatus.INIT, limit=1)
+        assert [order.order_no for order in found] == made[::-1]
+        assert [order.order_no for order in client.iterate_orders()] == made[::-1]
+        assert list(iterate(client.list_refunds)) == []
 
 
 def test_an_agreement_from_the_request_to_its_end():
@@ -224,11 +276,15 @@ class TestStatements:
         with client_of(trade.merchant) as client:
             with pytest.raises(Conflict):
                 list(client.get_statement(day))
+            for wrong in ("yesterday", "2026-13-01", "", datetime(2026, 1, 31, tzinfo=UTC)):
+                with pytest.raises(ValueError, match=r"day|iso|month"):
+                    client.get_statement(wrong)
             clock.advance(timedelta(days=1, minutes=11).total_seconds())
             records = list(client.get_statement(day))
             lines = [record for record in records if record.record == "LINE"]
             assert {record.order_no for record in lines} == {trade.order}
             assert lines[0].time is not None
+            assert list(client.get_statement(day.isoformat())) == records
             totals = list(client.get_statement(day, kind=StatementKind.SUMMARY))
             assert totals == [record for record in records if record.record == "TOTAL"]
             (balance,) = client.get_balance()

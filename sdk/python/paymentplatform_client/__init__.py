@@ -43,7 +43,7 @@ from paymentplatform_client.objects import (
     Terminal,
     WebhookEndpoint,
 )
-from paymentplatform_client.parsing import Page
+from paymentplatform_client.parsing import Page, iterate
 from paymentplatform_client.retrying import RetryPolicy
 from paymentplatform_client.signing import SigningKey
 from paymentplatform_client.webhooks import WebhookRefused, verify_webhook
@@ -92,5 +92,6 @@ __all__ = [
     "Unauthenticated",
     "WebhookEndpoint",
     "WebhookRefused",
+    "iterate",
     "verify_webhook",
 ]

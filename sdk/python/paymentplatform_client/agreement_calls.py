@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paymentplatform_client.calling import Caller, given, in_path
 from paymentplatform_client.objects import Agreement, AgreementStatus
-from paymentplatform_client.parsing import Page, parse, parse_page
+from paymentplatform_client.parsing import Page, parse
 
 
 class AgreementCalls(Caller):
@@ -48,15 +48,16 @@ class AgreementCalls(Caller):
         cursor: str | None = None,
     ) -> Page[Agreement]:
         """List agreements, newest first, never with their tokens."""
-        query = {
-            "status": status,
-            "payer_ref": payer_ref,
-            "created_from": created_from,
-            "created_to": created_to,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        return parse_page(Agreement, self._call("GET", "/payer-agreements", query=query))
+        return self._list(
+            Agreement,
+            "/payer-agreements",
+            status=status,
+            payer_ref=payer_ref,
+            created_from=created_from,
+            created_to=created_to,
+            limit=limit,
+            cursor=cursor,
+        )
 
     def revoke_payer_agreement(self, agreement_no: str) -> Agreement:
         """End an agreement at once, or take back the request for it; payments that were accepted before go on."""

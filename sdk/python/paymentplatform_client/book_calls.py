@@ -19,7 +19,7 @@ from paymentplatform_client.objects import (
     StatementKind,
     StatementRecord,
 )
-from paymentplatform_client.parsing import Page, parse, parse_page
+from paymentplatform_client.parsing import Page, parse
 from paymentplatform_client.retrying import repeat
 
 _FORMULA_STARTS = ("'=", "'+", "'-", "'@")
@@ -33,12 +33,16 @@ class BookCalls(Caller):
         return tuple(parse(Balance, item) for item in self._call("GET", "/balance"))
 
     def get_statement(
-        self, day: date, *, kind: StatementKind = StatementKind.DETAIL
+        self, day: date | str, *, kind: StatementKind = StatementKind.DETAIL
     ) -> Iterator[StatementRecord]:
-        """Go through a business day's facts, then their totals, while they come in.
+        """Go through a business day's facts, then their totals, while they come in; the day may be text, 2026-01-31.
 
-        Raises BrokenStatement at the end when it is not complete: then nothing of it counts, get it again.
+        Raises ValueError at once for what is no day, and BrokenStatement at the end when it is not complete: then
+        nothing of it counts, get it again.
         """
+        return self._read_day(_read_date(day), kind)
+
+    def _read_day(self, day: date, kind: StatementKind) -> Iterator[StatementRecord]:
         answer = repeat(
             lambda: self._transport.open(f"/statements/{day.isoformat()}", query={"kind": kind}),
             policy=self._retry,
@@ -61,16 +65,17 @@ class BookCalls(Caller):
         cursor: str | None = None,
     ) -> Page[LateMoney]:
         """List late money, newest first."""
-        query = {
-            "order_no": order_no,
-            "merchant_order_no": merchant_order_no,
-            "status": status,
-            "created_from": created_from,
-            "created_to": created_to,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        return parse_page(LateMoney, self._call("GET", "/late-money", query=query))
+        return self._list(
+            LateMoney,
+            "/late-money",
+            order_no=order_no,
+            merchant_order_no=merchant_order_no,
+            status=status,
+            created_from=created_from,
+            created_to=created_to,
+            limit=limit,
+            cursor=cursor,
+        )
 
     def get_late_money(self, late_money_no: str) -> LateMoney:
         """Ask how late money stands."""
@@ -80,6 +85,12 @@ class BookCalls(Caller):
         """Say what becomes of late money that you are asked about; the same decision again changes nothing."""
         path = f"/late-money/{in_path(late_money_no)}/decision"
         return parse(LateMoney, self._call("POST", path, body={"decision": str(decision)}))
+
+
+def _read_date(day: date | str) -> date:
+    if isinstance(day, datetime):
+        raise ValueError("day is a moment: say which business day, as in date(2026, 1, 31)")
+    return date.fromisoformat(day) if isinstance(day, str) else day
 
 
 def _read_statement(lines: Iterator[str]) -> Iterator[StatementRecord]:

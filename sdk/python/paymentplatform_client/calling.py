@@ -5,13 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 
+from paymentplatform_client.parsing import Page, parse_page
 from paymentplatform_client.retrying import RetryPolicy, Transport, repeat
 from paymentplatform_client.signing import Bearer, Signature, SigningKey
+
+T = TypeVar("T")
 
 LONG_CALL_S = 30.0
 """Paying and closing may wait for an institution."""
@@ -82,6 +85,10 @@ class Caller:
             )
 
         return repeat(attempt, policy=self._retry, ask=ask)
+
+    def _list(self, kind: type[T], path: str, **query: Any) -> Page[T]:
+        """Get one page of a list; what is None is not asked for."""
+        return parse_page(kind, self._call("GET", path, query=query))
 
 
 def given(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from paymentplatform_client.objects import (
     RefundStatus,
     Terminal,
 )
-from paymentplatform_client.parsing import Page, parse, parse_page
+from paymentplatform_client.parsing import Page, iterate, parse
 
 
 class Client(EventCalls, AgreementCalls, BookCalls):
@@ -81,31 +81,36 @@ class Client(EventCalls, AgreementCalls, BookCalls):
         cursor: str | None = None,
     ) -> Page[Order]:
         """List orders, newest first. Times are RFC 3339 with an offset."""
-        query = {
-            "merchant_order_no": merchant_order_no,
-            "status": status,
-            "created_from": created_from,
-            "created_to": created_to,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        return parse_page(Order, self._call("GET", "/orders", query=query))
+        return self._list(
+            Order,
+            "/orders",
+            merchant_order_no=merchant_order_no,
+            status=status,
+            created_from=created_from,
+            created_to=created_to,
+            limit=limit,
+            cursor=cursor,
+        )
 
     def iterate_orders(self, *, status: OrderStatus | None = None) -> Iterator[Order]:
         """Go through all orders, newest first, page by page."""
-        cursor: str | None = None
-        while True:
-            page = self.list_orders(status=status, limit=100, cursor=cursor)
-            yield from page.data
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+        return iterate(self.list_orders, status=status)
 
-    def list_payment_methods(self, order_no: str, *, locale: str = "en") -> tuple[MethodOffer, ...]:
-        """Ask which methods an order can be paid with."""
-        answer = self._call(
-            "POST", f"/orders/{in_path(order_no)}/payment-methods", body={"locale": locale}
-        )
+    def list_payment_methods(
+        self,
+        order_no: str,
+        *,
+        locale: str = "en",
+        terminal: Terminal | None = None,
+        payer_token: str | None = None,
+    ) -> tuple[MethodOffer, ...]:
+        """Ask which methods an order can be paid with: in this language, on this terminal (WEB unless told).
+
+        With a ``payer_token`` also whether this payer's balance would do.
+        """
+        body = {"locale": locale, "terminal": terminal, "payer_token": payer_token}
+        path = f"/orders/{in_path(order_no)}/payment-methods"
+        answer = self._call("POST", path, body=given(body))
         return tuple(parse(MethodOffer, item) for item in answer["methods"])
 
     def pay_order(
@@ -194,17 +199,18 @@ class Client(EventCalls, AgreementCalls, BookCalls):
         cursor: str | None = None,
     ) -> Page[Refund]:
         """List refunds, newest first. Times are RFC 3339 with an offset."""
-        query = {
-            "merchant_refund_no": merchant_refund_no,
-            "order_no": order_no,
-            "merchant_order_no": merchant_order_no,
-            "status": status,
-            "created_from": created_from,
-            "created_to": created_to,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        return parse_page(Refund, self._call("GET", "/refunds", query=query))
+        return self._list(
+            Refund,
+            "/refunds",
+            merchant_refund_no=merchant_refund_no,
+            order_no=order_no,
+            merchant_order_no=merchant_order_no,
+            status=status,
+            created_from=created_from,
+            created_to=created_to,
+            limit=limit,
+            cursor=cursor,
+        )
 
     def _ask(self, order_no: str) -> Any:
         return self._transport.send("GET", f"/orders/{in_path(order_no)}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from paymentplatform_client.calling import Caller, given, in_path
 from paymentplatform_client.objects import DeliveryStatus, Event, WebhookEndpoint
-from paymentplatform_client.parsing import Page, parse, parse_page
+from paymentplatform_client.parsing import Page, parse
 
 
 class EventCalls(Caller):
@@ -27,16 +27,17 @@ class EventCalls(Caller):
 
         With ``delivery_status`` DEAD those that did not reach you; ``object_no`` is of an order, a refund, ….
         """
-        query = {
-            "type": event_type,
-            "object_no": object_no,
-            "delivery_status": delivery_status,
-            "created_from": created_from,
-            "created_to": created_to,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        return parse_page(Event, self._call("GET", "/events", query=query))
+        return self._list(
+            Event,
+            "/events",
+            type=event_type,
+            object_no=object_no,
+            delivery_status=delivery_status,
+            created_from=created_from,
+            created_to=created_to,
+            limit=limit,
+            cursor=cursor,
+        )
 
     def get_event(self, event_id: str) -> Event:
         """Get one event."""
@@ -62,8 +63,12 @@ class EventCalls(Caller):
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> Page[WebhookEndpoint]:
         """List endpoints, newest first."""
-        query = {"limit": limit, "cursor": cursor}
-        return parse_page(WebhookEndpoint, self._call("GET", "/webhook-endpoints", query=query))
+        return self._list(
+            WebhookEndpoint,
+            "/webhook-endpoints",
+            limit=limit,
+            cursor=cursor,
+        )
 
     def change_webhook_endpoint(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +34,11 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
+def read_bytes(text: bytes | str) -> bytes:
+    """Return bytes as they are, and text as UTF-8."""
+    return text.encode() if isinstance(text, str) else text
+
+
 def parse(kind: type[T], data: Mapping[str, Any]) -> T:
     """Read one object of the platform. Raises KeyError, TypeError or ValueError when it is none of this kind."""
     hints = typing.get_type_hints(kind)
@@ -48,6 +53,17 @@ def parse_page(kind: type[T], data: Mapping[str, Any]) -> Page[T]:
         has_more=bool(data["has_more"]),
         next_cursor=data["next_cursor"],
     )
+
+
+def iterate(list_call: Callable[..., Page[T]], **filters: Any) -> Iterator[T]:
+    """Go through a whole list, newest first, page by page: ``iterate(client.list_refunds, status=…)``."""
+    cursor: str | None = None
+    while True:
+        page = list_call(**{"limit": 100} | filters, cursor=cursor)
+        yield from page.data
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def _read(kind: Any, value: Any) -> Any:

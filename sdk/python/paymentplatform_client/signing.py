@@ -13,6 +13,8 @@ from typing import Self
 
 import httpx
 
+from paymentplatform_client.parsing import read_bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
@@ -27,16 +29,26 @@ class SigningKey:
         return cls(key_id=key_id, sign=lambda base: hmac.digest(secret.encode(), base, "sha256"))
 
     @classmethod
-    def from_pem(cls, *, key_id: str, pem: bytes, password: bytes | None = None) -> Self:
-        """Take an ``ed25519`` or ``rsa-v1_5-sha256`` private key, PEM; needs the package ``cryptography``.
+    def from_pem(
+        cls, *, key_id: str, pem: bytes | str, password: bytes | str | None = None
+    ) -> Self:
+        """Take an ``ed25519`` or ``rsa-v1_5-sha256`` private key: what is in the PEM file, not the file's name.
 
-        Raises ValueError for a key of another kind, or one that cannot be read.
+        Needs the package ``cryptography``. Raises ValueError for what is no PEM, for a key of another kind, and for one
+        that cannot be read with this password.
         """
         from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        private = load_pem_private_key(pem, password)
+        if b"-----BEGIN" not in read_bytes(pem):
+            raise ValueError("pem is no PEM text: give what is in the key file, not its name")
+        try:
+            private = load_pem_private_key(
+                read_bytes(pem), read_bytes(password) if password else None
+            )
+        except TypeError as error:  # a password too many, or one too few
+            raise ValueError(str(error)) from error
         if isinstance(private, ed25519.Ed25519PrivateKey):
             return cls(key_id=key_id, sign=private.sign)
         if isinstance(private, rsa.RSAPrivateKey):

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -289,11 +289,11 @@ class Checkout:
             check=False,
         )
 
-    def start(self, **extra: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[bytes]:
         """Start `run.py` in the background, with additions to its environment."""
         told = self._environment(None) | extra
         with (self.folder / "screen.txt").open("ab") as screen:
-            return subprocess.Popen(self._line(), env=told, stdout=screen, stderr=screen)
+            return subprocess.Popen(self._line(*arguments), env=told, stdout=screen, stderr=screen)
 
     def _line(self, *arguments: str) -> list[str]:
         return [sys.executable, str(self.folder / "run.py"), *arguments]
@@ -377,6 +377,84 @@ def test_whole_life(checkout: Checkout) -> None:
     assert not any(child.is_alive() for child in second.values())
     assert not processes.port_is_taken(checkout.port)
     assert checkout.command("stop").returncode == 0
+
+
+class Family:
+    """All processes that a launcher has ever had, found by looking often."""
+
+    def __init__(self, launcher: subprocess.Popen[bytes]) -> None:
+        self.launcher = launcher
+        self.seen: set[processes.Record] = set()
+
+    def watch(self, until: Callable[[], object], seconds: float = 120.0) -> None:
+        """Look until the condition holds."""
+        deadline = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < deadline
+            self.seen |= set(processes.descendants(self.launcher.pid))
+            time.sleep(0.02)
+
+    def living(self) -> list[str]:
+        """Name those that live."""
+        left = [one for one in self.seen if one.is_alive()]
+        return [Path(f"/proc/{one.pid}/cmdline").read_text().replace("\0", " ") for one in left]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("when", "number"),
+    [("postgres", signal.SIGTERM), ("valkey", signal.SIGINT), ("beat", signal.SIGHUP)],
+)
+def test_a_signal_while_it_starts_leaves_no_process(
+    checkout: Checkout, when: str, number: signal.Signals
+) -> None:
+    family = Family(launcher := checkout.start())
+    log = checkout.folder / f".run/logs/{when}.log"
+    family.watch(until=lambda: log.exists() and family.seen)
+    launcher.send_signal(number)
+    family.watch(until=lambda: launcher.poll() is not None)
+    assert launcher.returncode == 128 + number
+    assert family.living() == []
+    assert list(processes.carrying(str(checkout.folder / ".run"))) == []
+
+
+STUBBORN_TEST = """
+import os, pathlib, signal, subprocess, sys, time
+STAY = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; print(1, flush=True); time.sleep(300)"
+ORPHAN = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STAY!r}], start_new_session=True)"
+def test_that_leaves_processes():
+    subprocess.Popen([sys.executable, "-c", STAY], start_new_session=True, stdout=subprocess.PIPE).stdout.readline()
+    subprocess.run([sys.executable, "-c", ORPHAN], check=True)
+    pathlib.Path("started").touch()
+    time.sleep(300)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_a_test_run_leaves_no_process(
+    checkout: Checkout, number: signal.Signals
+) -> None:
+    """Not its servers, nor its workers, nor what a test has started in a session of its own, nor an orphan of that."""
+    shutil.copy(ROOT / "requirements-dev.txt", checkout.folder / "requirements-dev.txt")
+    (checkout.folder / "test_stubborn.py").write_text(STUBBORN_TEST, encoding="utf-8")
+    known = {one.pid for one in processes.carrying(str(checkout.folder), name="STUBBORN")}
+    launcher = checkout.start(
+        *("test", "test_stubborn.py", "-n", "1", "-p", "no:cacheprovider"),
+        STUBBORN=str(checkout.folder),
+    )
+    family = Family(launcher)
+    family.watch(until=(checkout.folder / "started").exists)
+    started = set(processes.carrying(str(checkout.folder), name="STUBBORN"))
+    assert len(started) > 4, "run.py, pytest, its worker, what stays, an orphan"
+    assert known == set()
+    launcher.send_signal(number)
+    family.watch(until=lambda: launcher.poll() is not None)
+    assert launcher.returncode == 128 + number
+    assert family.living() == []
+    assert [one for one in started if one.is_alive()] == []
 
 
 @pytest.mark.timeout(300)

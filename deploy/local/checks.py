@@ -6,17 +6,23 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local import processes
 from deploy.local.errors import EXIT_FAILED, Stopped
 from deploy.local.paths import DEVELOPMENT_LOCK, PYTHON, ROOT, TEST_STATE, VENV
+from deploy.local.processes import Record
 from deploy.local.screen import complain, say
+from deploy.local.signals import no_signals
 from deploy.local.throwaway import lasting_servers, servers
 from deploy.local.venv import install
 
 Environment = dict[str, str]
+HEARD_SECONDS = 5.0
+CLEANING_UP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,24 @@ def run_tests(arguments: list[str]) -> int:
         return run_on(environment | extra, chosen)
 
 
+@contextmanager
+def nothing_left() -> Iterator[Environment]:
+    """Give what marks the processes of this run; at the end, also an interrupted one's, end those that are left."""
+    mark = f"{ROOT}:{os.getpid()}:{time.monotonic_ns()}"
+    try:
+        yield {processes.TESTS_MARK: mark}
+    finally:
+        with no_signals():
+            processes.end(list(processes.carrying(mark, name=processes.TESTS_MARK)), seconds=10)
+
+
 def run_on(environment: Environment, pytest_arguments: list[str]) -> int:
     """Run on servers that stand already; without arguments everything, else only those tests."""
-    inherited = dict(os.environ) | environment
+    with nothing_left() as mark:
+        return _run_marked(dict(os.environ) | environment | mark, pytest_arguments)
+
+
+def _run_marked(inherited: Environment, pytest_arguments: list[str]) -> int:
     pytest = [str(PYTHON), "-m", "pytest", *pytest_arguments]
     if pytest_arguments:
         return call(pytest, inherited)
@@ -77,19 +98,33 @@ def _heading(title: str) -> None:
 
 
 def call(command: list[str], environment: Environment) -> int:
-    """Run a command to its end; when we are interrupted, let it clean up before we go on."""
+    """Run a command to its end; when we are interrupted, let it clean up, then end what it has left."""
     process = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         return process.wait()
     except Stopped as stopped:
-        if stopped.signal_number != signal.SIGINT:  # the terminal has given Ctrl-C to both of us
-            process.send_signal(signal.SIGINT)
+        family = set(processes.descendants(process.pid))
         try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            if stopped.signal_number == signal.SIGINT:  # from a terminal it reaches both of us
+                family |= _wait_for_end(process, seconds=HEARD_SECONDS)
+            process.send_signal(signal.SIGINT)
+            family |= _wait_for_end(process, seconds=CLEANING_UP_SECONDS)
+        finally:  # after a second signal at once
+            with no_signals():
+                process.kill()
+                process.wait()
+                processes.end(list(family), seconds=10)
         raise
+
+
+def _wait_for_end(process: "subprocess.Popen[bytes]", *, seconds: float) -> set[Record]:
+    """Wait, at most so long, and return the processes that it has had meanwhile: they outlive it as orphans."""
+    family: set[Record] = set()
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        family |= set(processes.descendants(process.pid))
+        time.sleep(0.1)
+    return family
 
 
 def _program(*command: str | Path) -> Callable[[Environment], int]:

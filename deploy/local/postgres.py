@@ -83,8 +83,12 @@ class Cluster:
         for attempt in range(START_TRIES):
             self._clear_predecessor()
             process = self._launch(programs, account)
-            if self._becomes_ready(programs, process):
-                return process
+            try:
+                if self._becomes_ready(programs, process):
+                    return process
+            except BaseException:  # told to end, before anybody knows of it
+                stop(record_of("postgres", process.pid), seconds=10)
+                raise
             time.sleep(attempt)
         raise LauncherError("PostgreSQL did not start.", log=self.log)
 

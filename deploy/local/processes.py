@@ -23,6 +23,9 @@ from deploy.local.errors import LauncherError
 
 OUR_PORTS = (15000, 30000)
 MARK = "LAUNCHER_STATE"
+TESTS_MARK = (
+    "LAUNCHER_TESTS"  # of everything that a test run starts; a launcher that it tries keeps it
+)
 PROC = Path("/proc")
 
 
@@ -108,13 +111,27 @@ def _works_in(pid: int, folder: Path, program: str) -> bool:
         return False
 
 
-def carrying(mark: str) -> Iterator[Record]:
+def descendants(ancestor: int) -> list[Record]:
+    """Find the children of a process, their children, and so on, as far as each still has its parent. Linux only."""
+    children: dict[int, list[int]] = {}
+    for pid in pids():
+        fields = _stat_fields(pid)
+        if fields is not None:
+            children.setdefault(int(fields[1]), []).append(pid)
+    found, parents = [], [ancestor]
+    while parents:
+        found += (born := [pid for parent in parents for pid in children.get(parent, [])])
+        parents = born
+    return [record_of("descendant", pid) for pid in found]
+
+
+def carrying(mark: str, *, name: str = MARK) -> Iterator[Record]:
     """Find processes with our mark in their environment, except ourselves.
 
     This is how we recognise what a killed launcher had no time to write down, and workers whose
     parent was killed. Linux only: elsewhere nothing is found, and such processes stay.
     """
-    wanted = f"{MARK}={mark}".encode()
+    wanted = f"{name}={mark}".encode()
     for pid in pids():
         with contextlib.suppress(OSError):
             given = (PROC / str(pid) / "environ").read_bytes().split(b"\0")

@@ -16,6 +16,7 @@ from deploy.local.places import database_home, forget_database
 from deploy.local.postgres import Cluster
 from deploy.local.processes import MARK, Record, free_port, record_of
 from deploy.local.screen import say
+from deploy.local.signals import no_signals
 from deploy.local.valkey import Valkey
 
 
@@ -89,8 +90,9 @@ def servers() -> Iterator[dict[str, str]]:
         state.chmod(0o711)
         yield start_servers(state, database_home=state / "postgres")
     finally:
-        stop_servers(state)
-        shutil.rmtree(state, ignore_errors=True)
+        with no_signals():
+            stop_servers(state)
+            shutil.rmtree(state, ignore_errors=True)
 
 
 def lasting_state() -> Path:

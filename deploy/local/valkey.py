@@ -54,14 +54,20 @@ class Valkey:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        try:
+            self._wait_for_answer(process)
+        except BaseException:  # also when told to end, before anybody knows of it
+            process.kill()
+            process.wait()
+            raise
+        return process
+
+    def _wait_for_answer(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            if self._answers():
-                return process
+        while not self._answers():
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise LauncherError("Valkey did not start.", log=self.log)
             time.sleep(0.05)
-        process.kill()
-        process.wait()
-        raise LauncherError("Valkey did not start.", log=self.log)
 
     def _settings(self) -> str:
         """Return the settings file; the password stands here and not in the process list."""

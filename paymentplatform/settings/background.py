@@ -11,6 +11,7 @@ from typing import Any
 from celery.schedules import crontab
 
 from paymentplatform.settings.base import REDIS_URL
+from paymentplatform.settings.environment import read_time_of_day
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -65,6 +66,9 @@ def _every(seconds: float, task: str, *, expires: float) -> dict[str, Any]:
     return {"task": task, "schedule": seconds, "options": {"expires": expires}}
 
 
+PROOF_AT = read_time_of_day("PROOF_AT_UTC", default="19:30")
+"""When the daily proof is taken (UTC): the small hours of the business day in China, unless told otherwise."""
+
 CELERY_BEAT_SCHEDULE = {
     "expire due orders": _every(1, "acquiring.expire_due_orders", expires=5),
     "deliver due notifications": _every(1, "acquiring.deliver_due_notifications", expires=5),
@@ -87,7 +91,7 @@ CELERY_BEAT_SCHEDULE = {
     "settle merchants": _every(600, "acquiring.settle_merchants", expires=60),
     "take proof": {
         "task": "console.take_proof",
-        "schedule": crontab(hour=19, minute=30),  # UTC: the small hours of the business day
+        "schedule": crontab(hour=PROOF_AT.hour, minute=PROOF_AT.minute),
         "options": {"expires": 60},
     },
     "roll up volumes": _every(30, "console.roll_up_volumes", expires=25),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 from typing import Final
 
@@ -55,3 +56,16 @@ def read_amounts(name: str, *, default: str) -> dict[str, int]:
             refusal = f"{name}: {part!r} is not like CNY=500.00 ({error})"
             raise ImproperlyConfigured(refusal) from None
     return amounts
+
+
+def read_time_of_day(name: str, *, default: str) -> time:
+    """Read an hour and a minute (``19:30``)."""
+    text = env.str(name, default=default)
+    try:
+        found = time.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None or text != f"{found:%H:%M}":
+        refusal = f"{name} is a time of day like 19:30, not {text!r}"
+        raise ImproperlyConfigured(refusal)
+    return found

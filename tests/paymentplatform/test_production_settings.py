@@ -100,7 +100,8 @@ def load_settings(**environment: str) -> subprocess.CompletedProcess[str]:
         "from django.conf import settings as s;"
         "print(s.PLATFORM_ENV, s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE,"
         " s.CSRF_COOKIE_SECURE, s.SECURE_SSL_REDIRECT, s.SECURE_HSTS_SECONDS > 10**7, sorted(s.DATABASES),"
-        " 'paymentplatform.demo' in s.INSTALLED_APPS)"
+        " 'paymentplatform.demo' in s.INSTALLED_APPS);"
+        "print(s.OPERATOR_REFUND_LIMIT, s.OPERATOR_REFUND_DAY_LIMIT)"
     )
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -144,7 +145,7 @@ def test_an_empty_environment_is_production_and_every_fault_is_named_at_once() -
 def test_complete_production_starts_with_hard_cookies() -> None:
     done = load_settings(**PRODUCTION)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == (
+    assert done.stdout.splitlines()[0] == (
         "production __Host-session __Host-csrftoken True True True True ['default'] False"
     )
 
@@ -161,6 +162,32 @@ def test_demo_comforts_do_not_leak_into_production() -> None:
 def test_schedules_of_tests_are_not_read_in_production() -> None:
     done = load_settings(**PRODUCTION, PLATFORM_TEST_NOT_FOUND_GRACE_S="not a number")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPERATOR_REFUND_LIMIT", "50000"),
+        ("OPERATOR_REFUND_DAY_LIMIT", "JPY=1.5"),
+        ("OPERATOR_REFUND_DAY_LIMIT", "CNY=1,XXX=1"),
+        ("PROOF_AT_UTC", "25:00"),
+        ("PROOF_AT_UTC", "19:30:01"),
+        ("PROOF_AT_UTC", "19:30+08:00"),
+        ("PROOF_AT_UTC", "7"),
+    ],
+)
+def test_a_value_that_says_nothing_is_refused_by_its_name(name: str, value: str) -> None:
+    done = load_settings(**PRODUCTION, **{name: value})
+    assert done.returncode != 0
+    assert f"ImproperlyConfigured: {name}" in done.stderr
+
+
+def test_limits_are_written_as_people_write_them() -> None:
+    done = load_settings(
+        **PRODUCTION, OPERATOR_REFUND_LIMIT="CNY=500.5, JPY=10000", OPERATOR_REFUND_DAY_LIMIT=""
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "{'CNY': 50050, 'JPY': 10000} {}"
 
 
 def test_an_unknown_kind_of_environment_is_refused() -> None:

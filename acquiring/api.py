@@ -50,6 +50,7 @@ from acquiring.services.settlement_holds import (
     place_settlement_hold,
 )
 from acquiring.settlement_contracts import NewFeeContract
+from acquiring.settlement_due import SettlementDue, list_settlement_due
 
 __all__ = [
     "INVARIANTS",
@@ -57,6 +58,7 @@ __all__ = [
     "KeyWish",
     "MerchantView",
     "NewFeeContract",
+    "SettlementDue",
     "add_return_origin",
     "authenticate_bearer",
     "calculate_fee",
@@ -85,6 +87,7 @@ __all__ = [
     "is_active_merchant",
     "issue_credential",
     "lift_settlement_hold",
+    "list_settlement_due",
     "list_webhook_secrets",
     "make_fee_contract",
     "new_or_claimed_number",

@@ -8,13 +8,20 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from acquiring.models import Delivery, DeliveryTry, MerchantEvent, TradeOrder, Transition
+from acquiring.models import (
+    Delivery,
+    DeliveryTry,
+    MerchantEvent,
+    TradeOrder,
+    Transition,
+    match_objects,
+)
 from engine import api as engine
 from ledger import api as ledger
 from ledger.contracts import JournalNotFound
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.dossier import Entry, entries_of, entries_of_moves
-from paymentplatform.kernel.history import Move
+from paymentplatform.kernel.history import Move, read_move
 
 
 def find_order_no(*, number: str) -> str | None:
@@ -41,24 +48,12 @@ def find_order_no(*, number: str) -> str | None:
 def list_moves(*, object_nos: Iterable[str]) -> tuple[Move, ...]:
     """Return every move of these objects, in the order in which they happened."""
     rows = Transition.objects.filter(object_no__in=list(object_nos)).order_by("id")
-    return tuple(
-        Move(
-            at=row.at,
-            machine=row.machine,
-            object_no=row.object_no,
-            from_status=row.from_status,
-            to_status=row.to_status,
-            cause=row.cause,
-            actor=row.actor,
-            request_id=row.request_id,
-        )
-        for row in rows
-    )
+    return tuple(read_move(row) for row in rows)
 
 
 def list_events(*, object_nos: Iterable[str]) -> list[MerchantEvent]:
     """Return what the merchant is told about these objects, oldest first."""
-    events = MerchantEvent.objects.filter(object_no__in=list(object_nos))
+    events = MerchantEvent.objects.filter(match_objects(object_nos))
     return list(events.order_by("event_id"))
 
 
@@ -88,7 +83,7 @@ def tell_order(order_no: str) -> Iterator[Entry]:
         [order],
         number="order_no",
         at="created_at",
-        says=lambda row: f"{row.merchant_order_no}: {row.amount} {row.currency}, {row.status}",
+        says=lambda row: f"{row.merchant_order_no}: {row.amount} {row.currency}",
     )
     # Whoever has the secret can open the cashier; nobody needs it to understand the order.
     yield from (replace(entry, data=_without(entry.data, "cashier_secret")) for entry in made)
@@ -104,7 +99,7 @@ def tell_order(order_no: str) -> Iterator[Entry]:
         deliveries,
         number="delivery_no",
         at="created_at",
-        says=lambda row: f"{row.status} {row.reason or ''}".strip(),
+        says=lambda row: str(row.target),
     )
     delivery_nos = [row.delivery_no for row in deliveries]
     yield from entries_of(

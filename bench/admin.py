@@ -71,6 +71,42 @@ SELECT 'dlv' || body, 'evt' || body, '%(merchant)s', 'NOTIFY_URL', 'https://shop
     CASE WHEN n %% 1000 = 0 THEN 'DEAD' ELSE 'DELIVERED' END, 1, at, at, NULL FROM trade WHERE status = 'SUCCESS';
 INSERT INTO acquiring_transition (machine, object_no, from_status, to_status, cause, actor, request_id, at)
 SELECT 'trade_order', 'ord' || body, '', 'INIT', 'api', 'merchant', '', at FROM trade;
+INSERT INTO engine_transition (machine, object_no, from_status, to_status, cause, actor, request_id, at)
+SELECT 'payment_order', 'pay' || body, step.from_status, step.to_status, 'api', 'merchant', '', at
+FROM trade, (VALUES ('', 'PAYING'), ('PAYING', 'PAID')) AS step (from_status, to_status) WHERE status = 'SUCCESS';
+INSERT INTO engine_channel_callback (channel_code, headers, body, received_at, result, attempt_no, note)
+SELECT 'sandbox', '{}', '{"result": "paid"}', at, 'APPLIED', 'att' || body, ''
+FROM trade WHERE status = 'SUCCESS' AND method <> 'BALANCE';
+INSERT INTO checkout_risk_decision (order_no, payment_no, outcome, reason, facts, fired, rules_version, at)
+SELECT 'ord' || body, 'pay' || body, 'ALLOW', '', json_build_object('merchant', '%(merchant)s', 'method', method,
+    'amount', 1280, 'currency', 'CNY', 'source', 'api', 'terminal', 'WEB', 'weekday', 1, 'minute', 1, 'at', 1),
+    '[]', 1, at FROM trade WHERE status <> 'INIT';
+INSERT INTO checkout_route_decision (payment_no, order_no, merchant_no, method, amount, currency, book_version,
+    strategy, channel_code, facts, candidates, created_at)
+SELECT 'pay' || body, 'ord' || body, '%(merchant)s', method, 1280, 'CNY', 1, 'PRIORITY', 'sandbox',
+    json_build_object('merchant_no', '%(merchant)s', 'method', method, 'currency', 'CNY', 'amount', 1280,
+        'seed', 'pay' || body, 'channels', '[]'::json),
+    '[{"channel": "sandbox", "reason": "first", "place": 1}]', at
+FROM trade WHERE status <> 'INIT' AND method <> 'BALANCE';
+INSERT INTO engine_known_channel (code) VALUES ('sandbox') ON CONFLICT DO NOTHING;
+INSERT INTO ledger_account (code, kind, owner, currency, credit_sign)
+SELECT code, split_part(code, ':', 1), split_part(code, ':', 2), 'CNY', sign
+FROM (VALUES ('A10:sandbox:CNY', -1), ('L20:%(merchant)s:CNY', 1)) AS made (code, sign) ON CONFLICT DO NOTHING;
+INSERT INTO ledger_journal (journal_no, event_type, event_id, accounting_date, currency, digest, created_at)
+SELECT 'jnl' || body, 'payment_paid', 'pay' || body, at::date, 'CNY', md5(n::text)::uuid, at
+FROM trade WHERE status = 'SUCCESS';
+INSERT INTO ledger_posting (journal_no, line_no, amount, currency, debit_account_id, credit_account_id)
+SELECT 'jnl' || body, 1, 1280, 'CNY', (SELECT id FROM ledger_account WHERE code = 'A10:sandbox:CNY'),
+    (SELECT id FROM ledger_account WHERE code = 'L20:%(merchant)s:CNY') FROM trade WHERE status = 'SUCCESS';
+INSERT INTO acquiring_settlement_account (merchant_no, currency) VALUES ('%(merchant)s', 'CNY') ON CONFLICT DO NOTHING;
+INSERT INTO acquiring_settlement_item (journal_no, merchant_no, currency, kind, event_id, order_no, payment_no, amount,
+    fee_amount, accounting_date, batch_no, refunded_amount, returned_fee_amount, released_amount, released_at)
+SELECT 'jnl' || body, '%(merchant)s', 'CNY', 'PAYMENT', 'pay' || body, 'ord' || body, 'pay' || body, 1280, 8, at::date,
+    CASE WHEN is_old THEN 'stb' END, CASE WHEN is_old THEN 0 END, CASE WHEN is_old THEN 0 END,
+    CASE WHEN is_old THEN 1272 END, CASE WHEN is_old THEN at + interval '1 day' END
+FROM (SELECT *, at < platform_now() - interval '2 days' AS is_old FROM trade) AS t WHERE status = 'SUCCESS';
+INSERT INTO console_audit_log (operator, action, object_no, reason, before, after, request_id, at)
+SELECT 'bench', 'query_channel', 'ord' || body, 'asked by the payer', '{}', '{}', '', at FROM trade WHERE n %% 20 = 0;
 RESET session_replication_role;
 """
 
@@ -167,10 +203,10 @@ def _list_pages(running: Platform) -> Iterator[tuple[str, str, float]]:
     """Yield name, address and limit of each page; the order is one of the middle of the week."""
     with psycopg.connect(running.environment["DATABASE_URL"]) as connection:
         row = connection.execute(
-            "SELECT order_no, payment_no, merchant_order_no FROM acquiring_trade_order"
+            "SELECT order_no, payment_no, merchant_order_no, merchant_no FROM acquiring_trade_order"
             " WHERE status = 'SUCCESS' ORDER BY order_no OFFSET 1000 LIMIT 1"
         ).fetchone()
-    order_no, payment_no, merchant_order_no = row or ("", "", "")
+    order_no, payment_no, merchant_order_no, merchant_no = row or ("", "", "", "")
     orders = "/admin/acquiring/tradeorder/"
     for period in ("hour", "day", "week"):
         yield f"dashboard, {period}", f"/admin/?period={period}", DASHBOARD_LIMIT_MS
@@ -183,14 +219,29 @@ def _list_pages(running: Platform) -> Iterator[tuple[str, str, float]]:
         ("orders by a payment's number", f"{orders}?q={payment_no}"),
         ("order", f"{orders}{order_no}/change/"),
         ("dossier", f"/admin/dossier/{order_no}/"),
+        ("merchant", f"/admin/acquiring/merchant/{merchant_no}/change/"),
         ("payments", "/admin/engine/paymentorder/"),
         ("payments that failed", "/admin/engine/paymentorder/?status__exact=FAILED"),
         ("attempts", "/admin/engine/channelattempt/"),
         ("attempts unknown (none)", "/admin/engine/channelattempt/?status__exact=UNKNOWN"),
+        ("attempts by the channel's number", "/admin/engine/channelattempt/?q=T500001"),
+        ("attempts of an order", f"/admin/engine/channelattempt/?q={order_no}"),
+        ("payments of a payer (none)", "/admin/engine/paymentorder/?q=pyr_0123456789abcdefghjkmn"),
+        ("payment", f"/admin/engine/paymentorder/{payment_no}/change/"),
+        ("callbacks", "/admin/engine/channelcallback/"),
+        ("callbacks refused (none)", "/admin/engine/channelcallback/?result__exact=REFUSED"),
+        ("refunds", "/admin/engine/refund/"),
+        ("risk decisions", "/admin/checkout/riskdecision/"),
+        ("risk decisions blocked (none)", "/admin/checkout/riskdecision/?outcome__exact=BLOCK"),
         ("events", "/admin/acquiring/merchantevent/"),
+        ("events of an order", f"/admin/acquiring/merchantevent/?q={order_no}"),
+        ("deliveries skipped (none)", "/admin/acquiring/delivery/?status__exact=SKIPPED"),
         ("dead letters", "/admin/acquiring/delivery/?status__exact=DEAD&resent=no"),
         ("cases", "/admin/engine/case/"),
         ("journals", "/admin/ledger/journal/"),
+        ("journals reversed (none)", "/admin/ledger/journal/?event_type__exact=reversal"),
+        ("journal of a payment", f"/admin/ledger/journal/?q={payment_no}"),
+        ("channel", "/admin/engine/knownchannel/sandbox/change/"),
         ("audit log", "/admin/console/auditlog/"),
         ("proposals", "/admin/console/proposal/"),
     ):

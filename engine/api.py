@@ -44,6 +44,11 @@ from engine.services.channel_settlements import (
     preview_channel_settlement,
     record_channel_settlement,
 )
+from engine.services.channel_switches import (
+    check_disabled_channel,
+    enable_channel,
+    list_disabled_channels,
+)
 from engine.services.closing import close_payment
 from engine.services.discrepancies import (
     check_discrepancy,
@@ -99,12 +104,14 @@ __all__ = [
     "accept_refund",
     "bring_inquiry_forward",
     "check_case",
+    "check_disabled_channel",
     "check_discrepancy",
     "close_payment",
     "count_live_refunds",
     "create_payment",
     "decide_held_late_money",
     "decide_late_money",
+    "enable_channel",
     "find_card_channel",
     "find_case",
     "find_channel_settlement",
@@ -119,6 +126,7 @@ __all__ = [
     "import_statement",
     "list_channel_codes",
     "list_channel_facts",
+    "list_disabled_channels",
     "list_exposure",
     "list_failed_payments",
     "list_late_money",

@@ -29,7 +29,7 @@ from engine.models import (
     Transition,
 )
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.history import Move
+from paymentplatform.kernel.history import Move, read_move
 
 T = TypeVar("T")
 
@@ -75,19 +75,7 @@ def find_order_no(*, number: str) -> str | None:
 def list_moves(*, object_nos: Iterable[str]) -> tuple[Move, ...]:
     """Return every move of these objects, in the order in which they happened."""
     rows = Transition.objects.filter(object_no__in=list(object_nos)).order_by("id")
-    return tuple(
-        Move(
-            at=row.at,
-            machine=row.machine,
-            object_no=row.object_no,
-            from_status=row.from_status,
-            to_status=row.to_status,
-            cause=row.cause,
-            actor=row.actor,
-            request_id=row.request_id,
-        )
-        for row in rows
-    )
+    return tuple(read_move(row) for row in rows)
 
 
 def _file_of(payments: QuerySet[PaymentOrder], **owner: str) -> TradeFile:

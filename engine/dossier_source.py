@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.contracts import TradeFile
-from engine.dossier import get_trade_file
+from engine.dossier import get_trade_file, list_moves
 from engine.models import (
     Case,
     ChannelAttempt,
@@ -76,20 +76,17 @@ def _tell_reconciliation(keys: list[str]) -> Iterator[Entry]:
         at="occurred_at",
         says=lambda row: f"{row.kind} {row.channel_trade_no}: {row.amount} {row.currency}",
     )
+    differences = list(Discrepancy.objects.filter(match_key__in=keys).order_by("discrepancy_no"))
     yield from entries_of(
-        "difference",
-        Discrepancy.objects.filter(match_key__in=keys).order_by("discrepancy_no"),
-        number="discrepancy_no",
-        at="created_at",
-        says=_say,
+        "difference", differences, number="discrepancy_no", at="created_at", says=_say
     )
+    numbers = [row.discrepancy_no for row in differences]
+    yield from entries_of_moves(list_moves(object_nos=numbers))
 
 
 def _say(row: Any) -> str:
-    parts = [str(row.status)]
-    if hasattr(row, "amount"):
-        parts.append(f"{row.amount} {row.currency}")
-    for name in ("method", "channel_code", "kind", "failure_code"):
+    parts = [f"{row.amount} {row.currency}"] if hasattr(row, "amount") else []
+    for name in ("method", "channel_code", "kind"):
         value = getattr(row, name, None)
         if value:
             parts.append(str(value))

@@ -32,6 +32,12 @@ _WINDOWS: Final = """
     SELECT DISTINCT channel_code, method FROM engine_maintenance_window
     WHERE ended_at IS NULL AND ends_at > platform_now() AND starts_at <= platform_now()
 """
+_DISABLED: Final = """
+    SELECT channel_code FROM (
+        SELECT DISTINCT ON (channel_code) channel_code, is_disabled FROM engine_channel_switch
+        ORDER BY channel_code, id DESC
+    ) AS newest WHERE is_disabled
+"""
 _RATES: Final = """
     SELECT count(*) FILTER (WHERE status = 'SUCCEEDED'), count(*) FILTER (WHERE status = 'FAILED')
     FROM (
@@ -46,6 +52,7 @@ _RATES: Final = """
 class _Health:
     breakers: dict[tuple[str, str], BreakerState] = field(default_factory=dict)
     windows: frozenset[tuple[str, str | None]] = frozenset()
+    disabled: frozenset[str] = frozenset()
 
     def is_in_maintenance(self, code: str, method: str) -> bool:
         return (code, None) in self.windows or (code, method) in self.windows
@@ -70,6 +77,7 @@ def list_channel_facts(*, method: Capability, currency: str | None) -> tuple[Cha
                 options=tuple(option.code for option in channel.payment_options.get(method, ())),
                 can_challenge=Capability.CHALLENGE in channel.capabilities,
                 is_over_limit=exposure.is_over_limit(channel_code=channel.code, currency=currency),
+                is_disabled=channel.code in health.disabled,
                 in_maintenance=health.is_in_maintenance(channel.code, method),
                 breaker=health.breaker_of(channel.code, method),
                 success_ppm=success_ppm,
@@ -97,7 +105,8 @@ def find_open_channel(codes: Iterable[str], *, method: str, currency: str) -> st
     health = _healths.get("")
     for code in codes:
         if (
-            health.breaker_of(code, method) != BreakerState.OPEN
+            code not in health.disabled
+            and health.breaker_of(code, method) != BreakerState.OPEN
             and not health.is_in_maintenance(code, method)
             and not exposure.is_over_limit(channel_code=code, currency=currency)
         ):
@@ -128,7 +137,9 @@ def _load_health(_key: str) -> _Health:
             (code, method): BreakerState(state) for code, method, state in cursor.fetchall()
         }
         cursor.execute(_WINDOWS)
-        return _Health(breakers, frozenset(cursor.fetchall()))
+        windows = frozenset(cursor.fetchall())
+        cursor.execute(_DISABLED)
+        return _Health(breakers, windows, frozenset(code for (code,) in cursor.fetchall()))
 
 
 def _load_rate(key: tuple[str, str]) -> tuple[int, int]:

@@ -9,15 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import Account, Hold, Journal
 from ledger.selectors import get_balance, get_journal
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
+from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action, submit_proposal
 from paymentplatform.kernel.admin_tables import link_number, show_money
-from paymentplatform.kernel.proposing import proposer
 
 
 @admin.register(Account)
@@ -48,6 +46,7 @@ class JournalAdmin(ReadOnlyAdmin):
 
     list_display = ("journal_no", "event_type", "event_id", "accounting_date", "currency")
     list_filter = ("event_type", "currency", "accounting_date")
+    default_period = "day"
     number_prefix = numbers.JOURNAL
     search_fields = ("journal_no",)
     search_help_text = _("A whole journal number, or that of what it is about")
@@ -80,13 +79,12 @@ class JournalAdmin(ReadOnlyAdmin):
     )
     def propose_reversal(self, *, object_no: str, operator: Any, reason: str) -> str:
         """Propose the mirror; another operator approves. Only what people have posted can be reversed by hand."""
-        made = proposer()(
+        return submit_proposal(
             kind="journal_reversal",
             payload={"journal_no": object_no},
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another operator must approve.") % made
 
     @admin.display(description=_("Postings"))
     def postings(self, journal: Journal) -> SafeString:

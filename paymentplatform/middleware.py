@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from paymentplatform.kernel import context, numbers
+from paymentplatform.kernel.database import plan_for_these_values
 from paymentplatform.observation import NO_ROUTE, observe_answer
 
 
@@ -48,7 +49,7 @@ class RequestContext:
 
 
 class OperatorActor:
-    """Name the operator as the one who acts, in logs and event rows."""
+    """Name the operator as the one who acts, in logs and event rows; his pages are planned for what they ask."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -56,6 +57,8 @@ class OperatorActor:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith("/admin/") and request.user.is_authenticated:
             context.actor.set(f"operator:{request.user.get_username()}")
+            with plan_for_these_values():
+                return self._get_response(request)
         return self._get_response(request)
 
 

@@ -176,13 +176,15 @@ class DeadLettersOfMerchant:
     @admin.display(description=_("Dead letters"))
     def dead_letters(self, merchant: Any) -> SafeString:
         """Link the merchant's dead letters that were not sent again since."""
-        dead = list_unresent(Delivery.objects.filter(merchant_no=merchant.pk, status="DEAD"))
+        if "dead_counted" not in merchant.__dict__:  # the template asks for a field several times
+            dead = list_unresent(Delivery.objects.filter(merchant_no=merchant.pk, status="DEAD"))
+            merchant.__dict__["dead_counted"] = dead[: MOST_COUNTED + 1].count()
         return format_html(
             '<a class="text-primary-600 dark:text-primary-500" href="{}?{}&merchant={}">{}</a>',
             reverse("admin:acquiring_delivery_changelist"),
             DEAD_QUERY,
             merchant.pk,
-            show_count(dead[: MOST_COUNTED + 1].count()),
+            show_count(merchant.__dict__["dead_counted"]),
         )
 
 

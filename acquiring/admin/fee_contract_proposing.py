@@ -18,21 +18,22 @@ from unfold.widgets import (
 from acquiring.business_calendar import MAX_SETTLEMENT_DAYS
 from acquiring.fee_terms import MAX_RATE_PPM
 from acquiring.models import Merchant
-from paymentplatform.kernel.admin import ReasonForm, confirmed_action
-from paymentplatform.kernel.proposing import proposer
+from paymentplatform.kernel.admin import ReasonForm, confirmed_action, submit_proposal
+from paymentplatform.kernel.admin_forms import MillionthsField
 
 
 class ContractForm(ReasonForm):
     """The whole contract: nothing is taken over from the one before but what stands here."""
 
-    rate_ppm = forms.IntegerField(
-        label=_("Rate (millionths)"),
-        min_value=0,
-        max_value=MAX_RATE_PPM,
-        widget=UnfoldAdminIntegerFieldWidget(),
-    )
+    rate_ppm = MillionthsField(label=_("Rate (millionths)"), max_value=MAX_RATE_PPM)
     terms = forms.JSONField(
-        label=_("Terms"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 6})
+        label=_("Terms"),
+        help_text=_(
+            "Other prices for a method, a currency or both, minimum and maximum in minor units: "
+            '[{"method": "BANK_CARD", "currency": "CNY", "rate_ppm": 9000, "minimum": 10}]'
+        ),
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
     )
     returned_on_refund = forms.BooleanField(
         label=_("Returned on refund"), required=False, widget=UnfoldBooleanSwitchWidget()
@@ -94,7 +95,7 @@ class ContractsOfMerchant:
         valid_from: datetime | None,
     ) -> str:
         """Propose other prices; another person must agree to them."""
-        proposal_no = proposer()(
+        return submit_proposal(
             kind="fee_contract",
             payload={
                 "merchant_no": object_no,
@@ -104,7 +105,6 @@ class ContractsOfMerchant:
                 "settlement_days": settlement_days,
                 "valid_from": valid_from.isoformat() if valid_from else None,
             },
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another person must approve it.") % proposal_no

@@ -19,10 +19,15 @@ from acquiring.public_keys import MAX_CHARACTERS
 from acquiring.services.credentials import revoke_credential
 from acquiring.services.key_grants import collect_secret
 from paymentplatform.kernel import numbers, transactions
-from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
+from paymentplatform.kernel.admin import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    ShownOnce,
+    confirmed_action,
+    submit_proposal,
+)
 from paymentplatform.kernel.admin_tables import clean_number, link_number
 from paymentplatform.kernel.clock import database_now
-from paymentplatform.kernel.proposing import proposer
 
 
 class KeyForm(ReasonForm):
@@ -63,7 +68,7 @@ def _propose(
     reason: str,
     replaces: str | None = None,
 ) -> str:
-    made = proposer()(
+    return submit_proposal(
         kind="merchant_key",
         payload={
             "merchant_no": merchant_no,
@@ -71,10 +76,9 @@ def _propose(
             "public_key": public_key or None,
             "replaces": replaces,
         },
-        operator=operator.get_username(),
+        operator=operator,
         reason=reason,
     )
-    return say("Proposed as %s: another person must approve it.") % made
 
 
 def _is_not_revoked(credential: Credential) -> bool:

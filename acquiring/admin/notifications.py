@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
@@ -21,7 +23,7 @@ from acquiring.admin.dead_letters import (
 )
 from acquiring.admin.reason_words import explain_delivery
 from acquiring.dossier import list_deliveries, list_moves, list_tries
-from acquiring.models import Delivery, MerchantEvent
+from acquiring.models import Delivery, MerchantEvent, match_objects
 from acquiring.services.redeliveries import redeliver_event, resend_events
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
@@ -29,6 +31,7 @@ from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
     build_page_table,
+    clean_number,
     link_number,
 )
 from paymentplatform.kernel.roles import Role
@@ -57,13 +60,22 @@ class MerchantEventAdmin(ReadOnlyAdmin):
     search_help_text = _("A whole event, order or merchant number")
     searched = {
         numbers.EVENT: "event_id",
-        numbers.ORDER: "object_no",
         numbers.MERCHANT: "merchant_no",
     }
     ordering = ("-event_id",)
     fields = (("event_id", "type"), ("about", "merchant"), "created_at", "body")
     readonly_fields = ("about", "merchant", "body")
     actions_detail = ("redeliver_event",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find also what was told of an order, a refund or late money."""
+        number = clean_number(search_term)
+        told_of = (numbers.ORDER, numbers.REFUND, numbers.LATE_MONEY)
+        if number.partition("_")[0] in told_of:
+            return queryset.filter(match_objects([number])), False
+        return super().get_search_results(request, queryset, search_term)
 
     @confirmed_action(
         description=_("Deliver again"),
@@ -115,6 +127,8 @@ class DeliveryAdmin(DeadLetterBatch, ReadOnlyAdmin):
 
     actions = ("redeliver_chosen",)
 
+    default_period = "day"
+    indexed_filters = (("status__exact", "DEAD"), ("status__exact", "DUE"))
     number_prefix = numbers.DELIVERY
     list_display = ("delivery_no", "state", "tries", "reason", "last_error", "event_no", "url")
     list_filter = ("status", "target", ReasonFilter, ResentFilter, AgeFilter, MerchantFilter)

@@ -32,7 +32,7 @@ from acquiring.dossier import (
     list_moves,
     list_tries,
 )
-from acquiring.models import TradeOrder
+from acquiring.models import Delivery, MerchantEvent, TradeOrder
 from acquiring.services.closing import CloseResult, close_order
 from acquiring.services.lone_refunds import refund_alone
 from engine import api as engine
@@ -40,7 +40,7 @@ from engine.contracts import TradeFile
 from ledger import api as ledger
 from ledger.contracts import JournalView
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
+from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action, submit_proposal
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -50,7 +50,6 @@ from paymentplatform.kernel.admin_tables import (
     link_number,
     show_money,
 )
-from paymentplatform.kernel.proposing import proposer
 from paymentplatform.kernel.roles import Role
 
 _REFUND_FACTS = (
@@ -203,21 +202,20 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     )
     def propose_refund(self, *, object_no: str, operator: Any, amount: int, reason: str) -> str:
         """Propose a refund of any size; another operator approves."""
-        made = proposer()(
+        return submit_proposal(
             kind="refund",
             payload=build_refund_payload(order_no=object_no, amount=amount),
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another operator must approve.") % made
 
     @admin.display(description=_("In short"))
     def in_short(self, order: TradeOrder) -> str:
         """Say what became of the money, before all the tables."""
-        file = _read_file(order)
-        events = list_events(object_nos=_heard_of(order, file))
-        deliveries = list_deliveries(event_ids=[event.event_id for event in events])
-        return summarize(order, file, deliveries)
+        if "summary" not in order.__dict__:  # the template asks for a field's content several times
+            _events, deliveries = _read_notices(order)
+            order.__dict__["summary"] = summarize(order, _read_file(order), deliveries)
+        return str(order.__dict__["summary"])
 
     @admin.display(description=_("Merchant"), ordering="merchant_no")
     def merchant(self, order: TradeOrder) -> str:
@@ -242,8 +240,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     def build_tables(self, obj: TradeOrder) -> list[PageTable]:
         """Show the whole life: money first, then what the merchant was told, then every move."""
         file = _read_file(obj)
-        events = list_events(object_nos=_heard_of(obj, file))
-        deliveries = list_deliveries(event_ids=[event.event_id for event in events])
+        events, deliveries = _read_notices(obj)
         delivery_nos = [delivery.delivery_no for delivery in deliveries]
         moves = [*list_moves(object_nos=[obj.order_no, *delivery_nos]), *file.moves]
         return [
@@ -265,6 +262,16 @@ def _read_file(order: TradeOrder) -> TradeFile:
         order.__dict__["file_read"] = engine.get_trade_file(order_no=order.order_no)
     file: TradeFile = order.__dict__["file_read"]
     return file
+
+
+def _read_notices(order: TradeOrder) -> tuple[list[MerchantEvent], list[Delivery]]:
+    """Read once what the merchant of a shown order was told."""
+    if "notices_read" not in order.__dict__:
+        events = list_events(object_nos=_heard_of(order, _read_file(order)))
+        deliveries = list_deliveries(event_ids=[event.event_id for event in events])
+        order.__dict__["notices_read"] = events, deliveries
+    read: tuple[list[MerchantEvent], list[Delivery]] = order.__dict__["notices_read"]
+    return read
 
 
 def _heard_of(order: TradeOrder, file: TradeFile) -> list[str]:

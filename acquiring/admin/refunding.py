@@ -21,10 +21,14 @@ class RefundForm(ReasonForm):
 
     amount = MinorUnitsField()
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.fields["amount"].show_currency(self.initial.get("currency", ""))  # type: ignore[attr-defined]
+
     @classmethod
     def read_initial(cls, obj: TradeOrder) -> dict[str, Any]:
         """Begin with what is left."""
-        return {"amount": count_left(obj)}
+        return {"amount": count_left(obj), "currency": obj.currency}
 
 
 def count_left(order: TradeOrder) -> int:

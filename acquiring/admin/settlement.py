@@ -24,7 +24,12 @@ from acquiring.services.payouts import MAX_TEXT
 from acquiring.settlement_books import write_batch_details
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
+from paymentplatform.kernel.admin import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    confirmed_action,
+    submit_proposal,
+)
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -33,7 +38,6 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
 )
 from paymentplatform.kernel.errors import NotFound
-from paymentplatform.kernel.proposing import proposer
 
 _SHOWN_ITEMS = 100
 _ITEM_COLUMNS = (
@@ -64,13 +68,6 @@ class ResultForm(ReasonForm):
         widget=UnfoldAdminTextInputWidget(),
     )
     field_order = ["bank_reference", "failure_code", "reason"]
-
-
-def _propose(kind: str, payload: dict[str, Any], operator: AbstractBaseUser, reason: str) -> str:
-    proposal_no = proposer()(
-        kind=kind, payload=payload, operator=operator.get_username(), reason=reason
-    )
-    return say("Proposed as %s: another person must approve it.") % proposal_no
 
 
 def _moves_of(object_no: str) -> PageTable:
@@ -230,7 +227,12 @@ class PayoutAdmin(_OfMerchant):
     )
     def propose_sending(self, *, object_no: str, operator: AbstractBaseUser, reason: str) -> str:
         """Propose to send it; another person must agree."""
-        return _propose("payout_sending", {"payout_no": object_no}, operator, reason)
+        return submit_proposal(
+            kind="payout_sending",
+            payload={"payout_no": object_no},
+            operator=operator,
+            reason=reason,
+        )
 
     @confirmed_action(
         description=_("Record what the bank said"),
@@ -259,7 +261,9 @@ class PayoutAdmin(_OfMerchant):
             "bank_reference": bank_reference,
             "failure_code": failure_code,
         }
-        return _propose("payout_result", payload, operator, reason)
+        return submit_proposal(
+            kind="payout_result", payload=payload, operator=operator, reason=reason
+        )
 
     def build_tables(self, obj: Payout) -> list[PageTable]:
         """Show what was booked, and the moves."""
@@ -315,7 +319,12 @@ class SettlementHoldAdmin(_OfMerchant):
     )
     def propose_lifting(self, *, object_no: str, operator: AbstractBaseUser, reason: str) -> str:
         """Propose its end; another person must agree."""
-        return _propose("settlement_hold_lifting", {"hold_no": object_no}, operator, reason)
+        return submit_proposal(
+            kind="settlement_hold_lifting",
+            payload={"hold_no": object_no},
+            operator=operator,
+            reason=reason,
+        )
 
     def build_tables(self, obj: SettlementHold) -> list[PageTable]:
         """Show the moves."""

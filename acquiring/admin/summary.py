@@ -48,7 +48,9 @@ def _say_state(order: TradeOrder, file: TradeFile) -> str:
 def _say_under_way(file: TradeFile) -> str:
     silent = [attempt for attempt in file.attempts if attempt.status in {"SENT", "UNKNOWN"}]
     if not silent:
-        return say("A payment is under way: the payer has not confirmed it yet.")
+        return say(
+            "A payment is under way: its end is not known yet. The payer may still have to confirm it."
+        )
     text = say(
         "Nobody knows yet whether the money was taken: channel {channel} gave no usable answer. It is asked again at "
         "{at}. Do not call it failed."

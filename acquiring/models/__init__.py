@@ -5,7 +5,12 @@ from acquiring.models.credential import Credential, UsedNonce
 from acquiring.models.endpoint import WebhookEndpoint
 from acquiring.models.idempotency import IdempotencyKey
 from acquiring.models.merchant import FeeContract, Merchant
-from acquiring.models.notification import Delivery, DeliveryTry, MerchantEvent
+from acquiring.models.notification import (
+    Delivery,
+    DeliveryTry,
+    MerchantEvent,
+    match_objects,
+)
 from acquiring.models.order import TradeOrder, Transition
 from acquiring.models.payout import Payout
 from acquiring.models.refund_allowance import RefundAllowance
@@ -39,4 +44,5 @@ __all__ = [
     "Transition",
     "UsedNonce",
     "WebhookEndpoint",
+    "match_objects",
 ]

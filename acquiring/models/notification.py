@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import pgtrigger
@@ -24,6 +25,12 @@ RESULT_TYPES = (
     "refund.failed",
 )
 """Types that an object can have once in its life; ``acquiring/sql/events.sql`` relies on the unique index."""
+
+
+def match_objects(object_nos: Iterable[str]) -> Q:
+    """Return the condition for events about these objects; each half leads to one of the two partial indexes."""
+    about = Q(object_no__in=list(object_nos))
+    return about & Q(type__in=RESULT_TYPES) | about & ~Q(type__in=RESULT_TYPES)
 
 
 class MerchantEvent(models.Model):

@@ -23,7 +23,12 @@ from checkout.services.wallets import unlock_wallet
 from checkout.statements import AccountStatement, get_payer_statement
 from ledger import api as ledger
 from paymentplatform.kernel import numbers, transactions
-from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
+from paymentplatform.kernel.admin import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    confirmed_action,
+    submit_proposal,
+)
 from paymentplatform.kernel.admin_forms import MinorUnitsField
 from paymentplatform.kernel.admin_tables import (
     PageTable,
@@ -35,7 +40,6 @@ from paymentplatform.kernel.admin_tables import (
 )
 from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.money import CURRENCY_EXPONENTS
-from paymentplatform.kernel.proposing import proposer
 from paymentplatform.kernel.roles import Role
 
 FACTS = {
@@ -151,7 +155,7 @@ class PayerWalletAdmin(ReadOnlyAdmin):
         reason: str,
     ) -> str:
         """Propose money for the balance; another operator approves."""
-        made = proposer()(
+        return submit_proposal(
             kind="payer_top_up",
             payload={
                 "payer_no": object_no,
@@ -159,10 +163,9 @@ class PayerWalletAdmin(ReadOnlyAdmin):
                 "amount": amount,
                 "reference": reference.strip(),
             },
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another operator must approve.") % made
 
     def build_tables(self, obj: PayerWallet) -> list[PageTable]:
         """Show balances and agreements."""

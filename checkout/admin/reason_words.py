@@ -32,6 +32,7 @@ ROUTE_REASON_WORDS: Final[dict[str, Promise]] = {
     "method_not_supported": _("it does not take the method"),
     "option_not_supported": _("it does not know the bank or wallet that was chosen"),
     "not_the_cards_channel": _("the saved card belongs to another channel"),
+    "disabled": _("an operator had disabled it"),
     "in_maintenance": _("a maintenance window was on"),
     "breaker_open": _("its circuit breaker was open"),
     "over_exposure_limit": _("too much money was unknown there"),

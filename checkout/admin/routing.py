@@ -24,10 +24,14 @@ from checkout.services.explaining import (
     list_consult_answers,
     list_routes,
 )
-from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
+from paymentplatform.kernel.admin import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    confirmed_action,
+    submit_proposal,
+)
 from paymentplatform.kernel.admin_tables import PageTable, show_money
 from paymentplatform.kernel.errors import NotFound
-from paymentplatform.kernel.proposing import proposer
 from paymentplatform.kernel.roles import EVERYBODY
 
 
@@ -72,13 +76,12 @@ class RouteBookVersionAdmin(ReadOnlyAdmin):
         self, *, object_no: str, operator: Any, reason: str, document: Any, based_on: int
     ) -> str:
         """Write other rules; another person must approve them. From an old version: go back to it."""
-        proposal_no = proposer()(
+        return submit_proposal(
             kind="route_book",
             payload={"document": document, "based_on": based_on},
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another person must approve it.") % proposal_no
 
     @admin.display(description=_("Rules"))
     def text(self, book: RouteBookVersion) -> SafeString:

@@ -138,6 +138,12 @@ class RiskDecision(models.Model):
         db_table = "checkout_risk_decision"
         indexes = [
             models.Index(fields=["order_no"], name="checkout_risk_decision_order"),
+            # What was not simply allowed is rare, and people look for it among millions.
+            models.Index(
+                fields=["-id"],
+                name="checkout_risk_decision_rare",
+                condition=~Q(outcome=RiskOutcome.ALLOW.value),
+            ),
             BrinIndex(fields=["at"], name="checkout_risk_decision_at"),
         ]
         triggers = guard_records("at")

@@ -6,15 +6,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
-from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
 from engine.admin.history import MovesAdmin
 from engine.models import Case
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import confirmed_action
+from paymentplatform.kernel.admin import confirmed_action, submit_proposal
 from paymentplatform.kernel.admin_tables import link_number, name_amounts
-from paymentplatform.kernel.proposing import proposer
 
 
 @admin.register(Case)
@@ -46,13 +44,12 @@ class CaseAdmin(MovesAdmin):
         self, *, object_no: str, operator: AbstractBaseUser, reason: str, **_answers: Any
     ) -> str:
         """Say why nothing more is to be done; another person must agree."""
-        proposal_no = proposer()(
+        return submit_proposal(
             kind="case_resolution",
             payload={"case_no": object_no},
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another person must approve it.") % proposal_no
 
     @admin.display(description=_("Detail"))
     def text(self, case: Case) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from paymentplatform.kernel.admin import ReasonForm, confirmed_action
+from paymentplatform.kernel.admin import ReasonForm, confirmed_action, submit_proposal
 from paymentplatform.kernel.admin_forms import MinorUnitsField
 from paymentplatform.kernel.money import CURRENCY_EXPONENTS
-from paymentplatform.kernel.proposing import proposer
 
 
 class SettlementForm(ReasonForm):
@@ -60,7 +58,7 @@ class SettlementsOfChannel:
         reference: str,
     ) -> str:
         """Propose the journal of money that came from a channel; another person must agree to it."""
-        proposal_no = proposer()(
+        return submit_proposal(
             kind="channel_settlement",
             payload={
                 "channel_code": object_no,
@@ -69,7 +67,6 @@ class SettlementsOfChannel:
                 "cost": cost,
                 "reference": reference,
             },
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another person must approve it.") % proposal_no

@@ -23,7 +23,7 @@ from engine.models import Case, LateMoney, Refund
 from engine.selectors import sla_border
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReasonForm, confirmed_action
+from paymentplatform.kernel.admin import ReasonForm, confirmed_action, submit_proposal
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -32,7 +32,6 @@ from paymentplatform.kernel.admin_tables import (
     show_time,
 )
 from paymentplatform.kernel.database import PlatformNow
-from paymentplatform.kernel.proposing import proposer
 
 _REFUND_COLUMNS = ("refund_no", "status", "amount", "failure_code", "next_try_at", "created_at")
 _CASE_COLUMNS = ("case_no", "status", "kind", "detail", "created_at", "resolved_at")
@@ -129,13 +128,12 @@ class LateMoneyAdmin(MovesAdmin):
         self, *, object_no: str, operator: AbstractBaseUser, decision: str, reason: str
     ) -> str:
         """Propose what becomes of it; another person must agree."""
-        proposal_no = proposer()(
+        return submit_proposal(
             kind="late_money_decision",
             payload={"late_money_no": object_no, "decision": decision},
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another person must approve it.") % proposal_no
 
     @admin.display(description=_("To be settled by"))
     def clock(self, late: Any) -> str | SafeString:

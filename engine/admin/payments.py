@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as say
@@ -27,6 +28,7 @@ from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
     build_page_table,
+    clean_number,
     columns_of,
     link_number,
     show_money,
@@ -54,6 +56,7 @@ class PaymentOrderAdmin(ReadOnlyAdmin):
         numbers.MERCHANT: "merchant_no",
         numbers.PAYER: "payer_no",
     }
+    searched_in_period = (numbers.MERCHANT, numbers.PAYER)
     ordering = ("-payment_no",)
     fields = (
         ("payment_no", "state"),
@@ -121,10 +124,9 @@ class ChannelAttemptAdmin(MovesAdmin):
         numbers.ATTEMPT: "attempt_no",
         numbers.PAYMENT: "payment_no",
         numbers.DETAIL: "detail_id",
-        numbers.ORDER: "order_no",
-        "": "channel_trade_no",
     }
     ordering = ("-attempt_no",)
+    indexed_filters = tuple(("status__exact", status) for status in ("CREATED", "SENT", "UNKNOWN"))
     fields = (
         ("attempt_no", "state"),
         ("payment", "order"),
@@ -138,6 +140,19 @@ class ChannelAttemptAdmin(MovesAdmin):
     )
     readonly_fields = ("state", "money", "payment", "order")
     actions_list = ("exposure", "export")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find also by the order, and by the channel's own number of a charge: both by an index."""
+        number = clean_number(search_term)
+        prefix = number.partition("_")[0]
+        if prefix == numbers.ORDER:
+            payments = PaymentOrder.objects.filter(order_no=number).values("payment_no")
+            return queryset.filter(payment_no__in=payments), False
+        if number and prefix not in self.searched:
+            return queryset.filter(channel_trade_no=number, status="SUCCEEDED"), False
+        return super().get_search_results(request, queryset, search_term)
 
     @action(
         description=_("Exposure"),

@@ -21,14 +21,18 @@ from engine.statement_contracts import Resolution
 from engine.statement_selectors import list_newest_discrepancies
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
+from paymentplatform.kernel.admin import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    confirmed_action,
+    submit_proposal,
+)
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
     link_number,
     show_money,
 )
-from paymentplatform.kernel.proposing import proposer
 
 _WORDS = {
     Resolution.ACCEPTED: _("Nothing to book: it is accepted as it is"),
@@ -129,13 +133,12 @@ class DiscrepancyAdmin(MovesAdmin):
         self, *, object_no: str, operator: AbstractBaseUser, resolution: str, reason: str
     ) -> str:
         """Propose how it ends; another person must agree to the very journal."""
-        proposal_no = proposer()(
+        return submit_proposal(
             kind="discrepancy_resolution",
             payload={"discrepancy_no": object_no, "resolution": resolution},
-            operator=operator.get_username(),
+            operator=operator,
             reason=reason,
         )
-        return say("Proposed as %s: another person must approve it.") % proposal_no
 
     @admin.display(description=_("Channel less ours"))
     def at_stake(self, row: Discrepancy) -> SafeString:

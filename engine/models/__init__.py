@@ -3,7 +3,7 @@
 from engine.models.attempt import ChannelAttempt, ChannelCallback
 from engine.models.card import SavedCard
 from engine.models.case import Case, LateMoney
-from engine.models.channel import BreakerMove, KnownChannel, MaintenanceWindow
+from engine.models.channel import BreakerMove, ChannelSwitch, KnownChannel, MaintenanceWindow
 from engine.models.discrepancy import Discrepancy
 from engine.models.payment import PaymentDetail, PaymentOrder, Transition
 from engine.models.refund import Refund
@@ -21,6 +21,7 @@ __all__ = [
     "ChannelAttempt",
     "ChannelCallback",
     "ChannelSettlement",
+    "ChannelSwitch",
     "Chargeback",
     "CutoffEntry",
     "Discrepancy",

@@ -160,7 +160,13 @@ class ChannelCallback(models.Model):
 
     class Meta:
         db_table = "engine_channel_callback"
-        indexes = [models.Index(fields=["attempt_no"], name="engine_callback_of_attempt")]
+        indexes = [
+            models.Index(fields=["attempt_no"], name="engine_callback_of_attempt"),
+            # What was not simply applied is rare, and people look for it among millions.
+            models.Index(
+                fields=["-id"], name="engine_callback_rare", condition=~Q(result="APPLIED")
+            ),
+        ]
         triggers = [
             forbid_delete(),
             freeze_columns("channel_code", "headers", "body", "received_at"),

@@ -70,6 +70,27 @@ class BreakerMove(models.Model):
         return f"{self.channel_code} {self.method}: {self.state}"
 
 
+class ChannelSwitch(models.Model):
+    """A channel was disabled or enabled again; the newest row says how it stands, none: enabled."""
+
+    database_access = grants.APPEND_ONLY
+
+    id = models.BigAutoField(primary_key=True)
+    channel_code = models.TextField()
+    is_disabled = models.BooleanField()
+    reason = models.TextField()
+    made_by = models.TextField()
+    at = models.DateTimeField(db_default=PlatformNow(), editable=False)
+
+    class Meta:
+        db_table = "engine_channel_switch"
+        indexes = [models.Index(fields=["channel_code", "-id"], name="engine_switch_newest")]
+        triggers = guard_append_only()
+
+    def __str__(self) -> str:
+        return f"{self.channel_code}: {'disabled' if self.is_disabled else 'enabled'}"
+
+
 class MaintenanceWindow(models.Model):
     """A time in which nothing new goes to a channel (for one method, or for all: null); what runs goes on.
 

@@ -79,6 +79,13 @@ def close_breaker(*, channel_code: str, method: str) -> None:
     transactions.after_commit(forget_health)
 
 
+def list_open_breakers(*, channel_code: str) -> list[str]:
+    """Return the methods of a channel whose breaker is not CLOSED."""
+    newest = BreakerMove.objects.filter(channel_code=channel_code)
+    newest = newest.order_by("method", "-id").distinct("method")
+    return [row.method for row in newest if row.state != BreakerState.CLOSED]
+
+
 @transactions.start
 def plan_maintenance(
     *,

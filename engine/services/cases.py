@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from engine.contracts import CaseNotOpen, CaseStillNeeded, CaseView, Cause
 from engine.models import Case, LateMoney
 from engine.services.moves import apply_move
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
+
+AMOUNT_MISMATCH: Final = "amount_mismatch"
+REFUND_AMOUNT_MISMATCH: Final = "refund_amount_mismatch"
 
 
 @transactions.require
@@ -23,10 +29,10 @@ def open_case(*, kind: str, object_no: str, detail: str) -> str:
 
 
 @transactions.require
-def resolve_cases(*, object_no: str, kind: str, cause: Cause) -> int:
-    """Resolve the unresolved case of this kind about an object that has ended; returns how many (require)."""
+def resolve_cases(*, object_no: str, kinds: Sequence[str], cause: Cause) -> int:
+    """Resolve the unresolved cases of these kinds about an object that has ended; returns how many (require)."""
     open_ones = Case.objects.select_for_update().filter(
-        object_no=object_no, kind=kind, resolved_at__isnull=True
+        object_no=object_no, kind__in=kinds, resolved_at__isnull=True
     )
     rows = list(open_ones.order_by("case_no"))
     for case in rows:

@@ -13,7 +13,7 @@ from engine.contracts import Cause, LateMoneyReason
 from engine.models import ChannelAttempt, LateMoney, Refund, Transition
 from engine.ports import OwnerState, payment_owner
 from engine.selectors import describe_late_money, lock_late_money
-from engine.services.cases import open_case, reopen_case, resolve_cases
+from engine.services.cases import AMOUNT_MISMATCH, open_case, reopen_case, resolve_cases
 from engine.services.moves import apply_move
 from engine.states import LATE_MONEY
 from ledger import api as ledger
@@ -92,7 +92,8 @@ def end_late_money_refund(*, refund: Refund, succeeded: bool, cause: Cause) -> N
 @transactions.require
 def announce_end(late: LateMoney, *, cause: Cause) -> None:
     """Tell the merchant what became of it and close what waited for it (require)."""
-    resolve_cases(object_no=late.late_money_no, kind=CASE_KIND, cause=cause)
+    resolve_cases(object_no=late.late_money_no, kinds=(CASE_KIND,), cause=cause)
+    resolve_cases(object_no=late.attempt_no, kinds=(AMOUNT_MISMATCH,), cause=cause)
     payment_owner().late_money_resolved(late_money=describe_late_money(late))
 
 

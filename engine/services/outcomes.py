@@ -20,7 +20,7 @@ from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
 from engine.ports import OwnerState, payment_owner
 from engine.selectors import get_attempt, lock_attempt, lock_details, lock_payment
 from engine.services.acceptance import create_attempt
-from engine.services.cases import open_case, resolve_cases
+from engine.services.cases import AMOUNT_MISMATCH, open_case, resolve_cases
 from engine.services.holds import build_legs, end_untaken_details
 from engine.services.late_money import record_late_money
 from engine.services.moves import LAST_HEARD, apply_move
@@ -87,9 +87,14 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
         details=lock_details(payment_no=seen.payment_no),
         attempt=lock_attempt(attempt_no=attempt_no),
     )
+    stood = rows.attempt.status
+    ended_before = rows.attempt.is_terminal
     applied = _fold(rows, answer, cause)
-    if rows.attempt.is_terminal and rows.attempt.query_count:
-        resolve_cases(object_no=attempt_no, kind=SCHEDULE_SPENT, cause=cause)
+    if rows.attempt.is_terminal and (rows.attempt.query_count or stood == "UNKNOWN"):
+        # An amount that differed for a moment is settled by our own one; one that was confirmed ends as late money.
+        is_as_agreed = rows.attempt.status == "SUCCEEDED" and not ended_before
+        agreed = (AMOUNT_MISMATCH,) if is_as_agreed and applied.effect != "late_money" else ()
+        resolve_cases(object_no=attempt_no, kinds=(SCHEDULE_SPENT, *agreed), cause=cause)
     failpoint("outcome_before_commit", seen.order_no)
     return applied
 
@@ -160,7 +165,7 @@ def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appl
         return Applied("quarantined")
     if answer.amount != attempt.amount or answer.currency != attempt.currency:
         said = f"said {answer.amount} {answer.currency} after its end"
-        open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
+        open_case(kind=AMOUNT_MISMATCH, object_no=attempt.attempt_no, detail=said)
     record_late_money(
         attempt=attempt,
         owner=rows.owner,
@@ -243,7 +248,7 @@ def _apply_mismatch(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Appli
     """
     attempt = rows.attempt
     said = f"said {answer.amount} {answer.currency}, ours {attempt.amount} {attempt.currency}"
-    open_case(kind="amount_mismatch", object_no=attempt.attempt_no, detail=said)
+    open_case(kind=AMOUNT_MISMATCH, object_no=attempt.attempt_no, detail=said)
     if cause in _ONLY_SUSPICION:
         attempt.next_query_at = database_now()
         attempt.lease_token = attempt.leased_until = None  # whoever submitted it has done his work

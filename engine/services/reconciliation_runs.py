@@ -159,4 +159,4 @@ def _tell_missing(*, channel_code: str, day: date, why: str) -> None:
 
 @transactions.start
 def _end_missing(*, channel_code: str, day: date) -> None:
-    resolve_cases(object_no=f"{channel_code} {day}", kind=CASE_KIND, cause=Cause.STATEMENT)
+    resolve_cases(object_no=f"{channel_code} {day}", kinds=(CASE_KIND,), cause=Cause.STATEMENT)

@@ -16,7 +16,7 @@ from engine.contracts import Cause
 from engine.models import PaymentDetail, Refund
 from engine.ports import payment_owner
 from engine.selectors import get_refund, lock_details, lock_payment, lock_refund
-from engine.services.cases import open_case, resolve_cases
+from engine.services.cases import REFUND_AMOUNT_MISMATCH, open_case, resolve_cases
 from engine.services.late_money import end_late_money_refund
 from engine.services.moves import apply_move
 from engine.services.outcomes import Applied
@@ -72,7 +72,7 @@ def _fold(
             end_refund(refund=refund, details=details, succeeded=True, cause=cause)
             return Applied("refunded")
         said = f"said {answer.amount} {answer.currency}, ours {refund.external_amount} {refund.currency}"
-        open_case(kind="refund_amount_mismatch", object_no=refund.refund_no, detail=said)
+        open_case(kind=REFUND_AMOUNT_MISMATCH, object_no=refund.refund_no, detail=said)
         _keep_trying(refund, answer, cause, lease_token)
         return Applied("quarantined")
     if answer.outcome == Outcome.FAILED:
@@ -111,7 +111,8 @@ def end_refund(
             failure_code=failure_code,
             failed_at=database_now(),
         )
-    resolve_cases(object_no=refund.refund_no, kind=_SPENT, cause=cause)
+    ended = (_SPENT, REFUND_AMOUNT_MISMATCH)
+    resolve_cases(object_no=refund.refund_no, kinds=ended, cause=cause)
     if refund.purpose == Refund.Purpose.ORDER:
         _count_details(refund, details, succeeded=succeeded)
         payment_owner().refund_ended(

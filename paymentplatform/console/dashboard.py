@@ -97,6 +97,8 @@ class Dashboard:
     open_proposals: int
     open_differences: int
     open_payouts: int
+    disabled_channels: tuple[str, ...]
+    settlement_due: tuple[acquiring.SettlementDue, ...]
 
 
 def read_dashboard(*, period: str) -> Dashboard:
@@ -126,4 +128,6 @@ def read_dashboard(*, period: str) -> Dashboard:
         open_proposals=proposals,
         open_differences=differences,
         open_payouts=payouts,
+        disabled_channels=tuple(engine.list_disabled_channels()),
+        settlement_due=tuple(acquiring.list_settlement_due()),
     )

@@ -37,6 +37,7 @@ def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
             found.exposure,
             columns=("channel_code", "age", "attempts", "amount", "oldest_at"),
         ),
+        _settlement_due(found),
     ]
     return context
 
@@ -50,8 +51,10 @@ def _tiles(found: Dashboard) -> Iterator[dict[str, Any]]:
         "differences": reverse("admin:engine_discrepancy_changelist"),
         "payouts": reverse("admin:acquiring_payout_changelist"),
         "deliveries": f"{reverse('admin:acquiring_delivery_changelist')}?status__exact=DUE",
+        "channels": reverse("admin:engine_knownchannel_changelist"),
         "orders": f"{reverse('admin:acquiring_tradeorder_changelist')}?status__exact=PAYING",
     }
+    disabled = found.disabled_channels
     backlog = sum(found.backlog.values())
     for title, count, note, link in (
         (say("Open cases"), found.open_cases, "", lists["cases"]),
@@ -61,6 +64,7 @@ def _tiles(found: Dashboard) -> Iterator[dict[str, Any]]:
         (say("Payouts under way"), found.open_payouts, "", lists["payouts"]),
         (say("Orders past their time"), found.late_orders, late, lists["orders"]),
         (say("Notices that are due"), backlog, "", lists["deliveries"]),
+        (say("Channels disabled"), len(disabled), ", ".join(disabled), lists["channels"]),
     ):
         yield {"title": title, "count": format_html(_LINK, link, f"{count:,}"), "note": note}
 
@@ -82,6 +86,25 @@ def _shares(title: str, shares: list[Share]) -> PageTable:
         for share in shares
     )
     return PageTable(title, headers, rows)
+
+
+def _settlement_due(found: Dashboard) -> PageTable:
+    """Show what the next run of settlement releases: it empties within minutes unless a hold or a fault keeps it."""
+    headers = (
+        *(say("Currency"), say("Merchants"), say("Payments")),
+        *(say("Amount after fees"), say("Oldest business day")),
+    )
+    rows = tuple(
+        (
+            due.currency,
+            f"{due.merchants:,}",
+            f"{due.items:,}{'+' if due.is_more else ''}",
+            show_money(due.amount, due.currency),
+            f"{due.oldest_date:%Y-%m-%d}",
+        )
+        for due in found.settlement_due
+    )
+    return PageTable(say("Settlement due to merchants"), headers, rows)
 
 
 def _draw(found: Dashboard) -> str:

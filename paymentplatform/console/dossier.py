@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
 from acquiring import api as acquiring
-from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.console.models import AuditLog, Proposal, Transition
 from paymentplatform.kernel.clock import database_now
-from paymentplatform.kernel.dossier import Entry, dossier_sources, entries_of
+from paymentplatform.kernel.dossier import Entry, dossier_sources, entries_of, entries_of_moves
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.history import read_move
 from paymentplatform.kernel.redaction import redact_value
 
 FORMAT: Final = "payment-platform-dossier/1"
@@ -48,9 +49,10 @@ def build_dossier(*, number: str) -> Dossier:
     if order_no is None or not entries:
         raise NotFound(f"There is no order behind {number}.")
     entries += _tell_operators(order_no, entries)
+    told = _tell_first_states(sorted(entries, key=lambda entry: entry.at))
     shown = [
         Entry(entry.at, entry.kind, entry.number, entry.says, redact_value(_plain(entry.data)))
-        for entry in sorted(entries, key=lambda entry: entry.at)
+        for entry in told
     ]
     return Dossier(order_no, database_now(), tuple(shown))
 
@@ -116,11 +118,37 @@ def _derive_key(secret: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 
+def _tell_first_states(entries: list[Entry]) -> list[Entry]:
+    """Let each thing stand in the dossier as it began; what became of it is told by its moves.
+
+    A row is read when the dossier is made: what it holds by then goes below ``as_it_stands_now``. What has a status
+    and no move still is as it began: every source tells the moves of what it tells.
+    """
+    first: dict[str, str] = {}
+    for entry in entries:
+        if entry.kind == "move":
+            began = entry.data["from_status"] or entry.data["to_status"]
+            first.setdefault(entry.number, began)
+    return [
+        _tell_first_state(entry, first.get(entry.number, entry.data["status"]))
+        if "status" in entry.data
+        else entry
+        for entry in entries
+    ]
+
+
+def _tell_first_state(entry: Entry, status: str) -> Entry:
+    says = ", ".join(filter(None, (status, entry.says)))
+    return replace(entry, says=says, data={"status": status, "as_it_stands_now": entry.data})
+
+
 def _tell_operators(order_no: str, entries: Iterable[Entry]) -> list[Entry]:
     """Tell what operators proposed and did about the order and about everything that belongs to it."""
     numbers = {order_no, *(entry.number for entry in entries if "_" in entry.number)}
     proposals = list(Proposal.objects.filter(subject_no__in=numbers).order_by("proposal_no"))
     numbers |= {proposal.proposal_no for proposal in proposals}
+    moves = Transition.objects.filter(object_no__in=[row.proposal_no for row in proposals])
+    moves = moves.order_by("id")
     lines = AuditLog.objects.filter(object_no__in=numbers).order_by("id")
     return [
         *entries_of(
@@ -128,8 +156,9 @@ def _tell_operators(order_no: str, entries: Iterable[Entry]) -> list[Entry]:
             proposals,
             number="proposal_no",
             at="created_at",
-            says=lambda row: f"{row.kind} by {row.maker}, {row.status}: {row.reason}",
+            says=lambda row: f"{row.kind} by {row.maker}: {row.reason}",
         ),
+        *entries_of_moves(map(read_move, moves)),
         *entries_of(
             "operator",
             lines,

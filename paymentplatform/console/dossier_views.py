@@ -36,6 +36,8 @@ KIND_TITLES: Final = {
     "move": _("Move"),
     "statement_line": _("Line of a statement"),
     "difference": _("Difference"),
+    "risk_decision": _("Risk decision"),
+    "risk_review": _("Risk review"),
     "route_decision": _("Routing decision"),
     "proposal": _("Proposal"),
     "operator": _("Operator"),

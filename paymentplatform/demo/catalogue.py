@@ -35,6 +35,16 @@ PRODUCTS: Final = (
 )
 
 
+TEST_CARDS: Final = (
+    ("4242 4242 4242 4242", _("taken at once")),
+    ("4000 0000 0000 0002", _("declined")),
+    ("4000 0000 0000 9995", _("declined: insufficient funds")),
+    ("4000 0000 0000 3220", _("asks for 3-D Secure")),
+    ("4000 0000 0000 0119", _("taken, but the answer comes late")),
+)
+"""The sandbox's cards (``engine/channels/sandbox``) and what becomes of a payment with each."""
+
+
 def find_product(code: str) -> Product | None:
     """Find a product by its code."""
     return next((product for product in PRODUCTS if product.code == code), None)

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from paymentplatform_client import Order, OrderStatus, WebhookRefused
 
 from paymentplatform.demo import merchant_api, webhooks
-from paymentplatform.demo.catalogue import PRODUCTS, find_product
+from paymentplatform.demo.catalogue import PRODUCTS, TEST_CARDS, find_product
 from paymentplatform.demo.credentials import ShopNotReady, load_credentials
 from paymentplatform.demo.models import ReceivedWebhook, ShopOrder
 from paymentplatform.kernel.money import format_amount
@@ -52,7 +52,12 @@ def show_shop(request: HttpRequest) -> HttpResponse:
         }
         for product in PRODUCTS
     ]
-    return _render(request, "demo/shop.html", products=products, credentials=credentials)
+    shown: dict[str, Any] = {
+        "products": products,
+        "credentials": credentials,
+        "test_cards": TEST_CARDS,
+    }
+    return _render(request, "demo/shop.html", **shown)
 
 
 @require_POST

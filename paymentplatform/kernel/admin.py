@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import wraps
 from typing import Any, ClassVar, Final
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.checks import ModelAdminChecks
 from django.contrib.admin.utils import unquote
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
-from unfold.decorators import action
 
-from paymentplatform.kernel import context, grants, transactions
+from paymentplatform.kernel.admin_acts import (
+    ShownOnce,
+    confirmed_action,
+    is_offered,
+    rule_of,
+    submit_proposal,
+)
 from paymentplatform.kernel.admin_export import ExportedList
 from paymentplatform.kernel.admin_forms import ReasonForm
 from paymentplatform.kernel.admin_tables import (
@@ -31,10 +32,7 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
     show_status,
 )
-from paymentplatform.kernel.audit import audit_trail
-from paymentplatform.kernel.errors import DomainError, InvalidRequest
-from paymentplatform.kernel.problems import name_error
-from paymentplatform.kernel.roles import EVERYBODY, ONLY_ADMINS, Role
+from paymentplatform.kernel.roles import EVERYBODY, Role
 
 __all__ = [
     "BoundedPaginator",
@@ -43,6 +41,7 @@ __all__ = [
     "ShownOnce",
     "confirmed_action",
     "extend_page",
+    "submit_proposal",
 ]
 
 COUNTED_ROWS: Final = 10_000
@@ -114,10 +113,10 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only acts that would change something."""
         offered = super().get_actions_detail(request, object_id)
-        if not any(_rule_of(act) for act in offered):
+        if not any(rule_of(act) for act in offered):
             return list(offered)
         obj = self.get_object(request, unquote(str(object_id)))
-        return [act for act in offered if obj is None or _is_offered(_rule_of(act), obj)]
+        return [act for act in offered if obj is None or is_offered(rule_of(act), obj)]
 
     def changeform_view(
         self,
@@ -177,218 +176,3 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
     def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         """Nobody deletes."""
         return False
-
-
-@dataclass(frozen=True, slots=True)
-class ShownOnce:
-    """What an act made and nobody can read again: shown in the answer to the POST and kept nowhere."""
-
-    message: str
-    secrets: dict[str, str]
-
-
-Perform = Callable[..., str | ShownOnce]
-Rule = Callable[[Any], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class _Act:
-    """One confirmed act: what it does, and what is asked and said around it."""
-
-    perform: Perform
-    form: type[ReasonForm]
-    title: Any
-    audit: bool
-    foretell: Callable[[Any], str] | None
-    offered: Rule | None
-    calls_out: bool
-
-
-def confirmed_action(
-    *,
-    description: Any,
-    permission: str,
-    url_path: str | None = None,
-    icon: str | None = None,
-    form: type[ReasonForm] = ReasonForm,
-    service_audits: bool = False,
-    foretell: Callable[[Any], str] | None = None,
-    offered: Rule | None = None,
-    roles: tuple[Role, ...] = ONLY_ADMINS,
-    on_list: bool = False,
-    calls_out: bool = False,
-) -> Callable[[Perform], Callable[..., HttpResponse]]:
-    """Make an admin method a button that asks first: GET only shows a form, POST acts.
-
-    (A plain unfold action acts on GET, so a link in an e-mail could move money.) The method is called inside a
-    transaction with keyword arguments ``object_no`` (the primary key) and what else ``form`` asks for, makes ONE
-    service call (``transactions.join``) and returns what to say. The audit line, with what has changed of the object,
-    is written in the same transaction, unless ``service_audits`` says that the service does so itself. A DomainError
-    becomes a message, or stands at the field that it names. List the method's name in ``actions_detail``.
-
-    ``permission`` is ``app.codename``; ``roles`` are those that get it when roles are seeded (every act with the same
-    permission names the same ones). For ``console.propose_KIND`` the kind says who, and ``roles`` is left out.
-
-    ``foretell`` says of the object, above the button, what will happen. ``offered`` tells whether there is anything to
-    do: if not, the button is not there, and whoever presses it all the same changes nothing and writes no audit line.
-
-    ``on_list`` makes it a button above the list, about no row: list it in ``actions_list``; the method gets no
-    ``object_no`` and its service audits. ``calls_out`` is for services that may call a channel, so not inside a
-    transaction: the audit line is committed before the act, and what came of it in a second one behind it.
-    """
-
-    def decorate(perform: Perform) -> Callable[..., HttpResponse]:
-        act = _Act(perform, form, description, not service_audits, foretell, offered, calls_out)
-
-        @wraps(perform)
-        def ask_then_act(
-            self: ReadOnlyAdmin, request: HttpRequest, object_id: str | None = None
-        ) -> HttpResponse:
-            if object_id is None:
-                return _ask_then_act(self, request, act, None)
-            obj = get_object_or_404(self.get_queryset(request), pk=unquote(object_id))
-            return _ask_then_act(self, request, act, obj)
-
-        button: Any = action(
-            description=description, permissions=[permission], url_path=url_path, icon=icon
-        )(ask_then_act)
-        button.offered = offered
-        button.permission = permission
-        button.on_list = on_list
-        button.roles = roles
-        return button  # type: ignore[no-any-return]
-
-    return decorate
-
-
-def _ask_then_act(
-    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model | None
-) -> HttpResponse:
-    back = model_admin.address_of(obj)
-    posted = request.POST if request.method == "POST" else None
-    asked = act.form(posted, initial=act.form.read_initial(obj))
-    done: str | ShownOnce | DomainError | None = None
-    if not _is_offered(act.offered, obj):
-        done = _nothing_to_do()
-    elif posted is not None and asked.is_valid():
-        done = _act(model_admin, request, act, obj, asked.cleaned_data)
-    if done is None or (isinstance(done, InvalidRequest) and _put_at_fields(asked, done)):
-        shown = _build_page(model_admin, request, act, obj) | {"form": asked, "back": back}
-        return render(request, "console/confirm_action.html", shown)
-    if isinstance(done, ShownOnce):
-        shown = _build_page(model_admin, request, act, obj) | {"done": done, "back": back}
-        page = render(request, "console/shown_once.html", shown)
-        page["Cache-Control"] = "no-store"
-        return page
-    if isinstance(done, DomainError):
-        messages.error(request, f"{done.detail} ({done.code})")
-    else:
-        messages.success(request, done)
-    return HttpResponseRedirect(back)
-
-
-def _build_page(
-    model_admin: ReadOnlyAdmin, request: HttpRequest, act: _Act, obj: Model | None
-) -> dict[str, Any]:
-    return {
-        **model_admin.admin_site.each_context(request),
-        "title": act.title,
-        "object": obj,
-        "opts": model_admin.opts,
-        "foretold": act.foretell(obj) if act.foretell is not None else "",
-        "page_tables": model_admin.build_confirmation_tables(obj) if obj is not None else [],
-    }
-
-
-def _put_at_fields(asked: ReasonForm, error: DomainError) -> bool:
-    """Tell of the error beside what was typed; False where the form asks for nothing but the reason."""
-    if len(asked.fields) == 1:
-        return False
-    named = [item for item in error.errors if item.field in asked.fields]
-    for item in named:
-        asked.add_error(item.field, item.detail)
-    if not named:
-        asked.add_error(None, f"{error.detail} ({error.code})")
-    return True
-
-
-def _rule_of(act: Any) -> Rule | None:
-    return getattr(act.method, "offered", None)
-
-
-def _is_offered(rule: Rule | None, obj: Model | None) -> bool:
-    return rule is None or rule(obj)
-
-
-def _nothing_to_do() -> str:
-    return say("There is nothing to do; nothing was changed.")
-
-
-def _act(
-    model_admin: ModelAdmin,
-    request: HttpRequest,
-    act: _Act,
-    obj: Model | None,
-    answers: dict[str, Any],
-) -> str | ShownOnce | DomainError:
-    """Act; whatever goes wrong is returned as a named error."""
-    try:
-        with context.acting(as_actor=f"operator:{request.user.get_username()}"):
-            if act.calls_out and obj is not None:
-                return _record_act_record(model_admin, act, obj, request.user, answers)
-            return _act_and_record(model_admin, act, obj, request.user, answers)
-    except Exception as error:  # noqa: BLE001 - the edge: name_error logs what nobody expected
-        return name_error(error)
-
-
-@transactions.start
-def _act_and_record(
-    model_admin: ModelAdmin, act: _Act, obj: Model | None, operator: Any, answers: dict[str, Any]
-) -> str | ShownOnce:
-    """No act without its audit line, no line without its act (start)."""
-    if obj is None:
-        return act.perform(model_admin, operator=operator, **answers)
-    rows = type(obj)._default_manager.filter(pk=obj.pk)  # noqa: SLF001 - public, despite its name
-    # What nobody may update cannot change under our eyes, and the database lets nobody lock it.
-    changes = "UPDATE" in getattr(type(obj), "database_access", grants.MUTABLE)
-    seen = (rows.select_for_update(no_key=True) if changes else rows).get()
-    if act.offered is not None and not act.offered(seen):
-        return _nothing_to_do()
-    before = rows.values().get()
-    done = act.perform(model_admin, object_no=str(obj.pk), operator=operator, **answers)
-    if not act.audit:
-        return done
-    after = rows.values().get()
-    changed = [name for name in after if after[name] != before[name]]
-    audit_trail()(
-        operator=operator,
-        action=act.perform.__name__,
-        object_no=str(obj.pk),
-        reason=answers["reason"],
-        before={name: before[name] for name in changed},
-        after={name: after[name] for name in changed},
-    )
-    return done
-
-
-def _record_act_record(
-    model_admin: ModelAdmin, act: _Act, obj: Model, operator: Any, answers: dict[str, Any]
-) -> str | ShownOnce:
-    """Act outside every transaction, between two audit lines: a crash in between leaves the first one."""
-    rows = type(obj)._default_manager.filter(pk=obj.pk)  # noqa: SLF001 - public, despite its name
-    name, object_no, reason = act.perform.__name__, str(obj.pk), answers["reason"]
-    write = transactions.start(audit_trail())
-    before = rows.values().get()
-    write(operator=operator, action=name, object_no=object_no, reason=reason)
-    done = act.perform(model_admin, object_no=object_no, operator=operator, **answers)
-    after = rows.values().get()
-    changed = [column for column in after if after[column] != before[column]]
-    write(
-        operator=operator,
-        action=f"{name}_result",
-        object_no=object_no,
-        reason=str(done),
-        before={column: before[column] for column in changed},
-        after={column: after[column] for column in changed},
-    )
-    return done

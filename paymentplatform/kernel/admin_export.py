@@ -20,12 +20,16 @@ from unfold.decorators import action
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.admin_forms import ReasonForm
 from paymentplatform.kernel.admin_lists import (
+    AFTER,
+    BEFORE,
+    PERIOD,
     KeysetChangeList,
     PeriodFilter,
     choose_filter,
     is_keyset_order,
     write_csv,
 )
+from paymentplatform.kernel.admin_tables import clean_number
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.redaction import is_secret_name, redact_value
@@ -44,12 +48,16 @@ def _reader_of(field: Any) -> Callable[[Any], Any]:
 class ExportedList(ModelAdmin):
     """A list that stays fast and can be taken along. ``not_exported`` names columns that stay here.
 
-    ``default_period`` (``day``) is for lists of millions: filtered, they show that much unless told otherwise.
+    ``default_period`` (``day``) is for lists of millions: filtered, or searched by a number with a prefix of
+    ``searched_in_period``, which no index finds, they show that much unless told otherwise. ``indexed_filters`` are
+    parameters whose every value an index finds: what is narrowed by one of them is shown of any time.
     """
 
     actions_list: Any = ("export",)
     number_prefix = ""
     default_period = ""
+    searched_in_period: ClassVar[tuple[str, ...]] = ()
+    indexed_filters: ClassVar[tuple[tuple[str, str], ...]] = ()
     not_exported: ClassVar[tuple[str, ...]] = ()
     list_before_template = "console/saved_views.html"
 
@@ -114,6 +122,16 @@ class ExportedList(ModelAdmin):
         if self.number_prefix and list(self.ordering) == [f"-{key}"]:
             return [PeriodFilter, *filters]
         return filters
+
+    def choose_default_period(self, request: HttpRequest) -> str:
+        """Return the period that the list shows when none is chosen; empty: any time."""
+        asked = request.GET
+        if any(asked.get(name) == value for name, value in self.indexed_filters):
+            return ""
+        term = clean_number(asked.get("q", ""))
+        if term:
+            return self.default_period if term.partition("_")[0] in self.searched_in_period else ""
+        return self.default_period if set(asked) - {AFTER, BEFORE, PERIOD} else ""
 
     def list_export_columns(self, request: HttpRequest) -> list[tuple[str, Callable[[Any], Any]]]:
         """Return heading and content of each column of an export: every stored column without secrets.

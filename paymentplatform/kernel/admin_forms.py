@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, ClassVar, Final
 
@@ -9,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
 
-from paymentplatform.kernel.money import MAX_AMOUNT
+from paymentplatform.kernel.money import CURRENCY_EXPONENTS, MAX_AMOUNT
 
 REASON_MAX_CHARACTERS: Final = 500
 
@@ -30,7 +31,11 @@ class ReasonForm(forms.Form):
 
 
 class MinorUnitsField(forms.IntegerField):
-    """An amount in minor units. Django reads "80.00" as 80; whoever types that means 8000, so it is refused."""
+    """An amount in minor units; what it is for people stands below it (``console/amounts.js``).
+
+    The currency is that of the form's field ``currency``; a form about one currency sets it by ``show_currency``.
+    Django reads "80.00" as 80; whoever types that means 8000, so it is refused.
+    """
 
     re_decimal = re.compile(r"(?!)")
     default_error_messages: ClassVar = {
@@ -42,5 +47,22 @@ class MinorUnitsField(forms.IntegerField):
             "label": _("Amount in minor units (1280 is 12.80)"),
             "min_value": 1,
         }
-        widget = UnfoldAdminIntegerFieldWidget()
+        exponents = json.dumps(CURRENCY_EXPONENTS)
+        widget = UnfoldAdminIntegerFieldWidget(attrs={"data-minor-units": exponents})
         super().__init__(max_value=MAX_AMOUNT, widget=widget, **(usual | options))
+
+    def show_currency(self, currency: str) -> None:
+        """Let amounts be shown in this currency."""
+        self.widget.attrs["data-currency"] = currency
+
+
+class MillionthsField(forms.IntegerField):
+    """A rate in millionths; what it is in per cent stands below it."""
+
+    def __init__(self, **options: Any) -> None:
+        usual: dict[str, Any] = {
+            "min_value": 0,
+            "help_text": _("Of a million: 6000 is 0.6 %, 25000 is 2.5 %."),
+        }
+        widget = UnfoldAdminIntegerFieldWidget(attrs={"data-millionths": ""})
+        super().__init__(widget=widget, **(usual | options))

@@ -21,6 +21,7 @@ from paymentplatform.kernel.spreadsheets import make_harmless
 EVER: Final = "ever"
 AFTER: Final = "after"
 BEFORE: Final = "before"
+PERIOD: Final = "made"
 RECENT_ROWS: Final = 2_000
 EXPORT_ROWS: Final = 1_000_000
 EXPORT_BATCH: Final = 2_000
@@ -93,12 +94,12 @@ def _filter(rows: QuerySet[Any], lookup: str, value: str) -> QuerySet[Any]:
 class PeriodFilter(admin.SimpleListFilter):
     """How young rows are, told by their numbers, which begin with the time: the key's own index serves it.
 
-    A page with a ``default_period`` narrows to it as soon as another filter is chosen: few rows may match, and all
-    would be read to find them. The choice is shown, and *Any time* takes it away.
+    A page with a ``default_period`` narrows to it as soon as something is asked for that no index finds: few rows may
+    match, and all would be read to find them. The choice is shown, and *Any time* takes it away.
     """
 
     title = _("Made in the last")
-    parameter_name = "made"
+    parameter_name = PERIOD
     _periods: ClassVar[dict[str, tuple[Any, timedelta]]] = {
         "hour": (_("Hour"), timedelta(hours=1)),
         "day": (_("Day"), timedelta(days=1)),
@@ -108,9 +109,7 @@ class PeriodFilter(admin.SimpleListFilter):
 
     def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
         self._prefix = str(model_admin.number_prefix)
-        filtered = set(request.GET) - {AFTER, BEFORE, self.parameter_name, "q"}
-        searched = bool(request.GET.get("q"))
-        self._default = model_admin.default_period if filtered and not searched else ""
+        self._default = model_admin.choose_default_period(request)
         super().__init__(request, params, model, model_admin)
 
     def value(self) -> str | None:
@@ -142,11 +141,24 @@ class RecentValuesFilter(admin.AllValuesFieldListFilter):
         self.lookup_choices = known  # type: ignore[assignment]
 
 
+class CodesFilter(admin.ChoicesFieldListFilter):
+    """Offers states by the very codes that stand in the list, in every language the same."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Yield *All* as it is, then each code."""
+        offered = super().choices(changelist)
+        yield next(offered)
+        for (code, _words), choice in zip(self.field.flatchoices, offered, strict=False):
+            yield {**choice, "display": code}
+
+
 def choose_filter(model: Any, wanted: Any) -> Any:
-    """Return a filter as it is, but for a column whose values would have to be gathered from every row."""
+    """Return a filter as it is, but for codes, and for a column whose values would be gathered from every row."""
     if not isinstance(wanted, str):
         return wanted
     field = model._meta.get_field(wanted)  # noqa: SLF001 - Django's documented way
+    if field.choices:
+        return (wanted, CodesFilter)
     gathers = isinstance(field, models.CharField | models.TextField) and not field.choices
     return (wanted, RecentValuesFilter) if gathers else wanted
 

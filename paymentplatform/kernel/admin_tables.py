@@ -7,6 +7,7 @@ value that is a number of ours as a link to the page that its prefix is register
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 
 from paymentplatform.kernel.admin_words import COLUMN_TITLES
 from paymentplatform.kernel.money import format_amount, is_currency
@@ -141,6 +143,8 @@ def show_value(row: Any, name: str) -> Any:
         return show_money(value, row.currency)
     if name.endswith("status") or name == "result":
         return show_status(str(value))
+    if isinstance(value, bool):
+        return say("yes") if value else say("no")
     if isinstance(value, datetime):
         return show_time(value)
     if name == "detail":
@@ -222,9 +226,15 @@ def link_list(prefix: str, term: str, words: str) -> str | SafeString:
 
 
 def _pages() -> dict[str, str]:
-    """Map each number prefix to the admin page that shows such objects."""
+    """Map each number prefix to the admin page that shows such objects; asked for every cell, so gathered once."""
+    registry = admin.site._registry  # noqa: SLF001 - there is no public way to ask
+    return _gather_pages(len(registry))
+
+
+@functools.cache
+def _gather_pages(_registered: int) -> dict[str, str]:
     found = {}
-    for model, page in admin.site._registry.items():  # noqa: SLF001 - there is no public way to ask
+    for model, page in admin.site._registry.items():  # noqa: SLF001
         prefix = getattr(page, "number_prefix", "")
         if prefix:
             found[prefix] = f"{model._meta.app_label}_{model._meta.model_name}"  # noqa: SLF001

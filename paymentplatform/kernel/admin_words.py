@@ -131,6 +131,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "locales": _("Languages"),
     "locked_until": _("Locked until"),
     "made_by": _("Made by"),
+    "is_disabled": _("Disabled"),
     "match_key": _("Known by"),
     "max_per_day": _("Per day"),
     "max_per_payment": _("Per payment"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,17 @@ class Move:
     cause: str
     actor: str
     request_id: str
+
+
+def read_move(row: Any) -> Move:
+    """Return the move that a row of any app's transition table keeps."""
+    return Move(
+        at=row.at,
+        machine=row.machine,
+        object_no=row.object_no,
+        from_status=row.from_status,
+        to_status=row.to_status,
+        cause=row.cause,
+        actor=row.actor,
+        request_id=row.request_id,
+    )

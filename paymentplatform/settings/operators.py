@@ -94,7 +94,12 @@ UNFOLD = {
                     _link(_("Late money"), "schedule", "engine.latemoney"),
                     _link(_("Differences"), "difference", "engine.discrepancy"),
                     _link(_("Risk reviews"), "gavel", "checkout.riskreview"),
-                    _link(_("Proposals"), "approval", "console.proposal")
+                    _link(
+                        _("Proposals"),
+                        "approval",
+                        "console.proposal",
+                        query="?status__exact=OPEN",
+                    )
                     | {"badge": "paymentplatform.console.notices.count_waiting_proposals"},
                 ],
             },

@@ -98,8 +98,15 @@ class Window:
 
     def keep_for_manual(self, name: str) -> None:
         """Take a picture for the user manual; into the manual itself only where MANUAL_SCREENSHOTS=1."""
+        self._keep_for_docs("images/manual", name)
+
+    def keep_for_operations(self, name: str) -> None:
+        """Take a picture for docs/operations.md, likewise."""
+        self._keep_for_docs("operations", name)
+
+    def _keep_for_docs(self, part: str, name: str) -> None:
         wanted = os.environ.get("MANUAL_SCREENSHOTS") == "1"
-        folder = environment.ROOT / "docs" / "images" / "manual" if wanted else SCREENSHOTS
+        folder = environment.ROOT / "docs" / part if wanted else SCREENSHOTS
         folder.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=folder / f"{name}.png")
 

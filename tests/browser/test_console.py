@@ -1,6 +1,7 @@
 """The operators' console in a real browser: a complaint is understood, a refund needs two people, a case is resolved.
 
-The pictures of the user manual are taken on the way (MANUAL_SCREENSHOTS=1 puts them into docs/images/manual).
+The pictures of the user manual and of docs/operations.md are taken on the way (MANUAL_SCREENSHOTS=1 puts them into
+docs/images/manual and docs/operations).
 """
 
 from __future__ import annotations
@@ -94,8 +95,15 @@ def test_a_refund_needs_a_second_person(platform, enter, paid):
     support, checker = enter("support"), enter("operator")
     page = support.page
     find(page, platform, paid["order_no"])
-    press(page, "Propose a refund", reason="the set came broken", amount="80000")
-    expect(page.get_by_text("another operator must approve")).to_be_visible()
+    act_link(page, "Propose a refund").click()
+    page.fill("[name=amount]", "79999")
+    expect(page.locator("output")).to_have_text("= 799.99 CNY")
+    page.fill("[name=amount]", "80000")
+    expect(page.locator("output")).to_have_text("= 800.00 CNY")
+    page.fill("[name=reason]", "the set came broken")
+    support.keep_for_operations("refund-form")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("another person must approve")).to_be_visible()
     assert paid["merchant"].order(paid["order_no"])["refunded_amount"] == 0
 
     page = checker.page
@@ -129,6 +137,46 @@ def test_a_case_is_resolved_by_two(platform, enter, paid):
     page.goto(f"{platform.base_url}/admin/engine/case/{case_no}/change/")
     expect(page.get_by_text("RESOLVED").first).to_be_visible()
     assert [*maker.faults, *checker.faults] == []
+
+
+def test_a_channel_is_disabled_by_one_and_enabled_by_two(platform, enter):
+    maker, checker = enter("operator"), enter("risk")
+    page, address = maker.page, f"{platform.base_url}/admin/engine/knownchannel/sandbox2/change/"
+    page.goto(address)
+    press(page, "Disable the channel", reason="their books are wrong")
+    expect(page.get_by_text("DISABLED").first).to_be_visible()
+    maker.keep_for_operations("channel-disabled")
+    page.goto(f"{platform.base_url}/admin/")
+    expect(page.get_by_text("sandbox2").first).to_be_visible()
+    page.goto(address)
+    press(page, "Propose to enable it", reason="they mended it")
+
+    page = checker.page
+    page.goto(f"{platform.base_url}/admin/console/proposal/?q=sandbox2&status__exact=OPEN")
+    page.locator("#result_list a", has_text="prp_").first.click()
+    press(page, "Approve and do it", reason="seen their letter")
+    page.goto(address)
+    expect(page.get_by_text("ENABLED", exact=True).first).to_be_visible()
+    assert [*maker.faults, *checker.faults] == []
+
+
+def test_what_operators_look_at_every_day(platform, enter, paid):
+    window = enter("operator", "accountant")
+    page = window.page
+    for name, address, seen in (
+        ("orders", "acquiring/tradeorder/", paid["order_no"]),
+        ("channels", "engine/knownchannel/", "sandbox2"),
+        ("events", "acquiring/merchantevent/", "order.success"),
+        ("proposals", "console/proposal/?status__exact=OPEN", "Proposals"),
+        ("nothing-found", "acquiring/tradeorder/?q=ord_0", "Nothing has this number or name"),
+        ("settlement", "acquiring/settlementbatch/", "There is nothing here yet"),
+        ("journals", "ledger/journal/", "payment_paid"),
+        ("audit-log", "console/auditlog/", "Operator"),
+    ):
+        page.goto(f"{platform.base_url}/admin/{address}")
+        expect(page.locator("main, #content, body").first).to_contain_text(seen)
+        window.keep_for_operations(name)
+    assert window.faults == []
 
 
 @pytest.mark.parametrize(("size", "locale"), [("phone", "zh-CN"), ("desktop", "zh-CN")])

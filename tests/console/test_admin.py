@@ -238,7 +238,9 @@ class TestEveryPage:
     @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
     def test_the_sidebar_leads_to_it(self, model):
         sections = settings.UNFOLD["SIDEBAR"]["navigation"]
-        links = {str(item["link"]) for section in sections for item in section["items"]}
+        links = {
+            str(item["link"]).partition("?")[0] for section in sections for item in section["items"]
+        }
         assert page(model, "changelist") in links
 
     @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
@@ -300,7 +302,7 @@ class TestEveryPage:
     ):
         for model in OURS:
             client.get(page(model, "changelist"))
-            with django_assert_max_num_queries(8):
+            with django_assert_max_num_queries(10):
                 client.get(page(model, "changelist"))
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
+from acquiring import api as acquiring
+from acquiring.models import BusinessDay, SettlementItem
 from engine.channels.base import Outcome
 from engine.models import Case, PaymentOrder
 from paymentplatform.console.dashboard import read_dashboard
 from paymentplatform.console.models import Volume
 from paymentplatform.console.services.volumes import roll_up_volumes
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.clock import business_date, database_now
+from paymentplatform.kernel.money import format_amount
 from paymentplatform.kernel.roles import Role
 from tests.barrier import run_together
 from tests.console import proposals, trades
@@ -87,5 +91,35 @@ def test_who_may_not_look_at_payments_sees_no_figure(unit_database):
 def test_it_asks_few_questions(unit_database, django_assert_max_num_queries):
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         read_dashboard(period="week")
+
+
+def due() -> tuple[int, int, int]:
+    """Merchants, payments and amount of what is due in CNY."""
+    found = [row for row in acquiring.list_settlement_due() if row.currency == "CNY"]
+    return (found[0].merchants, found[0].items, found[0].amount) if found else (0, 0, 0)
+
+
+def test_what_is_due_to_merchants_is_shown_until_it_is_released(unit_database):
+    trade, today = trades.paid_by_balance(), business_date(database_now())
+    merchant_no = trade.merchant["merchant_no"]
+    BusinessDay.objects.get_or_create(day=today, defaults={"is_open": True, "name": "today"})
+    contract = acquiring.NewFeeContract(merchant_no, rate_ppm=0, settlement_days=0)
+    held = {"merchant_no": merchant_no, "operator": "ann", "reason": "looks odd"}
+    with transaction.atomic():
+        acquiring.make_fee_contract(new=contract)
+    hold_no = acquiring.place_settlement_hold(order_no=None, **held)
+    before = due()
+    acquiring.settle_merchants(merchant_no=merchant_no)
+    item = SettlementItem.objects.get(merchant_no=merchant_no)
+    net = item.amount - item.fee_amount
+    assert due() == (before[0] + 1, before[1] + 1, before[2] + net)
+    client = log_in(User.objects.get(username=proposals.operator(Role.VIEWER)))
+    shown = client.get(reverse("admin:index"), headers={"Accept-Language": "en"}).content.decode()
+    assert "Settlement due to merchants" in shown
+    assert f"{format_amount(before[2] + net, 'CNY')} CNY" in shown
+    with transaction.atomic():
+        acquiring.lift_settlement_hold(hold_no=hold_no, operator="bob", reason="seen")
+    acquiring.settle_merchants(merchant_no=merchant_no)
+    assert due() == before

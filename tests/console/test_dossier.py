@@ -13,6 +13,7 @@ from django.test import override_settings
 from django.urls import reverse
 
 from acquiring.models import Delivery, MerchantEvent, TradeOrder
+from checkout.models import RouteDecision
 from engine.models import Case, ChannelCallback, LateMoney
 from ledger import api as ledger
 from paymentplatform.console.dossier import build_dossier, sign_dossier, verify_dossier
@@ -64,6 +65,41 @@ def test_what_the_merchant_was_told_is_in_it(unit_database):
     known = {entry.number for entry in build_dossier(number=order_no).entries}
     event = MerchantEvent.objects.get(object_no=order_no)
     assert known >= {event.pk, Delivery.objects.get(event=event).pk}
+
+
+def test_decisions_stand_where_they_were_made_and_states_as_they_were(unit_database):
+    trade = trades.paid_by_balance()
+    RouteDecision.objects.create(
+        payment_no=trade.payment,
+        order_no=trade.order,
+        merchant_no=trade.merchant["merchant_no"],
+        method="BALANCE",
+        amount=trades.AMOUNT,
+        currency="CNY",
+        book_version=1,
+        strategy="PRIORITY",
+        channel_code="sandbox",
+        facts={},
+        candidates=[],
+    )
+    document = sign_dossier(build_dossier(number=trade.order))["dossier"]
+    told = document["entries"]
+    kinds = [entry["kind"] for entry in told]
+    assert kinds.index("order") < kinds.index("risk_decision")
+    assert kinds[-1] == "route_decision", "made last, told last"
+    by_number = {(entry["kind"], entry["number"]): entry for entry in told}
+    order = by_number["order", trade.order]
+    payment = by_number["payment", trade.payment]
+    for entry, began, ended in ((order, "INIT", "SUCCESS"), (payment, "INIT", "PAID")):
+        assert entry["data"]["status"] == began
+        assert entry["says"].startswith(f"{began}, ")
+        assert ended not in entry["says"]
+        assert entry["data"]["as_it_stands_now"]["status"] == ended
+        moves = [e for e in told if e["kind"] == "move" and e["number"] == entry["number"]]
+        assert moves[-1]["data"]["to_status"] == ended
+    judged = by_number["risk_decision", trade.payment]
+    assert judged["says"].startswith("ALLOW")
+    assert judged["data"]["facts"]["method"] == "BALANCE"
 
 
 def test_it_is_found_by_any_number(late):

@@ -13,8 +13,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from acquiring.models import Merchant, TradeOrder
-from checkout.models import AgreementRequest, PayerWallet
-from engine.models import PaymentOrder
+from checkout.models import AgreementRequest, PayerWallet, RiskDecision
+from engine.models import ChannelAttempt, PaymentOrder
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin_lists import is_keyset_order
@@ -85,6 +85,39 @@ def test_a_filter_alone_reads_no_more_than_a_day_of_a_long_list():
         with CaptureQueriesContext(connection) as asked:
             client.get(page(TradeOrder, "changelist"), {"status__exact": "FAILED"} | chosen)
         assert any('"order_no" >= ' in query["sql"] for query in asked) is bounded, chosen
+
+
+def test_a_list_is_planned_for_what_it_is_asked_for():
+    """A plan for any value cannot know that a rare state has an index of its own: it would read every row."""
+    client = person(Role.VIEWER)
+    with CaptureQueriesContext(connection) as asked:
+        client.get(page(RiskDecision, "changelist"), {"outcome__exact": "BLOCK"})
+    sql = [query["sql"] for query in asked]
+    (at,) = [n for n, one in enumerate(sql) if 'FROM "checkout_risk_decision"' in one]
+    assert "SET plan_cache_mode = force_custom_plan" in sql[:at]
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW plan_cache_mode")
+        assert cursor.fetchone() == ("auto",), "payments keep their plans"
+
+
+def test_what_no_index_finds_is_looked_for_in_a_day():
+    client = person(Role.VIEWER)
+    for asked_for, bounded in (("pyr_" + "0" * 22, True), ("ord_" + "0" * 22, False)):
+        with CaptureQueriesContext(connection) as asked:
+            client.get(page(PaymentOrder, "changelist"), {"q": asked_for})
+        assert any('"payment_no" >= ' in query["sql"] for query in asked) is bounded, asked_for
+    for status, bounded in (("UNKNOWN", False), ("SUCCEEDED", True)):
+        with CaptureQueriesContext(connection) as asked:
+            client.get(page(ChannelAttempt, "changelist"), {"status__exact": status})
+        assert any('"attempt_no" >= ' in query["sql"] for query in asked) is bounded, status
+
+
+def test_an_attempt_is_found_by_its_order_and_by_the_channels_number():
+    trade = trades.paid_by_channel()
+    client = person(Role.VIEWER)
+    for number in (trade.order, trade.trade_no, trade.attempt, trade.payment):
+        shown = client.get(page(ChannelAttempt, "changelist"), {"q": number}).content.decode()
+        assert trade.attempt in shown, number
 
 
 def test_an_export_is_streamed_and_written_down():

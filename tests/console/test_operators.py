@@ -272,3 +272,17 @@ class TestAccounts:
         kept = User.objects.get(pk=user.pk)
         assert (kept.username, kept.is_superuser) == (user.username, False)
         assert not Group.objects.filter(name="x").exists()
+
+
+def test_a_page_speaks_of_acts_and_not_of_forms_that_are_not_there():
+    """The theme would show a red "0" where nothing waits, and Django its advice for editing users."""
+    admin = make_operator(Role.ADMIN)
+    client = log_in(admin)
+    english = {"Accept-Language": "en"}
+    shown = client.get(page(User, "change", admin.pk), headers=english).content.decode()
+    assert admin.username in shown
+    for advice in ("Designates", "Raw passwords", "150 characters"):
+        assert advice not in shown
+    assert not re.search(r"min-w-\[18px\][^>]*>\s*0\s*<", shown)
+    nothing = client.get(page(User, "changelist"), {"q": "nobody at all"}, headers=english)
+    assert "Nothing has this number or name" in nothing.content.decode()

@@ -60,10 +60,15 @@ def offered(client: Client, proposal_no: str) -> set[str]:
 
 
 class TestQueue:
-    def test_open_proposals_come_first(self, payer, checker):
-        first, done = proposed(payer=payer), approved(payer=payer)
-        listed = log_in(checker).get(page(Proposal, "changelist"), {"q": payer}).content.decode()
-        assert listed.index(first.proposal_no) < listed.index(done.proposal_no)
+    def test_the_menu_opens_those_that_wait(self, payer, checker):
+        waits, done = proposed(payer=payer), approved(payer=payer)
+        client, queue = log_in(checker), page(Proposal, "changelist")
+        assert f'href="{queue}?status__exact=OPEN"' in client.get(queue).content.decode()
+        listed = client.get(queue, {"q": payer, "status__exact": "OPEN"}).content.decode()
+        assert waits.proposal_no in listed
+        assert done.proposal_no not in listed
+        both = client.get(queue, {"q": payer}).content.decode()
+        assert both.index(done.proposal_no) < both.index(waits.proposal_no), "the newest first"
 
     def test_the_journal_is_shown_for_people(self, payer, checker):
         made = proposed(payer=payer, amount=1_234_56)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -17,8 +18,9 @@ from checkout.models import MerchantMethod, PaymentMethod, RouteBookVersion
 from checkout.services.catalogues import change_method, get_catalogue
 from checkout.services.route_books import adopt_route_book
 from engine import health
-from engine.models import BreakerMove, KnownChannel, MaintenanceWindow
+from engine.models import BreakerMove, ChannelSwitch, KnownChannel, MaintenanceWindow
 from engine.services.breakers import close_breaker, end_maintenance
+from engine.services.channel_switches import disable_channel, enable_channel, is_disabled
 from paymentplatform.console.models import AuditLog, Proposal
 from paymentplatform.console.services.proposals import (
     NewProposal,
@@ -245,6 +247,61 @@ class TestChannels:
         assert newest.actor.startswith("operator:")
         with pytest.raises(Exception, match="is closed"):
             close_breaker(channel_code="scripted2", method="QR_CODE")
+
+
+def open_again(code: str) -> None:
+    """Leave a channel as other tests expect it."""
+    if is_disabled(channel_code=code):
+        with transaction.atomic():
+            enable_channel(channel_code=code, reason="test", made_by="test")
+    health.forget_health()
+
+
+class TestDisabling:
+    def test_one_person_disables_and_two_enable(self, client: Client, channels: Channels):
+        KnownChannel.objects.get_or_create(code="scripted2")
+        own = page(KnownChannel, "scripted2")
+        act, propose = (page(KnownChannel, "scripted2", x) for x in ("disable", "propose-enabling"))
+        assert client.get(propose).status_code == 302, "there is nothing to enable"
+        client.post(act, {"reason": " "})
+        assert not is_disabled(channel_code="scripted2")
+        client.post(act, {"reason": "their books are wrong"})
+        try:
+            assert is_disabled(channel_code="scripted2")
+            line = AuditLog.objects.filter(object_no="scripted2", action="disable_channel").get()
+            assert line.reason == "their books are wrong"
+            shown = client.get(own).content.decode()
+            assert "DISABLED" in shown
+            assert "their books are wrong" in table(shown, "Disabled and enabled")
+            assert "scripted2" in client.get(reverse("admin:index")).content.decode()
+            client.post(propose, {"reason": "they mended it"})
+            made = Proposal.objects.filter(kind="channel_enabling").latest("proposal_no")
+            assert is_disabled(channel_code="scripted2"), "one is not enough"
+            approve_proposal(
+                proposal_no=made.proposal_no,
+                operator=operator(Role.RISK),
+                preview_hash=made.preview_hash,
+                reason="seen their letter",
+            )
+        finally:
+            open_again("scripted2")
+        assert not is_disabled(channel_code="scripted2")
+        shown = client.get(own).content.decode()
+        assert "seen their letter" in table(shown, "Disabled and enabled")
+        assert "propose-enabling" not in shown
+
+    def test_an_approval_of_what_was_enabled_meanwhile_changes_nothing(self, channels: Channels):
+        disable_channel(channel_code="scripted2", reason="x", made_by="ann")
+        wish = NewProposal(
+            "channel_enabling", {"channel_code": "scripted2"}, operator(Role.RISK), "mended"
+        )
+        made = make_proposal(wish).proposal
+        with transaction.atomic():
+            enable_channel(channel_code="scripted2", reason="x", made_by="ann, bob")
+        before = ChannelSwitch.objects.count()
+        with pytest.raises(DomainError):
+            approve(made, checker=operator(Role.OPERATOR))
+        assert ChannelSwitch.objects.count() == before
 
 
 class TestRouteBook:

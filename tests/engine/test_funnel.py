@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -368,6 +369,19 @@ class TestMismatch:
         assert [p["failure_code"] for p in trade.payments()] == ["amount_mismatch"]
         assert [row["amount"] for row in trade.late_money()] == [9_99]
         assert trade.merchant_balance() == 0
+
+    @pytest.mark.parametrize(("amount", "state"), [(10_00, "RESOLVED"), (9_99, "OPEN")])
+    def test_its_case_ends_by_our_amount_and_stays_while_the_other_is_out(
+        self, channels: Channels, amount: int, state: str
+    ):
+        trade = pending_trade(channels)
+        number = trade.attempts()[0]["attempt_no"]
+        short = charged(9_99, trade_no=new_trade_no())
+        apply_attempt_outcome(attempt_no=number, answer=short, cause=Cause.CALLBACK)
+        channels[0].query_answers.append(replace(short, amount=amount))
+        query_attempt(attempt_no=number)
+        found = rows("SELECT status FROM engine_case WHERE object_no = %s", number)
+        assert [case["status"] for case in found] == [state]
 
     def test_of_an_answer_to_a_worker_is_asked_about_at_once(self, channels: Channels):
         """The worker's lease ends with its answer: nobody waits until it runs out."""

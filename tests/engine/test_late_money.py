@@ -504,13 +504,14 @@ class TestCases:
         late = late_of(trade)
         assert (late["amount"], late["reason"]) == (9_99, "amount_mismatch")
         assert cases_of(late["late_money_no"]) == [("late_money", "OPEN")]
+        assert cases_of(number) == [("amount_mismatch", "OPEN")]
 
         settle()
         answer_refund(channels, trade)
 
         assert late_of(trade)["status"] == "REFUNDED"
         assert cases_of(late["late_money_no"]) == [("late_money", "RESOLVED")]
-        assert cases_of(number) == [("amount_mismatch", "OPEN")]
+        assert cases_of(number) == [("amount_mismatch", "RESOLVED")]
         assert trade.payments()[0]["failure_code"] == "amount_mismatch"
 
     def test_a_spent_schedule_is_resolved_by_the_attempts_end(self, channels: Channels):

@@ -248,6 +248,16 @@ class TestThroughAChannel:
         assert "abcdefgh" not in kept
         assert "4242" not in kept
 
+    def test_a_case_about_its_amount_ends_when_the_channel_names_ours(self, silent: Trade):
+        (row,) = silent.refunds()
+        number = row["refund_no"]
+        for amount, states in ((5_99, ["OPEN"]), (6_00, ["RESOLVED"])):
+            answer = given_back(amount)
+            apply_refund_outcome(refund_no=number, answer=answer, cause=Cause.INQUIRY)
+            found = rows("SELECT status FROM engine_case WHERE object_no = %s", number)
+            assert [case["status"] for case in found] == states
+        assert silent.refunds()[0]["status"] == "SUCCESS"
+
     @pytest.mark.parametrize("said", [given_back(5_99), given_back(6_00, currency="USD")])
     def test_another_amount_is_for_people_and_ends_nothing(
         self, silent: Trade, said: ChannelAnswer

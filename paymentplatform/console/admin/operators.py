@@ -111,6 +111,11 @@ class OperatorAdmin(ReadOnlyAdmin):
         groups = Prefetch("groups", queryset=Group.objects.order_by("name"))
         return rows.select_related("second_factor").prefetch_related(groups)
 
+    def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        """Leave out what Django says about its own way to edit users: nothing is edited here."""
+        silent = {field.name: "" for field in User._meta.concrete_fields}  # noqa: SLF001 - Django's documented way
+        return super().get_form(request, obj, **(options | {"help_texts": silent}))
+
     @admin.display(description=_("Roles"))
     def role_names(self, user: User) -> str:
         """Name the roles."""

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Case, IntegerField, QuerySet, TextField, Value, When
+from django.db.models import QuerySet, TextField, Value
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -69,7 +69,7 @@ class ApprovalForm(ReasonForm):
 
 @admin.register(Proposal)
 class ProposalAdmin(ReadOnlyAdmin):
-    """Open proposals first; each with the exact journal that approval posts."""
+    """Proposals, the newest first; each with the exact journal that approval posts. The menu opens those that wait."""
 
     number_prefix = numbers.PROPOSAL
     list_display = (
@@ -88,10 +88,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         (numbers.PAYER, numbers.ORDER, numbers.MERCHANT, numbers.LATE_MONEY, numbers.CASE),
         "subject_no",
     )
-    ordering = (
-        Case(When(status="OPEN", then=0), default=1, output_field=IntegerField()),
-        "-proposal_no",
-    )
+    ordering = ("-proposal_no",)
     fields = (
         ("proposal_no", "state"),
         "next_step",

@@ -78,6 +78,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "engine_transition": ("3 per balance payment, 6 per QR payment", _FOR_EVER),
     "engine_known_channel": ("1 per channel", _FOR_EVER),
     "engine_breaker_move": ("3 or 4 per trouble of a channel", _FOR_EVER),
+    "engine_channel_switch": ("1 per disabling of a channel, 1 per enabling", _FOR_EVER),
     "engine_maintenance_window": ("1 per maintenance of a channel", _FOR_EVER),
     "engine_refund": ("1 per refund, and 1 per try to return late money", _FOR_EVER),
     "engine_saved_card": ("1 per card that a payer wished to be saved", _FOR_EVER),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -12,11 +11,6 @@ from paymentplatform.console.contracts import Approval, Preview
 from paymentplatform.console.proposals.base import Payload, ProposalKind
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.roles import Role
-
-
-def build_payload(*, document: Any, based_on: int) -> dict[str, Any]:
-    """Return the payload of a version; ``based_on`` is the one that its author had before his eyes."""
-    return {"document": document, "based_on": based_on}
 
 
 def _build_preview(payload: Payload) -> Preview:

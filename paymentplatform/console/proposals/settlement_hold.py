@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext_lazy as _
 
 from acquiring import api as acquiring
 from paymentplatform.console.contracts import Approval, Preview
 from paymentplatform.console.proposals.base import Payload, ProposalKind
 from paymentplatform.kernel.roles import Role
-
-
-def build_payload(*, hold_no: str) -> dict[str, Any]:
-    """Return the payload of a lifting; why is the proposal's reason."""
-    return {"hold_no": hold_no}
 
 
 def _build_preview(payload: Payload) -> Preview:

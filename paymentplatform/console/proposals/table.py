@@ -6,6 +6,7 @@ from typing import Final
 
 from paymentplatform.console.proposals.base import ProposalKind
 from paymentplatform.console.proposals.case_resolution import CASE_RESOLUTION
+from paymentplatform.console.proposals.channel_enabling import CHANNEL_ENABLING
 from paymentplatform.console.proposals.channel_settlement import CHANNEL_SETTLEMENT
 from paymentplatform.console.proposals.discrepancy_resolution import DISCREPANCY_RESOLUTION
 from paymentplatform.console.proposals.fee_contract import FEE_CONTRACT
@@ -32,6 +33,7 @@ KINDS: Final[dict[str, ProposalKind]] = {
         SETTLEMENT_HOLD_LIFTING,
         DISCREPANCY_RESOLUTION,
         CHANNEL_SETTLEMENT,
+        CHANNEL_ENABLING,
         ROUTE_BOOK,
         OPERATOR_ACCESS,
         MERCHANT_KEY,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests import environment
 from tests.live import LivePlatform
@@ -20,6 +20,7 @@ from tests.makers import PASSWORD
 _PATIENCE_MS = 30_000
 expect.set_options(timeout=_PATIENCE_MS)
 SIZES = {"phone": (360, 740), "desktop": (1440, 900)}
+MANUAL = environment.ROOT / "docs" / "images" / "manual"
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", environment.ROOT / ".run-test" / "screenshots"))
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
@@ -97,16 +98,29 @@ class Window:
         self.page.screenshot(path=SCREENSHOTS / f"{self.name}-{step}.png")
 
     def keep_for_manual(self, name: str) -> None:
-        """Take a picture for the user manual; into the manual itself only where MANUAL_SCREENSHOTS=1."""
-        self._keep_for_docs("images/manual", name)
+        """Take a picture for the user manual; into the manual itself, in both languages, where MANUAL_SCREENSHOTS=1."""
+        if os.environ.get("MANUAL_SCREENSHOTS") == "1":
+            self._keep_in("zh-CN", MANUAL / "zh", name)
+            self._keep_in("en-US", MANUAL, name)
+        else:
+            self.keep(name)
 
     def keep_for_operations(self, name: str) -> None:
-        """Take a picture for docs/operations.md, likewise."""
-        self._keep_for_docs("operations", name)
+        """Take a picture for docs/operations.md, likewise, in English."""
+        if os.environ.get("MANUAL_SCREENSHOTS") == "1":
+            self._keep_in("en-US", environment.ROOT / "docs" / "operations", name)
+        else:
+            self.keep(name)
 
-    def _keep_for_docs(self, part: str, name: str) -> None:
-        wanted = os.environ.get("MANUAL_SCREENSHOTS") == "1"
-        folder = environment.ROOT / "docs" / part if wanted else SCREENSHOTS
+    def _keep_in(self, language: str, folder: Path, name: str) -> None:
+        """Ask for this page again as a browser of that language does: Playwright fixes a window's own when it opens."""
+
+        def ask(route: Route) -> None:
+            route.continue_(headers=route.request.headers | {"accept-language": language})
+
+        self.page.route("**/*", ask)
+        self.page.reload(wait_until="networkidle")
+        self.page.unroute("**/*", ask)
         folder.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=folder / f"{name}.png")
 

@@ -93,6 +93,10 @@ class PayOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ) = None
 
 
+CHOICE_FIELDS: Final = {Method.WALLET: "wallet_code", Method.NET_BANKING: "bank_code"}
+"""The member of ``options`` that names the choice inside a method: which wallet, which bank."""
+
+
 class PayAction(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the payer does next."""
 

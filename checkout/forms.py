@@ -7,7 +7,7 @@ from typing import Any, Final
 from django import forms
 
 from acquiring.contracts import Method
-from checkout.presenters import OPTION_FIELDS
+from checkout.contracts import CHOICE_FIELDS
 
 PAYER_FIELDS: Final = ("payer_no", "payment_password")
 BALANCE_FIRST_FIELDS: Final = ("balance_payer_no", "balance_password")
@@ -52,7 +52,7 @@ class PayForm(forms.Form):
         """Return what ``pay_from_cashier`` takes from the form; fields of other methods are dropped."""
         data = self.cleaned_data
         method = Method(data["method"])
-        option_field = OPTION_FIELDS.get(method)
+        option_field = CHOICE_FIELDS.get(method)
         option = data.get(option_field, "") if option_field else ""
         balance_first = data["use_balance"] and method != Method.BALANCE
         fields = BALANCE_FIRST_FIELDS if balance_first else PAYER_FIELDS

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, pgettext
 
 from acquiring.contracts import CashierOrder, CloseReason, Method, OrderStatus, OrderView
-from checkout.contracts import UNTOLD_REFUSALS, MethodOffer, PayAction
+from checkout.contracts import CHOICE_FIELDS, UNTOLD_REFUSALS, MethodOffer, PayAction
 from checkout.risk_words import risk_words
 from paymentplatform.kernel.money import format_amount
 
@@ -229,7 +229,7 @@ def present_methods(
             "hint": _(_METHOD_HINTS[offer.code]),
             "chosen": offer.code == chosen,
             "is_balance": offer.code == Method.BALANCE,
-            "option_field": OPTION_FIELDS.get(offer.code),
+            "option_field": CHOICE_FIELDS.get(offer.code),
             "options": [{"code": item.code, "name": item.name} for item in offer.options],
         }
         for offer in available
@@ -240,10 +240,6 @@ def present_methods(
         if not offer.available and offer.reason_code not in UNTOLD_REFUSALS
     ]
     return rows, others
-
-
-OPTION_FIELDS: Final = {Method.WALLET: "wallet_code", Method.NET_BANKING: "bank_code"}
-"""The member of ``options`` that a method's choice (which wallet, which bank) fills."""
 
 
 def _reason(offer: MethodOffer) -> str:

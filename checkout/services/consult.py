@@ -19,7 +19,7 @@ from checkout.catalogue import (
     find_hindrance,
     rank_methods,
 )
-from checkout.contracts import MethodOffer, Option
+from checkout.contracts import CHOICE_FIELDS, MethodOffer, Option
 from checkout.services.balance_offer import find_balance_refusal
 from checkout.services.catalogues import get_catalogue
 from checkout.services.consult_records import keep_consult
@@ -32,12 +32,7 @@ from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import FieldError, InvalidRequest
 from paymentplatform.kernel.hotsql import HotStatement
 
-_OPTION_NAMES: Final = {
-    Method.WALLET: "wallet_code",
-    Method.NET_BANKING: "bank_code",
-    Method.BANK_CARD: "card_token",
-}
-"""The member of a payment's ``options`` that names the choice inside a method."""
+_OPTION_NAMES: Final = CHOICE_FIELDS | {Method.BANK_CARD: "card_token"}
 
 
 _LAST_USED: Final = HotStatement(
@@ -249,7 +244,7 @@ def _list_options(
 
 def _list_choices(method: Method, catalogue: Catalogue) -> list[engine.PaymentOption]:
     """Return the banks or wallets of a method that channels know and the catalogue offers, in its order."""
-    if method not in {Method.WALLET, Method.NET_BANKING}:
+    if method not in CHOICE_FIELDS:
         return []
     known = engine.list_payment_options(Capability(method))
     row = catalogue.find_method(method)

@@ -15,7 +15,6 @@ from acquiring.selectors import (
 from acquiring.services.callers import authenticate_bearer
 from acquiring.services.cashier_looks import find_cashier_style, set_cashier_look
 from acquiring.services.closing import close_order, expire_due_orders
-from acquiring.services.credentials import issue_credential, revoke_credential
 from acquiring.services.fee_contracts import check_fee_contract, make_fee_contract, read_terms
 from acquiring.services.idempotency import current_claim, new_or_claimed_number
 from acquiring.services.key_grants import KeyWish, grant_key, preview_key_grant
@@ -85,7 +84,6 @@ __all__ = [
     "get_payout",
     "grant_key",
     "is_active_merchant",
-    "issue_credential",
     "lift_settlement_hold",
     "list_settlement_due",
     "list_webhook_secrets",
@@ -101,7 +99,6 @@ __all__ = [
     "read_terms",
     "record_merchant_event",
     "request_refund",
-    "revoke_credential",
     "ring_deliveries",
     "send_payout",
     "set_cashier_look",

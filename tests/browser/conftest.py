@@ -106,11 +106,11 @@ class Window:
             self.keep(name)
 
     def keep_for_operations(self, name: str) -> None:
-        """Take a picture for docs/operations.md, likewise, in English."""
-        if os.environ.get("MANUAL_SCREENSHOTS") == "1":
-            self._keep_in("en-US", environment.ROOT / "docs" / "operations", name)
-        else:
-            self.keep(name)
+        """Take a picture for docs/operations.md, likewise, of the page as it stands."""
+        wanted = os.environ.get("MANUAL_SCREENSHOTS") == "1"
+        folder = environment.ROOT / "docs" / "operations" if wanted else SCREENSHOTS
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=folder / f"{name}.png")
 
     def _keep_in(self, language: str, folder: Path, name: str) -> None:
         """Ask for this page again as a browser of that language does: Playwright fixes a window's own when it opens."""

@@ -302,7 +302,7 @@ class TestEveryPage:
     ):
         for model in OURS:
             client.get(page(model, "changelist"))
-            with django_assert_max_num_queries(10):
+            with django_assert_max_num_queries(10, info=model._meta.label):
                 client.get(page(model, "changelist"))
 
 

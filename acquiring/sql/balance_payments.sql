@@ -18,7 +18,8 @@ BEGIN
                 AS u (order_no, merchant_no, payment_no, amount, currency)
             ORDER BY u.order_no
         ) AS i
-        WHERE t.order_no = i.order_no AND t.merchant_no = i.merchant_no AND t.status = 'INIT' AND NOT t.closing
+        WHERE t.order_no = i.order_no AND t.order_no = ANY (p_order_nos)
+          AND t.merchant_no = i.merchant_no AND t.status = 'INIT' AND NOT t.closing
           AND t.expires_at > platform_now() AND t.amount = i.amount AND t.currency = i.currency
         RETURNING t.order_no
     )
@@ -57,7 +58,7 @@ BEGIN
         UPDATE acquiring_trade_order AS t
         SET status = 'SUCCESS', paid_at = platform_now(), due_at = NULL, closing = false
         FROM unnest(p_order_nos, p_event_ids, p_delivery_nos) AS i (order_no, event_id, delivery_no)
-        WHERE t.order_no = i.order_no AND t.status = 'PAYING'
+        WHERE t.order_no = i.order_no AND t.order_no = ANY (p_order_nos) AND t.status = 'PAYING'
         RETURNING t AS o, i.event_id, i.delivery_no
     )
     SELECT array_agg(m.event_id), array_agg(m.delivery_no), array_agg((m.o).merchant_no), array_agg((m.o).order_no),

@@ -29,7 +29,8 @@ CREATE OR REPLACE FUNCTION checkout_pay_from_balances(
     p_actors text[], p_request_ids text[], p_time_zone text, p_base_url text, p_patience_ms integer
 ) RETURNS text[]
 LANGUAGE plpgsql
--- The tables grow from nothing within minutes and plans are kept: none of them may ever be a scan.
+-- The tables grow from nothing within minutes and plans are kept: none of them may ever be a scan, of a table or of a
+-- whole index. So every join with the arrays also says `= ANY`, which a plan made for an empty table looks up as well.
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -46,7 +47,8 @@ BEGIN
         SELECT * FROM unnest(p_agreement_nos, p_payer_nos, p_amounts) AS u (agreement_no, payer_no, amount)
         ORDER BY u.agreement_no
     ) AS i
-    WHERE a.agreement_no = i.agreement_no AND a.revoked_at IS NULL AND a.payer_id = i.payer_no
+    WHERE a.agreement_no = i.agreement_no AND a.agreement_no = ANY (p_agreement_nos)
+      AND a.revoked_at IS NULL AND a.payer_id = i.payer_no
       AND i.amount <= a.max_per_payment
       AND CASE WHEN a.spent_date = today THEN a.spent_amount ELSE 0 END + i.amount <= a.max_per_day;
     GET DIAGNOSTICS v_spent = ROW_COUNT;
@@ -61,7 +63,7 @@ BEGIN
     IF 'FAILED' = ANY (v_ends) THEN
         UPDATE checkout_payer_agreement AS a SET spent_amount = a.spent_amount - i.amount
         FROM unnest(p_agreement_nos, p_amounts, v_ends) AS i (agreement_no, amount, ended)
-        WHERE a.agreement_no = i.agreement_no AND i.ended = 'FAILED';
+        WHERE a.agreement_no = i.agreement_no AND a.agreement_no = ANY (p_agreement_nos) AND i.ended = 'FAILED';
     END IF;
     RETURN v_ends;
 END

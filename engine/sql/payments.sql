@@ -53,12 +53,12 @@ BEGIN
 
     UPDATE engine_payment_detail AS d SET status = CASE i.ended WHEN 'PAID' THEN 'DONE' ELSE 'FAILED' END
     FROM unnest(p_detail_nos, v_ends) AS i (detail_no, ended)
-    WHERE d.detail_no = i.detail_no AND d.status = 'INIT';
+    WHERE d.detail_no = i.detail_no AND d.detail_no = ANY (p_detail_nos) AND d.status = 'INIT';
     UPDATE engine_payment_order AS p
     SET status = i.ended, live_order_no = NULL, paid_at = CASE i.ended WHEN 'PAID' THEN platform_now() END,
         failure_code = CASE i.ended WHEN 'FAILED' THEN 'insufficient_balance' END
     FROM unnest(p_payment_nos, v_ends) AS i (payment_no, ended)
-    WHERE p.payment_no = i.payment_no AND p.status = 'PAYING';
+    WHERE p.payment_no = i.payment_no AND p.payment_no = ANY (p_payment_nos) AND p.status = 'PAYING';
     INSERT INTO engine_transition (machine, object_no, from_status, to_status, cause, actor, request_id)
     SELECT m.machine, m.object_no, m.from_status, m.to_status, i.cause, i.actor, i.request_id
     FROM unnest(p_payment_nos, p_detail_nos, v_ends, p_causes, p_actors, p_request_ids)

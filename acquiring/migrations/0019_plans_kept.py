@@ -1,0 +1,18 @@
+"""Plans that are made on an empty table stay good while it grows (docs/decisions/0030)."""
+
+from typing import ClassVar
+
+from django.db import migrations
+
+from paymentplatform.kernel.migrations import check_references_at_once, sql_file
+
+
+class Migration(migrations.Migration):
+    """No column changes."""
+
+    dependencies: ClassVar = [("acquiring", "0018_refund_allowance")]
+
+    operations: ClassVar = [
+        check_references_at_once("acquiring_delivery"),
+        sql_file(__file__, "../sql/balance_payments.sql"),
+    ]

@@ -10,7 +10,7 @@ from paymentplatform.kernel.migrations import sql_file
 class Migration(migrations.Migration):
     """No column changes."""
 
-    dependencies: ClassVar = [("checkout", "0012_records")]
+    dependencies: ClassVar = [("checkout", "0013_rare_decisions")]
 
     operations: ClassVar = [
         sql_file(__file__, "../sql/payments.sql"),

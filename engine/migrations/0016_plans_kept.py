@@ -10,7 +10,7 @@ from paymentplatform.kernel.migrations import check_references_at_once, sql_file
 class Migration(migrations.Migration):
     """No column changes."""
 
-    dependencies: ClassVar = [("engine", "0014_payment_stamp")]
+    dependencies: ClassVar = [("engine", "0015_channel_switch")]
 
     operations: ClassVar = [
         check_references_at_once("engine_payment_detail", "engine_channel_attempt"),

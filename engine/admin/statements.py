@@ -56,7 +56,7 @@ _FACTS = (
 
 
 class ResolutionForm(ReasonForm):
-    """Why it ends, and what is booked with it."""
+    """Why it ends, and what is booked with it: only reasons that fit the difference as it stands."""
 
     resolution = forms.ChoiceField(
         label=_("Resolution"),
@@ -65,10 +65,17 @@ class ResolutionForm(ReasonForm):
     )
     field_order = ["resolution", "reason"]
 
+    def __init__(self, *arguments: Any, initial: dict[str, Any], **options: Any) -> None:
+        super().__init__(*arguments, initial=initial, **options)
+        fitting = initial["fitting"]
+        choices = [(code.value, words) for code, words in _WORDS.items() if code in fitting]
+        self.fields["resolution"].choices = choices  # type: ignore[attr-defined]
+
     @classmethod
     def read_initial(cls, obj: Any) -> dict[str, Any]:
-        """Offer the first reason that fits."""
-        return {"resolution": list_resolutions(obj)[0].value}
+        """Offer what fits, the first of it chosen."""
+        fitting = list_resolutions(obj)
+        return {"resolution": fitting[0].value, "fitting": fitting}
 
 
 @admin.register(Discrepancy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -203,8 +204,14 @@ class TestPages:
         statement = client.get(page(Statement, "change", row.statement_no))
         assert row.pk in statement.content.decode()
         address = act_page(Discrepancy, row.pk, "propose-resolution")
-        assert "L90" in client.get(address).content.decode()
-        assert state(row)[0] == "OPEN"
+        form = client.get(address).content.decode()
+        assert "L90" in form
+        assert re.findall(r'<option value="(\w+)"', form) == ["WITHDRAWN"]
+        before = state(row)
+        for unfit in ("WRITTEN_OFF", "BOOKED_SINCE", "NONSENSE"):
+            asked = client.post(address, {"resolution": unfit, "reason": "written"})
+            assert (asked.status_code, state(row)) == (200, before)
+        assert not Proposal.objects.filter(reference=row.pk).exists()
         client.post(address, {"resolution": "WITHDRAWN", "reason": "written"})
         assert state(row)[0] == "PROPOSED"
         assert Proposal.objects.get(reference=row.pk).payload["resolution"] == "WITHDRAWN"

@@ -23,6 +23,7 @@ from engine import api as engine
 from engine.contracts import Reference
 from ledger import api as ledger
 from ledger.contracts import AccountKind, OwnerMovement
+from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import RateLimited
 from paymentplatform.kernel.times import format_time
@@ -176,9 +177,15 @@ def _describe(movements: list[OwnerMovement]) -> list[StatementLine]:
                         merchant_refund_no=reference.merchant_refund_no,
                         late_money_no=reference.late_money_no,
                         method=reference.method,
+                        payout_no=_payout_of(one),
                     )
                 )
     return lines
+
+
+def _payout_of(movement: OwnerMovement) -> str:
+    is_payout = numbers.is_number(movement.event_id, numbers.PAYOUT)
+    return movement.event_id if is_payout else ""
 
 
 def _names_of(event_type: str) -> tuple[str, str]:

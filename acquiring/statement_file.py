@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "amount",
     "amount_decimal",
     "count",
+    "payout_no",
 )
 ALL_TYPES: Final = "ALL"
 
@@ -47,6 +48,7 @@ class StatementLine:
     merchant_refund_no: str = ""
     late_money_no: str = ""
     method: str = ""
+    payout_no: str = ""
 
 
 @dataclass(slots=True)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.contracts import Reference
-from engine.models import LateMoney, PaymentOrder, Refund
+from engine.models import (
+    ChannelAttempt,
+    Chargeback,
+    Discrepancy,
+    LateMoney,
+    PaymentOrder,
+    Refund,
+)
 from paymentplatform.kernel import numbers
 
 
 def list_references(*, object_nos: Sequence[str]) -> dict[str, Reference]:
-    """Return what payments, refunds and late money belong to, by number; others are left out.
+    """Return what payments, refunds, late money, chargebacks and differences belong to, by number; others are left out.
 
-    At most three queries, however many there are.
+    At most six queries, however many there are.
     """
     found: dict[str, Reference] = {}
     payments = _pick(object_nos, numbers.PAYMENT)
@@ -35,7 +42,30 @@ def list_references(*, object_nos: Sequence[str]) -> dict[str, Reference]:
         "late_money_no", "order_no", "payment_no"
     ):
         found[number] = Reference(order_no=order_no, payment_no=payment_no, late_money_no=number)
-    return found
+    pulled = _pick(object_nos, numbers.CHARGEBACK)
+    for number, order_no, payment_no in Chargeback.objects.filter(pk__in=pulled).values_list(
+        "chargeback_no", "order_no", "payment_no"
+    ):
+        found[number] = Reference(order_no=order_no, payment_no=payment_no)
+    return found | _list_charges_of(_pick(object_nos, numbers.DISCREPANCY))
+
+
+def _list_charges_of(discrepancy_nos: Sequence[str]) -> dict[str, Reference]:
+    """Return what the charges belong to that differences are about."""
+    about = dict(
+        Discrepancy.objects.filter(pk__in=discrepancy_nos).values_list(
+            "discrepancy_no", "object_no"
+        )
+    )
+    charges = {
+        number: Reference(order_no=order_no, payment_no=payment_no)
+        for number, order_no, payment_no in ChannelAttempt.objects.filter(
+            pk__in=set(about.values())
+        ).values_list("attempt_no", "order_no", "payment_no")
+    }
+    return {
+        number: charges[object_no] for number, object_no in about.items() if object_no in charges
+    }
 
 
 def _pick(object_nos: Sequence[str], prefix: str) -> list[str]:

@@ -24,7 +24,7 @@ from ledger.contracts import AccountKind, JournalDraft, PostingDraft
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import RateLimited
 from tests.clock import VirtualClock
-from tests.console import trades
+from tests.console import differences, trades
 from tests.makers import make_merchant, make_payer, make_payer_token
 from tests.trading import balance_of, make_trade, rows
 
@@ -175,6 +175,33 @@ class TestStatement:
         _, summary = shop.statement(day, kind="summary")
         assert summary == records[len(lines) :]
 
+    def test_what_people_and_channels_did_names_its_payout_and_its_order(self, clock: VirtualClock):
+        shop, payout_no = Shop(), numbers.new_number(numbers.PAYOUT)
+        pulled, short = (trades.paid_by_channel(merchant=shop.merchant) for _ in range(2))
+        owed = {"merchant_no": shop.number, "currency": "CNY"}
+        with transaction.atomic():
+            for draft in (
+                ledger.build_merchant_release(reference=payout_no, amount=9_00, **owed),
+                ledger.build_payout_sent(payout_no=payout_no, amount=9_00, **owed),
+                ledger.build_payout_confirmed(payout_no=payout_no, amount=9_00, **owed),
+            ):
+                ledger.post_journal(draft=draft)
+        differences.charge_back(pulled, 6_00)
+        differences.charge_short(short, 3)
+        day = shop.day()
+        clock.advance(2 * 86_400)
+        lines = of_kind(shop.statement(day)[1], "LINE")
+        told = [
+            (line["type"], line["amount"], line["payout_no"], line["order_no"], line["payment_no"])
+            for line in lines
+            if line["type"] in {"PAYOUT", "CHARGEBACK", "DIFFERENCE"}
+        ]
+        assert told == [
+            ("PAYOUT", "-900", payout_no, "", ""),
+            ("CHARGEBACK", "-600", "", pulled.order, pulled.payment),
+            ("DIFFERENCE", "-3", "", short.order, short.payment),
+        ]
+
     def test_a_day_without_facts_and_somebody_elses_day(self, clock: VirtualClock):
         shop, other = Shop(), Shop()
         shop.sell(10_00)
@@ -234,7 +261,7 @@ class TestStatement:
         rest = b"".join(pieces)
         assert [line.count(b",") for line in rest.splitlines()] == [len(COLUMNS) - 1] * 6
         assert b"ALL" in rest
-        assert rest.endswith(b"END,,,,,,,,,,,,,5\r\n")
+        assert rest.endswith(b"END,,,,,,,,,,,,,5,\r\n")
 
     def test_one_is_written_at_a_time_and_payments_find_a_thread(self):
         shop, day = Shop(), date(2020, 1, 31)
@@ -264,7 +291,7 @@ class TestStatement:
         )
         ((_, _, _, order_no, *_),) = csv.reader(io.StringIO(written.decode(), newline=""))
         assert order_no == f"'{start}1"
-        assert b",-1,-0.01,1\r\n" in written
+        assert b",-1,-0.01,1,\r\n" in written
 
 
 def post(

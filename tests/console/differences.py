@@ -7,10 +7,17 @@ import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 
+from django.db import transaction
+
+from engine.channels.base import ChannelAnswer, Outcome
+from engine.contracts import Resolution
 from engine.models import Discrepancy
+from engine.services.chargebacks import record_chargeback
+from engine.services.discrepancies import resolve_discrepancy
 from engine.services.reconciliation import reconcile_statement
 from engine.services.statements import StatementFile, import_statement
 from paymentplatform.kernel import numbers
+from tests.console import trades
 from tests.statements import Line, write_statement
 
 _days = itertools.count()
@@ -22,6 +29,24 @@ def bring(day: date, *lines: Line) -> None:
         path = write_statement(Path(folder), day, lines)
         import_statement(StatementFile("sandbox", day, path))
     reconcile_statement(channel_code="sandbox", statement_date=day)
+
+
+def charge_back(trade: trades.Trade, amount: int) -> None:
+    """The channel's own file says that it has pulled a part of a charge back."""
+    name = numbers.new_number("trd")
+    answer = ChannelAnswer(Outcome.SUCCEEDED, channel_trade_no=name, amount=amount, currency="CNY")
+    assert record_chargeback(attempt_no=trade.attempt, answer=answer, statement_no="stm_x")
+
+
+def charge_short(trade: trades.Trade, by: int) -> None:
+    """A file says less than was charged, and two people let the merchant bear it."""
+    day = date(2020, 1, 1) + timedelta(days=next(_days))
+    bring(day, Line(trade.trade_no, trade.attempt, trades.AMOUNT - by))
+    row = Discrepancy.objects.get(match_key=trade.trade_no)
+    with transaction.atomic():
+        resolve_discrepancy(
+            discrepancy_no=row.pk, resolution=Resolution.CHARGED, decided_by="proposal:x"
+        )
 
 
 def extra(*, amount: int = 7_77) -> tuple[Discrepancy, date]:

@@ -30,9 +30,10 @@ class DifferenceKind(StrEnum):
 
 
 class Resolution(StrEnum):
-    """Why a difference has ended. The first six are decided by two people, the others by what happened.
+    """Why a difference has ended. The first seven are decided by two people, the others by what happened.
 
-    WITHDRAWN: the channel took its long money back. CREDITED: it was the merchant's. CHARGED: the merchant bears what
+    WITHDRAWN: the channel took its long money back. CREDITED: it was the merchant's. RECOVERED: it had been written off
+    before. CHARGED: the merchant bears what
     is short. WRITTEN_OFF: the platform does. PROMISED: the channel owes it after all and will pay. ACCEPTED: no money
     moves. FOUND_LATER: a later file has it. FILE_CORRECTED: the day's newer file no longer says so. BOOKED_SINCE: our
     books have it now.
@@ -40,6 +41,7 @@ class Resolution(StrEnum):
 
     WITHDRAWN = "WITHDRAWN"
     CREDITED = "CREDITED"
+    RECOVERED = "RECOVERED"
     CHARGED = "CHARGED"
     WRITTEN_OFF = "WRITTEN_OFF"
     PROMISED = "PROMISED"
@@ -53,6 +55,7 @@ BY_PEOPLE = frozenset(
     {
         Resolution.WITHDRAWN,
         Resolution.CREDITED,
+        Resolution.RECOVERED,
         Resolution.CHARGED,
         Resolution.WRITTEN_OFF,
         Resolution.PROMISED,

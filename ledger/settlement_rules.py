@@ -134,6 +134,29 @@ def build_channel_long_credited(
     )
 
 
+def build_channel_loss_recovered(
+    *,
+    discrepancy_no: str,
+    channel_code: str,
+    currency: str,
+    amount: int,
+    accounting_date: date | None = None,
+) -> JournalDraft:
+    """What was written off has come after all: out of suspense, and the loss is smaller."""
+    return _one(
+        "channel_loss_recovered",
+        discrepancy_no,
+        accounting_date,
+        currency,
+        PostingDraft(
+            suspense(channel_code=channel_code, currency=currency),
+            platform_account(kind=AccountKind.RECONCILIATION_LOSS, currency=currency),
+            amount,
+            spend=True,
+        ),
+    )
+
+
 def build_channel_short_found(
     *,
     discrepancy_no: str,

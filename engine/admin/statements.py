@@ -38,6 +38,7 @@ _WORDS = {
     Resolution.ACCEPTED: _("Nothing to book: it is accepted as it is"),
     Resolution.WITHDRAWN: _("Long: the channel took it back (L90 to A10)"),
     Resolution.CREDITED: _("Long: it is the merchant's (L90 to L20)"),
+    Resolution.RECOVERED: _("Long: it had been written off (L90 to X90)"),
     Resolution.WRITTEN_OFF: _("Short: the platform bears it (X90 to A90)"),
     Resolution.CHARGED: _("Short: the merchant bears it (L21 to A90)"),
     Resolution.PROMISED: _("Short: the channel owes it and will pay (A10 to A90)"),
@@ -49,6 +50,7 @@ _FACTS = (
     "channel_short",
     "channel_long_withdrawn",
     "channel_long_credited",
+    "channel_loss_recovered",
     "channel_short_recovered",
     "channel_short_charged",
     "channel_short_written_off",
@@ -65,8 +67,8 @@ class ResolutionForm(ReasonForm):
     )
     field_order = ["resolution", "reason"]
 
-    def __init__(self, *arguments: Any, initial: dict[str, Any], **options: Any) -> None:
-        super().__init__(*arguments, initial=initial, **options)
+    def __init__(self, data: Any = None, *, initial: dict[str, Any], **options: Any) -> None:
+        super().__init__(data, initial=initial, **options)
         fitting = initial["fitting"]
         choices = [(code.value, words) for code, words in _WORDS.items() if code in fitting]
         self.fields["resolution"].choices = choices  # type: ignore[attr-defined]

@@ -136,12 +136,35 @@ def list_resolutions(row: Discrepancy) -> tuple[Resolution, ...]:
     if row.posted_at is None:
         return (Resolution.ACCEPTED,)
     if row.difference > 0:
-        # Not a charge that our books may yet learn of: it would be booked a second time, as late money.
-        to_merchant = row.merchant_no is not None and row.kind == "AMOUNT_OVER"
-        credited = (Resolution.CREDITED,) if to_merchant and row.line_kind == "CHARGE" else ()
-        return (Resolution.WITHDRAWN, *credited)
+        return (Resolution.WITHDRAWN, *_list_uses(row))
     charged = (Resolution.CHARGED,) if row.merchant_no is not None else ()
     return (Resolution.WRITTEN_OFF, *charged, Resolution.PROMISED)
+
+
+def _list_uses(row: Discrepancy) -> tuple[Resolution, ...]:
+    """Say whose long money may be: the merchant's, or his who bore the same charge when it was short.
+
+    Not a charge that our books may yet learn of: it would be booked a second time, as late money.
+    """
+    if row.line_kind != "CHARGE":
+        return ()
+    if row.kind == "AMOUNT_OVER":
+        return (Resolution.CREDITED,) if row.merchant_no is not None else ()
+    borne = Discrepancy.objects.filter(
+        channel_code=row.channel_code,
+        line_kind=row.line_kind,
+        match_key=row.match_key,
+        kind="PLATFORM_ONLY",
+        currency=row.currency,
+        difference=-row.difference,
+        resolution__in=(Resolution.WRITTEN_OFF, Resolution.CHARGED),
+    )
+    ended = borne.values_list("resolution", "merchant_no").first()
+    if row.kind != "CHANNEL_ONLY" or ended is None:
+        return ()
+    if ended[0] == Resolution.WRITTEN_OFF:
+        return (Resolution.RECOVERED,)
+    return (Resolution.CREDITED,) if ended[1] == row.merchant_no else ()
 
 
 def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
@@ -159,10 +182,12 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
     if resolution in {Resolution.WITHDRAWN, Resolution.PROMISED}:
         return _take_back(row.discrepancy_no, row.channel_code, row.currency, row.difference)
     check_pulled_back_once(row, resolution)
-    if resolution in {Resolution.CREDITED, Resolution.CHARGED}:
+    if resolution in {Resolution.CREDITED, Resolution.RECOVERED, Resolution.CHARGED}:
         _refuse_second(row, resolution)
     if resolution == Resolution.CREDITED:
         return ledger.build_channel_long_credited(**fact, merchant_no=str(row.merchant_no))
+    if resolution == Resolution.RECOVERED:
+        return ledger.build_channel_loss_recovered(**fact)
     if resolution == Resolution.CHARGED:
         return ledger.build_channel_short_charged(**fact, merchant_no=str(row.merchant_no))
     if resolution == Resolution.WRITTEN_OFF:

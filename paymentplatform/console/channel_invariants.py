@@ -26,7 +26,7 @@ WITH taken AS (
             SELECT d.channel_code, d.currency, d.difference
               FROM engine_discrepancy AS d
              WHERE d.posted_at IS NOT NULL
-               AND (d.resolved_at IS NULL OR d.resolution IN ('CREDITED', 'CHARGED', 'WRITTEN_OFF'))) AS s
+               AND (d.resolved_at IS NULL OR d.resolution IN ('CREDITED', 'RECOVERED', 'CHARGED', 'WRITTEN_OFF'))) AS s
      GROUP BY s.channel_code, s.currency
 ), booked AS (
     SELECT a.owner AS channel_code, a.currency, sum(m.amount) AS total

@@ -219,6 +219,34 @@ class TestPool:
             ("CHANNEL_ONLY", "OPEN", AMOUNT),
         ]
         assert moved(books) == (AMOUNT, 0, AMOUNT)
+        loss = balance_of("X90:platform:CNY")
+        came = found(trade.trade_no)[1]
+        with pytest.raises(ResolutionNotPossible):
+            resolve(came, Resolution.CREDITED)
+        assert (moved(books), found(trade.trade_no)[1]) == ((AMOUNT, 0, AMOUNT), came)
+        resolve(came, Resolution.RECOVERED)
+        assert moved(books) == (AMOUNT, 0, 0)
+        assert balance_of("X90:platform:CNY") == loss - AMOUNT
+
+    def test_what_comes_after_its_merchant_bore_it_is_the_merchants(
+        self, today: Day, books: dict[str, int]
+    ):
+        trade = paid()
+        for _day in range(4):
+            today.reconcile()
+            today.next()
+        resolve(found(trade.trade_no)[0], Resolution.CHARGED)
+        available, pending = (
+            f"{kind}:{trade.merchant['merchant_no']}:CNY" for kind in ("L21", "L20")
+        )
+        before = balance_of(pending)
+        assert balance_of(available) == -AMOUNT
+        today.reconcile(line_of(trade))
+        came = found(trade.trade_no)[1]
+        with pytest.raises(ResolutionNotPossible):
+            resolve(came, Resolution.RECOVERED)
+        resolve(came, Resolution.CREDITED)
+        assert (balance_of(pending), moved(books)) == (before + AMOUNT, (AMOUNT, 0, 0))
 
 
 class TestCorrectedFiles:

@@ -169,6 +169,7 @@ TABLE += [
         for build, debit, credit in (
             (settling.build_channel_long_found, "A10:c:CNY", "L90:c:CNY"),
             (settling.build_channel_long_withdrawn, "L90:c:CNY", "A10:c:CNY"),
+            (settling.build_channel_loss_recovered, "L90:c:CNY", "X90:platform:CNY"),
             (settling.build_channel_short_found, "A90:c:CNY", "A10:c:CNY"),
             (settling.build_channel_short_recovered, "A10:c:CNY", "A90:c:CNY"),
             (settling.build_channel_short_written_off, "X90:platform:CNY", "A90:c:CNY"),

@@ -11,19 +11,21 @@ import psycopg
 import pytest
 from django.test import Client
 
-from acquiring.api import authenticate_bearer
+from acquiring.api import authenticate_bearer, set_cashier_look
 from acquiring.contracts import Method, PayerTokenInvalid
 from acquiring.services.merchant_events import wipe_sealed_bodies
 from checkout.agreement_contracts import AgreementEnded, AgreementView
 from checkout.contracts import PaymentPasswordLocked, WrongPaymentPassword
 from checkout.invariants import INVARIANTS
 from checkout.models import PayerAgreement
+from checkout.services import password_tries
 from checkout.services.agreements import revoke_own_agreement, sweep_agreements
 from checkout.services.consent import decline_consent, give_consent
 from checkout.services.wallets import hash_token
 from paymentplatform.kernel.encryption import decrypt_text
 from paymentplatform.kernel.errors import NotFound
 from tests.barrier import run_together
+from tests.checkout.test_page_security import LOGO
 from tests.clock import VirtualClock
 from tests.makers import PASSWORD, RETURN_ORIGIN, make_merchant, make_payer, make_payer_token
 from tests.trading import make_trade, rows
@@ -359,6 +361,32 @@ class TestRaces:
             assert len(asking.in_force()) == len(asking.events()) / 2 == int(came_first)
             assert all(agreement["revoked_at"] for agreement in asking.in_force())
             assert asking.row()["status"] == "REVOKED"
+
+
+class TestLook:
+    def test_it_wears_the_merchants_colour_and_logo_and_leads_to_the_wallet(self):
+        asking = Asking()
+        set_cashier_look(merchant_no=asking.row()["merchant_no"], colour="#ffd400", logo=LOGO)
+        browser = Client()
+        shown = browser.get(f"/{asking.page}?lang=en").content.decode()
+        assert "--panel: #ffd400" in shown
+        assert f'src="{LOGO}"' in shown
+        assert 'href="/wallet' not in shown, "nothing to see there before he has agreed"
+        asking.agree(make_payer(balance=0))
+        agreed = browser.get(f"/{asking.page}?lang=en").content.decode()
+        assert "--panel: #ffd400" in agreed
+        assert 'href="/wallet/agreements"' in agreed
+        assert browser.get("/wallet/agreements")["Location"] == "/wallet/login"
+
+    def test_one_try_too_many_says_so_and_takes_no_answer(self, monkeypatch: pytest.MonkeyPatch):
+        asking = Asking()
+        monkeypatch.setattr(password_tries, "TRIES_PER_PAGE", 0)
+        before = asking.footprint()
+        sent = {"answer": "agree", "payer_no": make_payer(balance=0), "payment_password": PASSWORD}
+        answer = Client().post(f"/{asking.page}/answer?lang=en", sent)
+        assert answer.status_code == 429
+        assert "a little too fast" in answer.content.decode()
+        assert asking.footprint() == before
 
 
 class TestPage:

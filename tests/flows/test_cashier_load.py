@@ -1,8 +1,9 @@
 """Fifty people before the cashier at once: how long answers take, and how often a cache knew them.
 
-The model is people, not connections that never rest: each reads for a second between two looks, while the shop asks
-which methods there are; then he chooses, and his page asks every two seconds how it stands (the page itself slows down
-to five and ten). Fifty connections in a closed loop are ``python3 run.py bench --path cashier_page --connections 50``.
+The model is people, not connections that never rest: each looks 6 to 18 times and reads for about a second in between,
+while the shop asks which methods there are; then he chooses, and his page asks every two seconds how it stands (the
+page itself slows down to five and ten). Fifty connections in a closed loop:
+``python3 run.py bench --path cashier_page --connections 50``.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.long, pytest.mark.flow, pytest.mark.timeout(600)]
 
 PAYERS = 50
-LOOKS = 12
-THINK_S = 1.0
+LOOKS = (6, 18)
+THINK_S = (0.5, 1.5)
 POLLS = 45
 POLL_S = 2.0
 MOST_MS = 100.0
@@ -71,6 +72,9 @@ class Payer:
         assert answer.status_code in {200, 303}, answer.text
         return answer
 
+    def think(self) -> None:
+        time.sleep(self.chance.uniform(*THINK_S))
+
     def look(self) -> str:
         page = self.time("page", lambda: self.client.get(self.order["cashier_url"]))
         api = self.merchant.api
@@ -98,10 +102,10 @@ class Payer:
     def live(self) -> None:
         try:
             self.barrier.wait()
-            time.sleep(self.chance.random() * THINK_S)  # they did not all come in one moment
-            for _ in range(LOOKS):
+            self.think()
+            for _ in range(self.chance.randint(*LOOKS)):
                 self.look()
-                time.sleep(THINK_S)
+                self.think()
             self.payment_no = self.choose()
             for _ in range(POLLS):
                 time.sleep(POLL_S)
@@ -177,5 +181,5 @@ def test_fifty_payers_at_once(
         print({cache: f"{share:.1%}" for cache, share in shares.items()})  # noqa: T201
     assert set(shares) >= CACHES
     assert all(share > LEAST_HITS for share in shares.values()), shares
-    assert len(took["page"]) == PAYERS * (LOOKS + 1)
+    assert len(took["page"]) >= PAYERS * LOOKS[0]
     assert all(p99s[name] < MOST_MS for name in BOUNDED), p99s

@@ -21,9 +21,9 @@ BUDGETS: Final = {
     "balance_payment": Budget(1_300, 1_600, 0.45, 100),
     "whole_life": Budget(500, 720),
     "order_query": Budget(2_000, 3_500),
-    "cashier_page": Budget(500, 800, must_p99_ms=100),
-    "cashier_status": Budget(1_500, 3_000, must_p99_ms=100),
-    "consult": Budget(600, 1_000, must_p99_ms=100),
+    "cashier_page": Budget(500, 800),
+    "cashier_status": Budget(1_500, 3_000),
+    "consult": Budget(600, 1_000),
     "expiry_sweep": Budget(15_000, 30_000),
     "delivery_claim": Budget(15_000, 30_000),
 }

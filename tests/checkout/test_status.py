@@ -18,6 +18,7 @@ from paymentplatform.kernel.errors import NotFound
 from tests.checkout.test_acceptance import cashier_token, paying
 from tests.clock import VirtualClock
 from tests.engine.scripted import ScriptedChannel, charged
+from tests.makers import make_merchant, order_body
 from tests.roundtrips import counting_round_trips
 from tests.trading import Trade, make_trade, rows
 
@@ -117,6 +118,27 @@ def test_it_takes_one_round_trip_while_nothing_changes(channels: Scripted) -> No
     ours = [statement for statement in seen.statements if not statement.startswith("SELECT *")]
     assert ours == ["stamp_order_for_cashier"] * 10
     assert (count_lookups("hit") - hits, count_lookups("miss") - misses) == (10, 0)
+
+
+def test_a_first_page_and_a_consult_take_one_round_trip_too() -> None:
+    trade = make_trade()
+    link = f"/cashier/{cashier_token(trade)}"
+    page = Client()
+    for _ in range(2):  # the first answer is kept for operators, and the merchant's look is read
+        assert page.get(link).status_code == 200
+    with counting_round_trips() as seen:
+        assert page.get(link).status_code == 200
+    assert (seen.statements, seen.on_the_wire) == (["get_order_for_cashier"], 1)
+
+    secret = make_merchant()["secret_key"]
+    api = Client(headers={"Authorization": f"Bearer {secret}"})
+    made = api.post("/api/v1/orders", data=order_body(), content_type="application/json").json()
+    consult = f"/api/v1/orders/{made['order_no']}/payment-methods"
+    for _ in range(2):
+        assert api.post(consult, data={}, content_type="application/json").status_code == 200
+    with counting_round_trips() as seen:
+        assert api.post(consult, data={}, content_type="application/json").status_code == 200
+    assert (seen.statements, seen.on_the_wire) == (["get_order_with_methods"], 1)
 
 
 def test_the_next_inquiry_is_brought_forward_once_in_five_seconds(

@@ -167,7 +167,6 @@ def test_what_operators_look_at_every_day(platform, enter, paid):
         ("orders", "acquiring/tradeorder/", paid["order_no"]),
         ("channels", "engine/knownchannel/", "sandbox2"),
         ("events", "acquiring/merchantevent/", "order.success"),
-        ("proposals", "console/proposal/?status__exact=OPEN", "Proposals"),
         ("nothing-found", "acquiring/tradeorder/?q=ord_0", "Nothing has this number or name"),
         ("settlement", "acquiring/settlementbatch/", "There is nothing here yet"),
         ("journals", "ledger/journal/", "payment_paid"),

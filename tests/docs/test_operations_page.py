@@ -25,7 +25,9 @@ def settings_read() -> Iterator[str]:
                 continue
             name = ast.unparse(node.func)
             first = node.args[0]
-            if re.fullmatch(r"env\.\w+|(tunable|read)_\w+", name) and isinstance(first, ast.Constant):
+            if re.fullmatch(r"env\.\w+|(tunable|read)_\w+", name) and isinstance(
+                first, ast.Constant
+            ):
                 yield str(first.value)
 
 

@@ -47,6 +47,7 @@ class JournalAdmin(ReadOnlyAdmin):
     list_display = ("journal_no", "event_type", "event_id", "accounting_date", "currency")
     list_filter = ("event_type", "currency", "accounting_date")
     default_period = "day"
+    time_filters = ("accounting_date",)
     number_prefix = numbers.JOURNAL
     search_fields = ("journal_no",)
     search_help_text = _("A whole journal number, or that of what it is about")

@@ -129,6 +129,7 @@ class DeliveryAdmin(DeadLetterBatch, ReadOnlyAdmin):
 
     default_period = "day"
     indexed_filters = (("status__exact", "DEAD"), ("status__exact", "DUE"))
+    time_filters = (AgeFilter.parameter_name,)
     number_prefix = numbers.DELIVERY
     list_display = ("delivery_no", "state", "tries", "reason", "last_error", "event_no", "url")
     list_filter = ("status", "target", ReasonFilter, ResentFilter, AgeFilter, MerchantFilter)

@@ -50,7 +50,8 @@ class ExportedList(ModelAdmin):
 
     ``default_period`` (``day``) is for lists of millions: filtered, or searched by a number with a prefix of
     ``searched_in_period``, which no index finds, they show that much unless told otherwise. ``indexed_filters`` are
-    parameters whose every value an index finds: what is narrowed by one of them is shown of any time.
+    parameters with a value that an index finds: what is narrowed by one of them is shown of any time, and so is what
+    a filter of ``time_filters`` (how its parameters begin) narrows to a time of its own.
     """
 
     actions_list: Any = ("export",)
@@ -58,6 +59,7 @@ class ExportedList(ModelAdmin):
     default_period = ""
     searched_in_period: ClassVar[tuple[str, ...]] = ()
     indexed_filters: ClassVar[tuple[tuple[str, str], ...]] = ()
+    time_filters: ClassVar[tuple[str, ...]] = ()
     not_exported: ClassVar[tuple[str, ...]] = ()
     list_before_template = "console/saved_views.html"
 
@@ -127,6 +129,8 @@ class ExportedList(ModelAdmin):
         """Return the period that the list shows when none is chosen; empty: any time."""
         asked = request.GET
         if any(asked.get(name) == value for name, value in self.indexed_filters):
+            return ""
+        if self.time_filters and any(name.startswith(self.time_filters) for name in asked):
             return ""
         term = clean_number(asked.get("q", ""))
         if term:

@@ -60,6 +60,7 @@ def test_an_empty_book_means_every_channel_in_configured_order():
         ({"options": ()}, {"wallet_code": "BLUE"}, "option_not_supported"),
         ({}, {"card_channel": "b"}, "not_the_cards_channel"),
         ({"in_maintenance": True}, {}, "in_maintenance"),
+        ({"is_disabled": True}, {}, "disabled"),
         ({"breaker": BreakerState.OPEN}, {}, "breaker_open"),
         ({"is_over_limit": True}, {}, "over_exposure_limit"),
     ],
@@ -169,6 +170,7 @@ CHANNELS = st.lists(
         options=st.lists(st.sampled_from(["CMB", "ICBC"]), unique=True).map(tuple),
         is_over_limit=st.booleans(),
         in_maintenance=st.booleans(),
+        is_disabled=st.booleans(),
         breaker=st.sampled_from(BreakerState),
         success_ppm=st.none() | st.integers(0, 1_000_000),
     ),
@@ -210,6 +212,7 @@ def test_whatever_the_facts_everybody_has_one_reason_and_a_replay_agrees(
         assert row.takes_method
         assert not row.is_over_limit
         assert not row.in_maintenance
+        assert not row.is_disabled
         assert row.breaker != BreakerState.OPEN
 
     stored = msgspec.convert(msgspec.json.decode(msgspec.json.encode(given_facts)), RouteFacts)

@@ -12,9 +12,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from acquiring.models import Merchant, TradeOrder
+from acquiring.models import Delivery, Merchant, TradeOrder
 from checkout.models import AgreementRequest, PayerWallet, RiskDecision
 from engine.models import ChannelAttempt, PaymentOrder
+from ledger.models import Journal
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin_lists import is_keyset_order
@@ -110,6 +111,25 @@ def test_what_no_index_finds_is_looked_for_in_a_day():
         with CaptureQueriesContext(connection) as asked:
             client.get(page(ChannelAttempt, "changelist"), {"status__exact": status})
         assert any('"attempt_no" >= ' in query["sql"] for query in asked) is bounded, status
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "asked_for", "bounded"),
+    [
+        (Delivery, "delivery_no", {"status__exact": "SKIPPED"}, True),
+        (Delivery, "delivery_no", {"status__exact": "SKIPPED", "age": "older"}, False),
+        (Delivery, "delivery_no", {"status__exact": "DEAD", "resent": "no"}, False),
+        (Journal, "journal_no", {"event_type__exact": "reversal"}, True),
+        (Journal, "journal_no", {"accounting_date__gte": "2026-01-01"}, False),
+    ],
+)
+def test_a_list_is_not_cut_to_a_day_where_its_filter_names_a_time(
+    unit_database, model, key, asked_for, bounded
+):
+    client = person(Role.VIEWER)
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(page(model, "changelist"), asked_for).status_code == 200
+    assert any(f'"{key}" >= ' in query["sql"] for query in asked) is bounded
 
 
 def test_an_attempt_is_found_by_its_order_and_by_the_channels_number():

@@ -26,6 +26,8 @@ class ErrorCode(StrEnum):
     CARD_TOKEN_INVALID = "card_token_invalid"  # noqa: S105 - a code, not a password
     CASE_NOT_OPEN = "case_not_open"
     CASE_STILL_NEEDED = "case_still_needed"
+    CHANNEL_DISABLED = "channel_disabled"
+    CHANNEL_NOT_DISABLED = "channel_not_disabled"
     SECOND_OPERATOR_REQUIRED = "second_operator_required"
     CONFLICT = "conflict"
     DISCREPANCY_NOT_OPEN = "discrepancy_not_open"

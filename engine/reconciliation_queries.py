@@ -1,6 +1,7 @@
 """Reconciliation as set-based SQL: a statement beside our books, both ways, without a loop over rows. Pure: texts only.
 
-Run in this order in one transaction; the temporary tables end with it. ``rec_line`` is the statement with repetitions
+The temporary tables are filled in this order, each in a transaction of its own; what is written is one transaction.
+``rec_line`` is the statement with repetitions
 counted, ``rec_odd`` what does not agree, ``rec_difference`` what is to be written down. Signs: a charge is money the
 channel owes us (+), a refund or a chargeback money it has paid out (−); ``difference`` is channel less ours.
 """
@@ -13,7 +14,7 @@ BOOKED_STATES: Final = "('WRITTEN_OFF', 'CHARGED')"
 """Resolutions after which a short difference is over: what comes later is new money."""
 
 LINES: Final = """
-CREATE TEMP TABLE rec_line ON COMMIT DROP AS
+CREATE TEMP TABLE rec_line AS
 SELECT l.line_no, l.kind, l.match_key, l.channel_trade_no, l.request_no, l.amount, l.currency, l.fee,
        row_number() OVER (PARTITION BY l.kind, l.match_key ORDER BY l.line_no) AS ordinal
   FROM engine_statement_line AS l
@@ -21,7 +22,7 @@ SELECT l.line_no, l.kind, l.match_key, l.channel_trade_no, l.request_no, l.amoun
 """
 
 REPEATED: Final = """
-CREATE TEMP TABLE rec_repeated ON COMMIT DROP AS
+CREATE TEMP TABLE rec_repeated AS
 SELECT DISTINCT r.kind, r.match_key
   FROM engine_statement AS s
   JOIN engine_statement_line AS l ON l.statement_no = s.statement_no
@@ -32,14 +33,14 @@ SELECT DISTINCT r.kind, r.match_key
 """What an earlier day's file has said already."""
 
 WRITTEN_OFF: Final = f"""
-CREATE TEMP TABLE rec_written_off ON COMMIT DROP AS
+CREATE TEMP TABLE rec_written_off AS
 SELECT d.line_kind AS kind, d.match_key
   FROM engine_discrepancy AS d
  WHERE d.channel_code = %(channel_code)s AND d.kind = 'PLATFORM_ONLY' AND d.resolution IN {BOOKED_STATES}
 """  # noqa: S608 - a text of ours
 
 ODD: Final = """
-CREATE TEMP TABLE rec_odd ON COMMIT DROP AS
+CREATE TEMP TABLE rec_odd AS
 SELECT l.*, o.object_no, o.our_status, o.our_amount, o.our_currency, o.merchant_no,
        f.expected AS our_fee, l.ordinal > 1 OR p.kind IS NOT NULL AS is_repeated, w.kind IS NOT NULL AS is_written_off
   FROM rec_line AS l
@@ -68,7 +69,7 @@ SELECT l.*, o.object_no, o.our_status, o.our_amount, o.our_currency, o.merchant_
 """
 
 DIFFERENCES: Final = """
-CREATE TEMP TABLE rec_difference ON COMMIT DROP AS
+CREATE TEMP TABLE rec_difference AS
 WITH known AS (
     SELECT l.*, q.attempt_no AS named_no, q.status AS named_status,
            q.status = 'SUCCEEDED' AND l.amount <= q.amount AND l.currency = q.currency

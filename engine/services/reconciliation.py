@@ -1,18 +1,22 @@
-"""Reconciliation 对账 of one channel's day: its statement beside our books, set-based, in one transaction.
+"""Reconciliation 对账 of one channel's day: its statement beside our books, set-based. First read, then written.
 
-What it writes down, books and settles is committed together; running it again finds the same and writes nothing new.
+Reading fills temporary tables, each in a transaction of its own: roll-ups, seals and vacuum wait for the oldest running
+one, and a million lines take a while. What is then written down, booked and settled is committed together; running it
+again finds the same and writes nothing new. What happened to a trade in between is found to be BOOKED_SINCE.
+
 Then the lines of a file that the institution itself has given speak to the funnel (``statement_voices``). Dying between
 the two leaves ``voiced_at`` empty: the next run lets them speak, and the funnel takes every answer any number of times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.backends.utils import CursorWrapper
 
 from engine import reconciliation_queries as queries
@@ -21,9 +25,11 @@ from engine.services.discrepancies import end_discrepancies, post_differences
 from engine.services.statement_voices import let_lines_speak
 from engine.services.statements import (
     OnProgress,
+    Spool,
     StatementFile,
     keep_statement,
     open_statement,
+    spool_statement,
 )
 from engine.statement_contracts import (
     BY_PEOPLE,
@@ -33,9 +39,19 @@ from engine.statement_contracts import (
 )
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.failpoints import failpoint
 
 LOOK_BACK_DAYS: Final = 35
 """How far back a line of another day's file makes today's a repetition."""
+
+READING: Final = (
+    ("read", "rec_line", queries.LINES),
+    ("read", "rec_repeated", queries.REPEATED),
+    ("read", "rec_written_off", queries.WRITTEN_OFF),
+    ("match", "rec_odd", queries.ODD),
+    ("match", "rec_difference", queries.DIFFERENCES),
+)
+"""Step, temporary table, and what fills it."""
 
 STEPS: Final = ("read", "match", "pool", "write", "speak")
 OnStep = Callable[[str], None]
@@ -58,7 +74,9 @@ def reconcile_statement(
     Safe to run again and at once: a channel's runs wait for each other. Raises StatementMissing when no file of that
     day was imported.
     """
-    done = _compare(channel_code=channel_code, statement_date=statement_date, on_step=on_step)
+    with _turn_of(channel_code):
+        done = _compare(channel_code=channel_code, statement_date=statement_date, on_step=on_step)
+    failpoint("reconciliation_committed")
     on_step("speak")
     let_lines_speak(statement_no=done.statement_no)
     settle_booked_differences(channel_code=channel_code)
@@ -76,10 +94,24 @@ def settle_booked_differences(*, channel_code: str) -> int:
     return len(booked)
 
 
-@transactions.start
 def _compare(*, channel_code: str, statement_date: date, on_step: OnStep) -> ReconciledStatement:
-    """Find, write down, book, settle and count, in one transaction (start)."""
-    return _compare_now(channel_code, statement_date, on_step)
+    """Read, then write; from the beginning when a newer version of the file came in between."""
+    while True:
+        statement = _find_statement(channel_code, statement_date)
+        given = _parameters(statement)
+        try:
+            _read(given, on_step, fill=transactions.start(_fill))
+            failpoint("reconciliation_read")
+            return _write(given, on_step)
+        except _Superseded:
+            continue
+        finally:
+            with suppress(DatabaseError):
+                _forget()
+
+
+class _Superseded(Exception):
+    """The file that was read does not count any more."""
 
 
 class _NotKept(Exception):
@@ -103,15 +135,25 @@ def rehearse_reconciliation(
     ``file`` None: the file of the day (channel, date) that counts. Lines do not speak. Raises as
     ``reconcile_statement`` and ``import_statement`` do.
     """
-    opened = open_statement(file) if file is not None else None
+    if file is None:
+        return _rehearse(day, None, None, on_step)
+    with spool_statement(file, opened=open_statement(file), on_progress=on_progress) as spool:
+        return _rehearse(day, file, spool, on_step)
 
+
+def _rehearse(
+    day: tuple[str, date], file: StatementFile | None, spool: Spool | None, on_step: OnStep
+) -> tuple[ImportedStatement | None, ReconciledStatement]:
     @transactions.start
     def rehearse() -> None:
         imported = None
-        if file is not None and opened is not None:
-            keep = transactions.join(keep_statement)
-            imported = keep(file, opened=opened, on_progress=on_progress)
-        raise _NotKept(imported, _compare_now(*day, on_step))
+        if file is not None and spool is not None:
+            imported = transactions.join(keep_statement)(file, opened=spool.opened, spool=spool)
+        with connection.cursor() as cursor:
+            _take_turn(cursor, day[0])
+        given = _parameters(_find_statement(*day))
+        _read(given, on_step, fill=_fill)
+        raise _NotKept(imported, transactions.join(_write)(given, on_step))
 
     try:
         rehearse()
@@ -120,50 +162,107 @@ def rehearse_reconciliation(
     raise AssertionError("unreachable")
 
 
-def _compare_now(channel_code: str, statement_date: date, on_step: OnStep) -> ReconciledStatement:
+def _read(given: dict[str, Any], on_step: OnStep, *, fill: Callable[..., None]) -> None:
+    """Fill the temporary tables one after the other."""
+    told = ""
+    for step, table, statement in READING:
+        if step != told:
+            on_step(step)
+        told = step
+        fill(given, table, statement)
+
+
+def _fill(given: dict[str, Any], table: str, statement: str) -> None:
+    """Fill a temporary table and let the planner know what is in it."""
     with connection.cursor() as cursor:
-        _take_turn(cursor, channel_code)
-        statement = _lock_statement(channel_code, statement_date)
-        given = _parameters(statement)
-        on_step("read")
-        _run(cursor, given, queries.LINES, table="rec_line")
-        _run(cursor, given, queries.REPEATED, table="rec_repeated")
-        _run(cursor, given, queries.WRITTEN_OFF, table="rec_written_off")
-        on_step("match")
-        _run(cursor, given, queries.ODD, table="rec_odd")
-        _run(cursor, given, queries.DIFFERENCES, table="rec_difference")
+        _take_time(cursor)
+        cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
+        cursor.execute(statement, given)
+        cursor.execute(queries.ANALYZE.format(table=table))
+
+
+@transactions.start
+def _forget() -> None:
+    with connection.cursor() as cursor:
+        for _step, table, _statement in READING:
+            cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
+
+
+@transactions.start
+def _write(given: dict[str, Any], on_step: OnStep) -> ReconciledStatement:
+    """Write down, book, settle and count what was read, all or nothing (start).
+
+    Raises _Superseded when the file does not count any more. Its row is locked late: from there on others wait.
+    """
+    channel_code = given["channel_code"]
+    with connection.cursor() as cursor:
+        _take_time(cursor)
         on_step("pool")
         pool = _work_pool(cursor, given)
         on_step("write")
+        statement = _lock_statement(given["statement_no"])
         cursor.execute(queries.GONE, given)
         gone = [(str(number), str(why)) for number, why in cursor.fetchall()]
         end_discrepancies(gone, channel_code=channel_code)
-        _run(cursor, given, queries.FRESH, table="rec_fresh")
+        cursor.execute(queries.FRESH, given)
+        cursor.execute(queries.ANALYZE.format(table="rec_fresh"))
         fresh = _write_fresh(cursor, given)
         cursor.execute(queries.TO_POST, given)
         post_differences(cursor.fetchall(), channel_code=channel_code)
         counts = pool | {"new": fresh, "settled": len(gone)}
         summary = _sum_up(cursor, given, statement, counts)
-    return _note(statement, summary)
+    done = _note(statement, summary)
+    failpoint("reconciliation_before_commit")
+    return done
 
 
-def _take_turn(cursor: CursorWrapper, channel_code: str) -> None:
-    """A channel's runs go one after the other, and take as long as they need."""
+def _take_time(cursor: CursorWrapper) -> None:
+    """Take as long as it needs."""
     cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute("SET LOCAL lock_timeout = 0")
     cursor.execute("SET LOCAL work_mem = '32MB'")
+
+
+def _take_turn(cursor: CursorWrapper, channel_code: str) -> None:
+    """A channel's runs go one after the other; this one's turn is over with its transaction."""
+    _take_time(cursor)
     cursor.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"reconcile {channel_code}"]
     )
 
 
-def _lock_statement(channel_code: str, statement_date: date) -> Statement:
-    found = Statement.objects.select_for_update().filter(
+@contextmanager
+def _turn_of(channel_code: str) -> Iterator[None]:
+    """Hold the channel's turn over many transactions; it is over with the session, too."""
+    name = f"reconcile {channel_code}"
+    _wait_for_turn(name)
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
+@transactions.start
+def _wait_for_turn(name: str) -> None:
+    with connection.cursor() as cursor:
+        _take_time(cursor)
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+
+
+def _find_statement(channel_code: str, statement_date: date) -> Statement:
+    statement = Statement.objects.filter(
         channel_code=channel_code, statement_date=statement_date, superseded_at__isnull=True
-    )
-    statement = found.first()
+    ).first()
     if statement is None:
         raise StatementMissing(f"No statement of {channel_code} for {statement_date} is imported.")
+    return statement
+
+
+def _lock_statement(statement_no: str) -> Statement:
+    statement = Statement.objects.select_for_update().get(pk=statement_no)
+    if statement.superseded_at is not None:
+        raise _Superseded
     return statement
 
 
@@ -180,12 +279,6 @@ def _parameters(statement: Statement) -> dict[str, Any]:
         "look_back": LOOK_BACK_DAYS,
         "by_people": sorted(BY_PEOPLE),
     }
-
-
-def _run(cursor: CursorWrapper, given: dict[str, Any], statement: str, *, table: str) -> None:
-    """Fill a temporary table and let the planner know what is in it."""
-    cursor.execute(statement, given)
-    cursor.execute(queries.ANALYZE.format(table=table))
 
 
 def _work_pool(cursor: CursorWrapper, given: dict[str, Any]) -> dict[str, int]:

@@ -21,6 +21,7 @@ from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import DomainError
+from paymentplatform.kernel.failpoints import failpoint
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ def let_lines_speak(*, statement_no: str) -> int:
             spoken += _speak(row, statement_no) if is_verified else _ask(row)
         except DomainError as error:
             _log.warning("statement_line_unheard", discrepancy_no=row.pk, code=error.code)
+        failpoint("statement_line_spoken")
     _mark_voiced(statement_no=statement_no)
     return spoken
 

@@ -1,6 +1,7 @@
-"""Import of statement files: read fully in one transaction, or refused whole.
+"""Import of statement files: read fully, then written in one short transaction, or refused whole.
 
-Dying on the way leaves nothing: lines and statement are committed together, and the same file again is the same row.
+A file is read and checked to its end before a transaction begins: its lines wait in a spool on disk. Dying on the way
+leaves nothing: lines and statement are committed together, and the same file again is the same row.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -29,11 +30,15 @@ from engine.statements.records import Layout, Reading, StatementLine, Totals, re
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.failpoints import failpoint
 
 BANK: Final = RESERVED_CODE
 BANK_LAYOUT: Final = "camt053"
 PROGRESS_EVERY: Final = 10_000
 _BEGINNING: Final = 8_192
+_BLOCK: Final = 1 << 18
+_ESCAPED: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+"""How COPY wants what would end a cell or a line."""
 _COPY: Final = (
     "COPY engine_statement_line (statement_no, line_no, kind, match_key, channel_trade_no, request_no, amount,"
     " currency, fee, occurred_at) FROM STDIN"
@@ -71,19 +76,21 @@ class OpenedFile:
 def import_statement(
     file: StatementFile, *, dry_run: bool = False, on_progress: OnProgress = _say_nothing
 ) -> ImportedStatement:
-    """Read one file into the database in one transaction (forbid: it starts its own).
+    """Read one file, and write it into the database in one transaction (forbid: it starts its own).
 
     ``dry_run`` reads and checks all of it and keeps nothing. The same file of the same day again is the statement that
     is there. Another file of a day that has one is its next version, and counts from then on. Raises NotFound for an
     unknown channel, InvalidRequest for a day that has not begun, StatementRefused with nothing kept.
     """
     opened = open_statement(file)
-    if dry_run:
-        reading = Reading()
-        for _line in _read(file, opened, reading, on_progress):
-            pass
-        return _describe_unkept(file, opened, reading)
-    return keep_statement(file, opened=opened, on_progress=on_progress)
+    if not dry_run and _find_known(file, opened) is not None:
+        return keep_statement(file, opened=opened, spool=None)
+    with spool_statement(file, opened=opened, on_progress=on_progress) as spool:
+        if dry_run:
+            return _describe_unkept(file, opened, spool.reading)
+        kept = keep_statement(file, opened=opened, spool=spool)
+    failpoint("statement_kept")
+    return kept
 
 
 def open_statement(file: StatementFile) -> OpenedFile:
@@ -135,28 +142,56 @@ def save_fetched(channel_code: str, statement_date: date, *, needed: bool) -> It
         yield path
 
 
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """A file that was read to its end and found whole: its lines, as the database takes them in, and their totals."""
+
+    statement_no: str
+    opened: OpenedFile
+    reading: Reading
+    lines: IO[bytes]
+
+
+@contextmanager
+def spool_statement(
+    file: StatementFile, *, opened: OpenedFile, on_progress: OnProgress
+) -> Iterator[Spool]:
+    """Read a file that was looked over, and keep its lines on disk until the block ends. Raises StatementRefused."""
+    statement_no, reading = numbers.new_number(numbers.STATEMENT), Reading()
+    with tempfile.TemporaryFile(prefix="statement-") as lines:
+        for line in _read(file, opened, reading, on_progress):
+            lines.write(_write_row((statement_no, *line)))
+        yield Spool(statement_no, opened, reading, lines)
+
+
+def _write_row(cells: tuple[object, ...]) -> bytes:
+    """Write one line as COPY reads it; this runs for every one of a million."""
+    row = "\t".join(map(str, cells))
+    if "\\" in row or not row.replace("\t", "").isprintable():
+        row = "\t".join(str(cell).translate(_ESCAPED) for cell in cells)
+    return f"{row}\n".encode()
+
+
 @transactions.start
 def keep_statement(
-    file: StatementFile, *, opened: OpenedFile, on_progress: OnProgress
+    file: StatementFile, *, opened: OpenedFile, spool: Spool | None
 ) -> ImportedStatement:
-    """Write statement and lines of a file that was looked over, in one transaction (start)."""
-    day = {
-        "channel_code": file.channel_code,
-        "account": opened.account,
-        "statement_date": file.statement_date,
-    }
+    """Write statement and lines of a file that was read, in one transaction (start); without them it must be known."""
+    day = _day_of(file, opened)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         named = f"statement {file.channel_code} {opened.account} {file.statement_date}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [named])
-    known = Statement.objects.filter(**day, sha256=opened.facts.sha256).first()
+    known = _find_known(file, opened)
     if known is not None:
         return _describe(_confirm(known, file.source), repeated=True)
-    statement_no, reading = numbers.new_number(numbers.STATEMENT), Reading()
+    assert spool is not None
+    statement_no, reading = spool.statement_no, spool.reading
+    spool.lines.seek(0)
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for line in _read(file, opened, reading, on_progress):
-            copy.write_row((statement_no, *line))
+        while block := spool.lines.read(_BLOCK):
+            copy.write(block)
     earlier = Statement.objects.filter(**day, superseded_at__isnull=True)
     before = earlier.values_list("statement_no", flat=True).first()
     earlier.update(superseded_at=database_now())
@@ -175,7 +210,22 @@ def keep_statement(
         totals=describe_totals(reading.totals),
     )
     changes = compare_versions(old=before, new=statement_no) if before is not None else None
+    failpoint("statement_before_commit")
     return _describe(statement, changes=changes)
+
+
+def _day_of(file: StatementFile, opened: OpenedFile) -> dict[str, Any]:
+    return {
+        "channel_code": file.channel_code,
+        "account": opened.account,
+        "statement_date": file.statement_date,
+    }
+
+
+def _find_known(file: StatementFile, opened: OpenedFile) -> Statement | None:
+    """Return the statement that this very file is already."""
+    known = Statement.objects.filter(**_day_of(file, opened), sha256=opened.facts.sha256)
+    return known.first()
 
 
 def _read(

@@ -45,6 +45,13 @@ FAILPOINTS: Final[dict[str, str]] = {
     "settlement_collected": "what the ledger made pending is written down; nothing is released",
     "release_before_commit": "a part of a batch is written, its journal posted; nothing is committed",
     "release_committed": "a part of a batch is released; the batch is open",
+    # Statements and reconciliation.
+    "statement_before_commit": "a file's lines and its statement are written; nothing is committed",
+    "statement_kept": "a file is imported; nobody has compared it",
+    "reconciliation_read": "a day is compared in temporary tables; nothing of it is written",
+    "reconciliation_before_commit": "differences are written and booked; nothing is committed",
+    "reconciliation_committed": "differences are committed; no line has spoken",
+    "statement_line_spoken": "one line of a statement has spoken; the others have not",
     # Callbacks and merchants' notifications.
     "callback_stored": "the raw callback is stored; the funnel has not seen it",
     "callback_applied": "the callback had its effect; it is neither noted nor acknowledged",

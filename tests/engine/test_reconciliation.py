@@ -21,6 +21,7 @@ from engine.statement_contracts import (
     ResolutionNotPossible,
     StatementMissing,
 )
+from ledger import api as ledger
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import InvalidRequest
 from tests.console import trades
@@ -41,6 +42,7 @@ from tests.engine.statement_days import (
 )
 from tests.statements import Line, write_statement
 from tests.trading import balance_of, rows
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left_unexplained")
 
@@ -559,6 +561,51 @@ class TestDying:
             == []
         )
         assert import_statement(StatementFile(CHANNEL, today.date, path)).line_count == 10_000
+
+
+def test_roll_ups_go_on_while_a_statement_is_compared(today: Day):
+    """Reading holds no transaction open: what is posted meanwhile can be rolled up before the run is over."""
+    line, name = _unknown_charge()
+    today.bring(line)
+    rolled_up: list[str] = []
+
+    def tail(account: str) -> int:
+        (row,) = rows(
+            "SELECT count(*) AS tail FROM ledger_posting p JOIN ledger_account a ON a.id = p.credit_account_id"
+            " JOIN ledger_roll_up r ON r.account_id = a.id WHERE a.code = %s AND p.xact_id >= r.horizon",
+            account,
+        )
+        return int(row["tail"])
+
+    def listen(step: str) -> None:
+        if step not in {"read", "match"}:
+            return
+        pending = f"L20:{paid().merchant['merchant_no']}:CNY"
+        assert tail(pending) == 1
+        # Other tests' transactions hold up roll-ups of the whole server, for a moment.
+        wait_until(lambda: ledger.roll_up_accounts(limit=1_000) and not tail(pending), what=step)
+        rolled_up.append(step)
+
+    reconcile_statement(channel_code=CHANNEL, statement_date=today.date, on_step=listen)
+    assert rolled_up == ["read", "match"]
+    assert kinds(name) == [("CHANNEL_ONLY", "OPEN", 7_77)]
+
+
+def test_a_file_that_is_corrected_while_it_is_compared_is_compared_anew(
+    today: Day, books: dict[str, int]
+):
+    line, name = _unknown_charge()
+    today.bring(line)
+    newer = iter([line.but(amount=1)])
+
+    def listen(step: str) -> None:
+        if step == "match":
+            for other in newer:
+                today.bring(other)
+
+    done = reconcile_statement(channel_code=CHANNEL, statement_date=today.date, on_step=listen)
+    assert (done.version, kinds(name)) == (2, [("CHANNEL_ONLY", "OPEN", 1)])
+    assert moved(books) == (1, 0, 1)
 
 
 def test_a_dry_run_says_what_would_be_found_and_keeps_nothing(today: Day):

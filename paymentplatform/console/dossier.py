@@ -30,7 +30,7 @@ from paymentplatform.kernel.errors import InvalidRequest, NotFound
 from paymentplatform.kernel.history import read_move
 from paymentplatform.kernel.redaction import redact_value
 
-FORMAT: Final = "payment-platform-dossier/1"
+FORMAT: Final = "payment-platform-dossier/2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,8 @@ def test_pages_fit_and_speak_chinese(platform, enter, paid, size, locale):
         "acquiring/tradeorder/",
         f"acquiring/tradeorder/{paid['order_no']}/change/",
         f"dossier/{paid['order_no']}/",
+        "engine/knownchannel/sandbox/change/",
+        "acquiring/tradeorder/?q=ord_0",
     ):
         page.goto(f"{platform.base_url}/admin/{address}")
         window.keep(address.strip("/").replace("/", "-")[:30])

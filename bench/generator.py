@@ -1,8 +1,9 @@
 """The load: prepared requests over kept connections, by a few small processes that cost little themselves.
 
 Run as a program it reads one JSON job from standard input and writes what it saw to standard output. Every life of
-a connection sends its steps in turn; a step may use the number ``n`` of the life, its payer ``p`` and the order ``o``
-that the life's first answer named. The first answer that is not 2xx ends everything.
+a connection sends its steps in turn; a step may use the number ``n`` of the life, its payer ``p``, the order ``o``
+that the life's first answer named, and the words ``w0``, ``w1`` and so on of the life's line of a file. The first
+answer that is not 2xx ends everything.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 from bench.seed import PAYERS
@@ -43,6 +45,9 @@ class Job:
     first: int
     count: int
     steps: list[str]
+    words: str = ""
+    """A file; life n has the line n minus ``words_from``, modulo the number of lines."""
+    words_from: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,16 @@ class Load:
 
 
 def request(
-    method: str, target: str, *, port: int, secret: str | None = None, body: str | None = None
+    method: str,
+    target: str,
+    *,
+    port: int,
+    secret: str | None = None,
+    body: str | None = None,
+    headers: tuple[str, ...] = (),
 ) -> str:
     """Write one request down. Its filled-in parts have a fixed width, so the length is known beforehand."""
-    head = [f"{method} {target} HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    head = [f"{method} {target} HTTP/1.1", f"Host: 127.0.0.1:{port}", *headers]
     if secret is not None:
         head.append(f"Authorization: Bearer {secret}")
     if body is not None:
@@ -85,6 +96,8 @@ def generate(job: Job) -> Load:
             job.first + index * share,
             share,
             job.steps,
+            job.words,
+            job.words_from,
         )
         for index in range(processes)
     ]
@@ -121,10 +134,11 @@ def _output_of(process: subprocess.Popen[bytes]) -> bytes:
 class _Client:
     """One kept connection that goes through its steps again and again."""
 
-    def __init__(self, job: Job, steps: list[bytes]) -> None:
+    def __init__(self, job: Job, steps: list[bytes], words: list[list[bytes]]) -> None:
         self.socket = socket.create_connection(("127.0.0.1", job.port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._steps = steps
+        self._words, self._words_from = words, job.words_from
         self._values: dict[bytes, int | bytes] = {}
         self._buffer = b""
         self._step = 0
@@ -133,6 +147,9 @@ class _Client:
     def begin(self, number: int) -> None:
         """Start the life with this number."""
         self._values = {b"n": number, b"p": number % PAYERS, b"o": b""}
+        if self._words:
+            line = self._words[(number - self._words_from) % len(self._words)]
+            self._values |= {b"w%d" % at: word for at, word in enumerate(line)}
         self._step = 0
         self.began = time.perf_counter()
         self._send()
@@ -165,7 +182,10 @@ def run(job: Job) -> Load:
     """Keep every connection busy until the time is up, then let the lives that have begun end."""
     steps = [step.encode("latin-1") for step in job.steps]
     waiting = selectors.DefaultSelector()
-    clients = [_Client(job, steps) for _ in range(job.connections)]
+    words = (
+        [line.split() for line in Path(job.words).read_bytes().splitlines()] if job.words else []
+    )
+    clients = [_Client(job, steps, words) for _ in range(job.connections)]
     for client in clients:
         waiting.register(client.socket, selectors.EVENT_READ, client)
     try:

@@ -12,6 +12,7 @@ import psycopg
 from bench import wrk
 from bench.budgets import judge
 from bench.cpu import Usage, read_usage
+from bench.crowd import make_crowd, make_waiting, write_keys, write_signatures
 from bench.generator import Job, Load, generate
 from bench.paths import PATHS, Path, calls_of, steps_of
 from bench.reference import Pgbench, Script, Sent, capture_path, write_script
@@ -90,6 +91,7 @@ class Bench:
         self._shop = shop
         self._plan = plan
         self._next = 0
+        self._crowd: list[Shop] = []
         self._pgbench = Pgbench(platform.environment["DATABASE_URL"], platform.state)
 
     def measure(self, path: Path) -> tuple[list[Row], list[Sent]]:
@@ -110,9 +112,10 @@ class Bench:
         total = 2 * warm + plan.pairs * (web_count + reference_count)
         numbers = self.reserve(path, total)
         steps = steps_of(path, port=self._platform.port, shop=self._shop)
+        words = self._write_words(path, first=numbers, count=total)
         for prepare in (lambda: None, self._settle):  # nothing is vacuumed while it is empty
             prepare()
-            self._load(steps, connections, first=numbers, count=warm, seconds=_WARM_SECONDS)
+            self._load(steps, connections, words, first=numbers, count=warm, seconds=_WARM_SECONDS)
             numbers += warm
         cells: list[_Cell] = []
         references: list[tuple[float, float]] = []
@@ -121,7 +124,9 @@ class Bench:
                 references.append(self._refer(script, first=numbers, count=reference_count))
                 numbers += reference_count
             cells.append(
-                self._load(steps, connections, first=numbers, count=web_count, seconds=plan.web_s)
+                self._load(
+                    steps, connections, words, first=numbers, count=web_count, seconds=plan.web_s
+                )
             )
             numbers += web_count
         return _row(path, connections, cells, references)
@@ -152,7 +157,9 @@ class Bench:
         count = round(path.most_tps * seconds)
         first = self.reserve(path, count)
         steps = steps_of(path, port=self._platform.port, shop=self._shop)
-        return self._load(steps, connections, first=first, count=count, seconds=seconds).load
+        words = self._write_words(path, first=first, count=count)
+        cell = self._load(steps, connections, words, first=first, count=count, seconds=seconds)
+        return cell.load
 
     def _capture(self, path: Path) -> tuple[list[Sent], Script | None]:
         if not path.has_reference:
@@ -170,11 +177,28 @@ class Bench:
     def reserve(self, path: Path, count: int) -> int:
         """Take so many numbers, with an unpaid order behind each where the path needs one."""
         first = self.take_numbers(count)
-        if path.uses_orders:
-            with psycopg.connect(self._platform.environment["DATABASE_URL"]) as connection:
-                connection.execute("SET statement_timeout = 0")
-                make_orders(connection, self._shop, first=first, count=count)
+        if path.is_crowd and not self._crowd:
+            self._crowd = make_crowd(self._platform.environment)
+        shops = self._crowd if path.is_crowd else [self._shop]
+        with psycopg.connect(self._platform.environment["DATABASE_URL"]) as connection:
+            connection.execute("SET statement_timeout = 0")
+            if path.awaits_channel:
+                make_waiting(connection, self._shop, first=first, count=count)
+            elif path.uses_orders:
+                make_orders(connection, *shops, first=first, count=count)
         return first
+
+    def _write_words(self, path: Path, *, first: int, count: int) -> tuple[str, int]:
+        """Write down what each life says of its own: the merchant's key, the channel's signature."""
+        name = str(self._platform.state / f"{path.name}.words")
+        if path.is_crowd:
+            write_keys(name, self._crowd)
+            return name, 0
+        if path.awaits_channel:
+            key = self._platform.environment["SANDBOX_SIGNING_KEY"]
+            write_signatures(name, signing_key=key, first=first, count=count)
+            return name, first
+        return "", 0
 
     def _settle(self) -> None:
         """Write out what the preparations left, so that no cell pays for them."""
@@ -186,11 +210,18 @@ class Bench:
         return read_usage(postgres_pid=self._platform.postgres_pid, web_pid=self._platform.web_pid)
 
     def _load(
-        self, steps: list[str], connections: int, *, first: int, count: int, seconds: float
+        self,
+        steps: list[str],
+        connections: int,
+        words: tuple[str, int],
+        *,
+        first: int,
+        count: int,
+        seconds: float,
     ) -> _Cell:
         before = self._read()
-        by_wrk = self._plan.uses_wrk and len(steps) == 1
-        job = Job(self._platform.port, connections, seconds, first, count, steps)
+        by_wrk = self._plan.uses_wrk and len(steps) == 1 and not words[0]
+        job = Job(self._platform.port, connections, seconds, first, count, steps, *words)
         load = wrk.generate(job) if by_wrk else generate(job)
         return _Cell(load, self._read().since(before))
 

@@ -12,6 +12,19 @@ ORDER: Final = "ord_%(n)022d"
 PAY: Final = '{"method":"BALANCE","options":{"payer_token":"pt_bench_%(p)06d"}}'
 PAY_TARGET: Final = f"orders/{ORDER}/pay"
 _CREATE: Final = '{"merchant_order_no":"W-%(n)022d","amount":100,"currency":"CNY","subject":"Tea"}'
+PAY_IN_CROWD: Final = '{"method":"BALANCE","options":{"payer_token":"pt_crowd_%(p)06d"}}'
+ACCOUNT: Final = "8800010000000017"
+"""The platform's account at the sandbox's first acquirer."""
+NOTIFICATION: Final = (
+    f'{{"merchant_account":"{ACCOUNT}","request_no":"att_%(n)022d","status":"SUCCEEDED",'
+    '"channel_trade_no":"T%(n)022d","amount":100,"currency":"CNY","failure_code":null}'
+)
+_SIGNED: Final = (
+    f"Sandbox-Account: {ACCOUNT}",
+    "Sandbox-Timestamp: %(w0)s",
+    "Sandbox-Nonce: %(w1)s",
+    "Sandbox-Signature: %(w2)s",
+)
 _REFUND: Final = '{"order_no":"%(o)s","merchant_refund_no":"R-%(n)022d","amount":100}'
 
 
@@ -24,6 +37,10 @@ class Path:
     uses_orders: bool = False
     has_reference: bool = True
     in_quick: bool = True
+    is_crowd: bool = False
+    """Each order belongs to one of a thousand merchants, who asks with a key of his own."""
+    awaits_channel: bool = False
+    """Each order's payer has a QR code before him, and the request is the channel's signed notification."""
 
 
 PATHS: Final = (
@@ -31,6 +48,10 @@ PATHS: Final = (
     Path("balance_payment", 3_000, uses_orders=True),
     Path("whole_life", 2_000, has_reference=False),
     Path("order_query", 8_000, uses_orders=True),
+    Path(
+        "crowd_payment", 3_000, uses_orders=True, has_reference=False, in_quick=False, is_crowd=True
+    ),
+    Path("callback_funnel", 2_000, has_reference=False, in_quick=False, awaits_channel=True),
     Path("refunded_life", 1_000, has_reference=False, in_quick=False),
     Path("order_list", 5_000, has_reference=False, in_quick=False),
     Path("cashier_page", 3_000, uses_orders=True, has_reference=False, in_quick=False),
@@ -46,9 +67,17 @@ def steps_of(path: Path, *, port: int, shop: Shop) -> list[str]:
         return request(method, f"/api/v1/{target}", port=port, secret=shop.secret_key, body=body)
 
     create = api("POST", "orders", _CREATE)
+    by_turns = request(
+        "POST", f"/api/v1/{PAY_TARGET}", port=port, secret="%(w0)s", body=PAY_IN_CROWD
+    )
+    notification = request(
+        "POST", "/channels/sandbox/notify", port=port, body=NOTIFICATION, headers=_SIGNED
+    )
     steps = {
         "create_order": [create],
         "balance_payment": [api("POST", PAY_TARGET, PAY)],
+        "crowd_payment": [by_turns],
+        "callback_funnel": [notification],
         "whole_life": [
             create,
             api("POST", "orders/%(o)s/pay", PAY),

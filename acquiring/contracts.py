@@ -139,8 +139,8 @@ class CashierOrder(msgspec.Struct, frozen=True):
     """What the cashier 收银台 may know of an order: the merchant's view plus what the page needs.
 
     ``return_url`` is the merchant's registered address or None; ``expires_in_s`` counts from the database's now,
-    negative once over; ``late_money`` tells, of an order that has ended or is out of time, that money came too late
-    and is being dealt with.
+    negative once over; ``late_money`` is, of an order that has ended or is out of time, the state of money that came
+    too late.
     """
 
     order: OrderView
@@ -150,7 +150,7 @@ class CashierOrder(msgspec.Struct, frozen=True):
     allowed_methods: list[str] | None
     expires_in_s: int
     cashier_token: str
-    late_money: bool = False
+    late_money: str | None = None
 
 
 class CashierStamp(NamedTuple):

@@ -262,7 +262,7 @@ def get_order_by_cashier_token(*, token: str) -> CashierOrder:
         allowed_methods=msgspec.json.decode(methods) if methods else None,
         expires_in_s=expires_in_s,
         cashier_token=token,
-        late_money=may_be_late and engine.has_late_money(order_no=order_no),
+        late_money=engine.find_late_money_status(order_no=order_no) if may_be_late else None,
     )
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop, pgettext
 
 from acquiring.contracts import CashierOrder, CloseReason, Method, OrderStatus, OrderView
 from checkout.contracts import CHOICE_FIELDS, UNTOLD_REFUSALS, MethodOffer, PayAction
+from checkout.late_money_words import describe_late_money
 from checkout.risk_words import risk_words
 from paymentplatform.kernel.money import format_amount
 
@@ -314,23 +315,11 @@ def present_result(cashier: CashierOrder) -> dict[str, Any]:
         "stage": str(stage),
         "title": titles[stage],
         "text": texts[stage],
-        "late_money": _late_money_text(cashier),
+        "late_money": describe_late_money(
+            cashier.late_money, is_paid=cashier.order.status == OrderStatus.SUCCESS
+        ),
         **present_way_back(cashier),
     }
-
-
-def _late_money_text(cashier: CashierOrder) -> str:
-    if not cashier.late_money:
-        return ""
-    if cashier.order.status == OrderStatus.SUCCESS:
-        return _(
-            "More money arrived than this order costs. You pay only once: the rest is safe and is being "
-            "returned."
-        )
-    return _(
-        "Your money arrived after this order had ended. It is safe and is being dealt with; normally it is "
-        "returned the way you paid. Please keep the order number."
-    )
 
 
 def present_refusal(

@@ -26,11 +26,11 @@ from engine.invariants import INVARIANTS
 from engine.references import list_references
 from engine.selectors import (
     count_live_refunds,
+    find_late_money_status,
     find_refund,
     get_late_money_state,
     get_payment_progress,
     get_refund_progress,
-    has_late_money,
     list_failed_payments,
     list_late_money,
     list_refund_numbers,
@@ -115,6 +115,7 @@ __all__ = [
     "find_card_channel",
     "find_case",
     "find_channel_settlement",
+    "find_late_money_status",
     "find_order_no",
     "find_refund",
     "get_counting_statement",
@@ -122,7 +123,6 @@ __all__ = [
     "get_payment_progress",
     "get_refund_progress",
     "get_trade_file",
-    "has_late_money",
     "import_statement",
     "list_channel_codes",
     "list_channel_facts",

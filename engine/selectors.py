@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db.models import Count, F, Q, Sum
@@ -29,6 +30,13 @@ from engine.models import (
 )
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
+
+_LATE_MONEY_ORDER: Final = (
+    LateMoneyStatus.OPEN,
+    LateMoneyStatus.REFUNDING,
+    LateMoneyStatus.HONOURED,
+    LateMoneyStatus.REFUNDED,
+)
 
 
 def lock_payment(*, payment_no: str) -> PaymentOrder:
@@ -203,10 +211,13 @@ def list_failed_payments(*, payment_nos: Collection[str]) -> list[str]:
     )
 
 
-def has_late_money(*, order_no: str) -> bool:
-    """Tell whether money came too late for this order."""
+def find_late_money_status(*, order_no: str) -> LateMoneyStatus | None:
+    """Return the state of the money that came too late for this order, None when none did.
 
-    return LateMoney.objects.filter(order_no=order_no).exists()
+    Of several the one that is furthest from its end: OPEN, REFUNDING, HONOURED, REFUNDED.
+    """
+    found = LateMoney.objects.filter(order_no=order_no).values_list("status", flat=True)
+    return min(map(LateMoneyStatus, found), key=_LATE_MONEY_ORDER.index, default=None)
 
 
 def get_late_money(*, late_money_no: str) -> LateMoney:

@@ -19,7 +19,7 @@ from tests.live import LiveMerchant
 
 pytestmark = [pytest.mark.browser, pytest.mark.flow, pytest.mark.timeout(900 if LONG else 120)]
 
-SHARE = PAYLOADS if LONG else random.Random(20).sample(PAYLOADS, 12)
+SHARE = PAYLOADS if LONG else random.Random(20).sample(PAYLOADS, 10)
 _WATCH = "window.ran = []; window.pwned = () => window.ran.push(1); window.alert = window.pwned;"
 
 

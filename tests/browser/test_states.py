@@ -87,9 +87,14 @@ def test_money_that_came_too_late_is_on_its_way_back(
     merchant.api.post(f"orders/{order['order_no']}/close")
     page.wait_for_url("**/result")
     expect(page.locator(".mark.closed")).to_be_visible()
-    wait_until(lambda: merchant.api.get("late-money").json()["data"], 30, what="late money")
+
+    def has_come(*statuses: str) -> bool:
+        data = merchant.api.get("late-money").json()["data"]
+        return bool(data) and data[0]["status"] in statuses
+
+    wait_until(lambda: has_come("REFUNDED"), 30, what="late money on its way back")
     page.reload()
-    expect(page.locator(".notice")).to_contain_text("退")
+    expect(page.locator(".notice")).to_contain_text("已原路退回")
     expect(page.locator("form")).to_have_count(0)
     window.keep("late")
 

@@ -263,23 +263,29 @@ def test_an_order_that_is_being_closed_takes_no_payment_and_polls(
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("status", "late", "words"),
     [
-        (
-            make_order("CLOSED", close_reason=CloseReason.EXPIRED, late_money=True),
-            "after this order had ended",
-        ),
-        (
-            make_order("SUCCESS", payment=("PAID", "QR_CODE", None), late_money=True),
-            "You pay only once",
-        ),
+        ("CLOSED", "OPEN", "is being dealt with"),
+        ("CLOSED", "REFUNDING", "A refund is under way"),
+        ("CLOSED", "REFUNDED", "It has been returned"),
+        ("CLOSED", "HONOURED", "The shop has accepted it"),
+        ("SUCCESS", "OPEN", "You pay only once: the rest is safe"),
+        ("SUCCESS", "REFUNDED", "the rest has been returned"),
+        ("CLOSED", None, ""),
     ],
 )
 def test_late_money_is_told(
-    standin: Standin, browser: Client, found: CashierOrder, words: str
+    standin: Standin, browser: Client, status: str, late: str | None, words: str
 ) -> None:
-    standin.found = found
-    assert words in text_of(browser.get(f"{HERE}/result"))
+    standin.found = make_order(
+        status,
+        payment=("PAID" if status == "SUCCESS" else "FAILED", "QR_CODE", None),
+        close_reason=CloseReason.EXPIRED,
+        late_money=late,
+    )
+    page = text_of(browser.get(f"{HERE}/result"))
+    assert words in page
+    assert ('class="notice"' in page) == (late is not None)
 
 
 # -- choosing and paying -----------------------------------------------------------------------------------------

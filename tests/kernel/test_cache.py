@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from paymentplatform.kernel import cache, metrics
-from paymentplatform.kernel.cache import ConfigCache
+from paymentplatform.kernel.cache import ConfigCache, StampedCache
 from tests.barrier import run_times
 
 SECONDS = 5.0
@@ -150,3 +150,36 @@ def test_hits_and_misses_are_counted_under_its_name(clock: Clock):
     for _again in range(10):
         cached.get("a")
     assert (counted("hit") - before[0], counted("miss") - before[1]) == (9, 1)
+
+
+class TestStamped:
+    """What is remembered as long as the stamp stands that was read before."""
+
+    def test_the_same_stamp_is_a_hit_and_another_one_loads_again(self):
+        source = Source()
+        cached: StampedCache[str, int] = StampedCache(name="test", limit=10)
+
+        def ask(key: str, stamp: object) -> int:
+            return cached.get(key, stamp=stamp, load=lambda: source.load(key))
+
+        assert [ask("a", 1), ask("a", 1), ask("b", 1), ask("a", 1)] == [1, 1, 2, 1]
+        assert [ask("a", 2), ask("a", 2), ask("a", 1)] == [3, 3, 4], "an older stamp is another one"
+
+    def test_a_load_that_fails_is_not_remembered(self):
+        source = Source()
+        cached: StampedCache[str, int] = StampedCache(name="test", limit=10)
+        source.refuses = True
+        with pytest.raises(LookupError):
+            cached.get("a", stamp=1, load=lambda: source.load("a"))
+        source.refuses = False
+        assert cached.get("a", stamp=1, load=lambda: source.load("a")) == 2
+
+    def test_the_ones_not_asked_for_lately_go_first(self):
+        source = Source()
+        cached: StampedCache[str, int] = StampedCache(name="test", limit=2)
+
+        def ask(key: str) -> int:
+            return cached.get(key, stamp=1, load=lambda: source.load(key))
+
+        assert [ask("a"), ask("b"), ask("a"), ask("c"), ask("a")] == [1, 2, 1, 3, 1]
+        assert ask("b") == 4

@@ -38,6 +38,7 @@ GOOD: Final = frozenset(
         "APPROVED",
         "HOLDS",
         "ALLOW",
+        "ENABLED",
     }
 )
 BAD: Final = frozenset(

@@ -92,7 +92,7 @@ def _is_collectable(credential: Credential) -> bool:
 def _foretell_collecting(credential: Credential) -> str:
     told = say("Only %(name)s can, until %(time)s. The secret is shown once.") % {
         "name": credential.collector,
-        "time": date_format(localtime(credential.collect_until), "Y-m-d H:i"),
+        "time": date_format(localtime(credential.collect_until), "Y-m-d H:i e"),
     }
     if credential.replaces is None:
         return told
@@ -135,7 +135,7 @@ class CredentialAdmin(ReadOnlyAdmin):
     list_display = (
         "key_id",
         "algorithm",
-        "hint",
+        "hint_or_state",
         "merchant_no",
         "created_at",
         "expires_at",
@@ -150,14 +150,14 @@ class CredentialAdmin(ReadOnlyAdmin):
     ordering = ("-key_id",)
     fields = (
         ("key_id", "algorithm"),
-        ("hint", "merchant_no"),
+        ("hint_or_state", "merchant_no"),
         ("created_at", "expires_at"),
         ("revoked_at", "replaces"),
         ("collector", "collect_until"),
         "public_key",
     )
     readonly_fields = (
-        "hint",
+        "hint_or_state",
         "merchant_no",
         "public_key",
         "collector",
@@ -236,6 +236,13 @@ class CredentialAdmin(ReadOnlyAdmin):
         """Make the key useless at once."""
         transactions.join(revoke_credential)(key_id=object_no)
         return say("The key is revoked.")
+
+    @admin.display(description=_("Hint"))
+    def hint_or_state(self, credential: Credential) -> str:
+        """Return the hint; of a key that nobody can use yet, that it waits."""
+        if _is_collectable(credential):
+            return say("waits to be collected")
+        return credential.hint or say("never collected")
 
     @admin.display(description=_("Merchant"))
     def merchant_no(self, credential: Credential) -> str:

@@ -403,16 +403,23 @@ class Family:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("when", "number"),
-    [("postgres", signal.SIGTERM), ("valkey", signal.SIGINT), ("beat", signal.SIGHUP)],
+    ("when", "number", "another"),
+    [
+        ("postgres", signal.SIGTERM, None),
+        ("valkey", signal.SIGINT, None),
+        ("beat", signal.SIGHUP, signal.SIGTERM),
+    ],
 )
 def test_a_signal_while_it_starts_leaves_no_process(
-    checkout: Checkout, when: str, number: signal.Signals
+    checkout: Checkout, when: str, number: signal.Signals, another: signal.Signals | None
 ) -> None:
     family = Family(launcher := checkout.start())
     log = checkout.folder / f".run/logs/{when}.log"
     family.watch(until=lambda: log.exists() and family.seen)
     launcher.send_signal(number)
+    if another is not None:
+        time.sleep(0.05)  # so that it is a second one, and not heard first
+        launcher.send_signal(another)
     family.watch(until=lambda: launcher.poll() is not None)
     assert launcher.returncode == 128 + number
     assert family.living() == []

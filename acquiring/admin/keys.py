@@ -239,10 +239,8 @@ class CredentialAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("Hint"))
     def hint_or_state(self, credential: Credential) -> str:
-        """Return the hint; of a key that nobody can use yet, that it waits."""
-        if _is_collectable(credential):
-            return say("waits to be collected")
-        return credential.hint or say("never collected")
+        """Return the hint; of a key that nobody can use, that nobody has collected its secret."""
+        return credential.hint or say("not collected")
 
     @admin.display(description=_("Merchant"))
     def merchant_no(self, credential: Credential) -> str:

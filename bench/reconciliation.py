@@ -72,7 +72,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run took and found."""
+    """What a run took and found; ``longest_s`` is its longest transaction with an id, for which roll-ups wait."""
 
     lines: int
     planted: int
@@ -82,6 +82,7 @@ class Result:
     seconds: float
     command_mb: int
     database_mb: int
+    longest_s: float
 
     @property
     def ok(self) -> bool:
@@ -107,7 +108,7 @@ def measure(environment: dict[str, str], size: Size, *, grace_days: int = GRACE_
     with psycopg.connect(owner_address, autocommit=True) as owner:
         owner.execute("VACUUM ANALYZE")
     planted: set[Known] = set()
-    seconds, command_mb, database_mb = 0.0, 0, 0
+    seconds, command_mb, database_mb, longest_s = 0.0, 0, 0, 0.0
     with tempfile.TemporaryDirectory(prefix="reconcile-") as folder:
         path = Path(folder) / "day.csv"
         with path.open("w", encoding="utf-8") as stream:
@@ -116,9 +117,11 @@ def measure(environment: dict[str, str], size: Size, *, grace_days: int = GRACE_
             later = day + timedelta(days=days_later)
             if days_later:
                 path.write_text("".join(_write(Size(0, 0), later, set())), encoding="utf-8")
-            took, own, theirs = _reconcile(environment, later, path)
+            took, watch = _reconcile(environment, later, path)
             seconds += took
-            command_mb, database_mb = max(command_mb, own), max(database_mb, theirs)
+            command_mb = max(command_mb, watch.command_mb)
+            database_mb = max(database_mb, watch.database_mb)
+            longest_s = max(longest_s, watch.longest_s)
     with psycopg.connect(owner_address) as owner:
         found = {
             (kind, line_kind, key)
@@ -136,6 +139,7 @@ def measure(environment: dict[str, str], size: Size, *, grace_days: int = GRACE_
         seconds=round(seconds, 1),
         command_mb=command_mb,
         database_mb=database_mb,
+        longest_s=round(longest_s, 1),
     )
 
 
@@ -145,7 +149,8 @@ def show(result: Result) -> str:
         f"Reconciliation of {result.lines:,} lines: {result.planted:,} differences planted, {result.found:,} found, "
         f"{result.missed} missed, {result.invented} invented.\n"
         f"{result.seconds:.1f} s (at most {MAX_SECONDS}); command {result.command_mb} MB and its database session "
-        f"{result.database_mb} MB (at most {MAX_MEMORY_MB} together)."
+        f"{result.database_mb} MB (at most {MAX_MEMORY_MB} together); its longest writing transaction took "
+        f"{result.longest_s:.1f} s."
     )
 
 
@@ -259,8 +264,8 @@ def _figures(
         yield amount, "CNY", fee
 
 
-def _reconcile(environment: dict[str, str], day: date, path: Path) -> tuple[float, int, int]:
-    """Run the command; returns its seconds, its greatest memory, and that of its database session (MB)."""
+def _reconcile(environment: dict[str, str], day: date, path: Path) -> tuple[float, _Watch]:
+    """Run the command; returns its seconds, and what was seen of it meanwhile."""
     arguments = ["--channel", "sandbox", "--date", str(day), "--file", str(path), "--json"]
     given = {name: value for name, value in environment.items() if name != "MIGRATION_DATABASE_URL"}
     began, watch = time.monotonic(), _Watch(environment["MIGRATION_DATABASE_URL"])
@@ -280,17 +285,21 @@ def _reconcile(environment: dict[str, str], day: date, path: Path) -> tuple[floa
         message = f"reconcile_channel ended with {process.returncode}: {out[-500:]}{err[-1500:]}"
         raise RuntimeError(message)
     json.loads(out)
-    return took, watch.command_mb, watch.database_mb
+    return took, watch
 
 
 class _Watch:
-    """Looks at the memory of the command and of the database session that works for it, again and again."""
+    """Looks again and again at the command and at the database session that works for it.
+
+    At the memory of both (MB), and at the age of a transaction of the session that has an id (seconds).
+    """
 
     def __init__(self, owner_address: str) -> None:
         self._owner_address = owner_address
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
         self.command_mb = self.database_mb = 0
+        self.longest_s = 0.0
 
     def start(self, pid: int) -> None:
         """Begin."""
@@ -304,15 +313,19 @@ class _Watch:
             self._thread.join()
 
     def _look(self, pid: int) -> None:
+        seen: dict[str, float] = {}
         with psycopg.connect(self._owner_address, autocommit=True) as owner:
             while not self._done.wait(_POLL_S):
                 self.command_mb = max(self.command_mb, _memory_of(pid))
                 sessions = owner.execute(
-                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+                    "SELECT pid, backend_xid::text FROM pg_stat_activity WHERE datname = current_database()"
                     " AND pid <> pg_backend_pid() AND usename <> current_user"
-                )
-                busiest = max((_memory_of(session) for (session,) in sessions), default=0)
+                ).fetchall()
+                busiest = max((_memory_of(session) for session, _xid in sessions), default=0)
                 self.database_mb = max(self.database_mb, busiest)
+                now, running = time.monotonic(), {xid for _session, xid in sessions if xid}
+                seen = {xid: seen.get(xid, now) for xid in running}
+                self.longest_s = max([self.longest_s, *(now - since for since in seen.values())])
 
 
 def _memory_of(pid: int) -> int:

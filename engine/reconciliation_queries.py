@@ -318,6 +318,29 @@ SELECT n.kind, n.currency, count(*), COALESCE(sum(n.difference), 0)::bigint
   FROM rec_difference AS n GROUP BY n.kind, n.currency ORDER BY n.kind, n.currency
 """
 
+TOTALS: Final = """
+SELECT t.currency, sum(t.file)::bigint, sum(t.agreed)::bigint, sum(t.differing)::bigint
+  FROM (SELECT l.currency, s.sign * l.amount AS file,
+               CASE WHEN o.line_no IS NULL THEN s.sign * l.amount ELSE 0 END AS agreed, 0 AS differing
+          FROM rec_line AS l
+          LEFT JOIN rec_odd AS o ON o.line_no = l.line_no
+         CROSS JOIN LATERAL (SELECT CASE l.kind WHEN 'CHARGE' THEN 1 ELSE -1 END AS sign) AS s
+        UNION ALL
+        SELECT n.channel_currency, 0, 0,
+               CASE WHEN n.kind IN ('AMOUNT_OVER', 'AMOUNT_UNDER') THEN s.sign * n.our_amount + n.difference
+                    WHEN n.kind = 'FEE_MISMATCH' THEN s.sign * n.our_amount
+                    WHEN n.kind IN ('DUPLICATE', 'CURRENCY_MISMATCH') THEN s.sign * n.channel_amount
+                    ELSE n.difference END
+          FROM rec_difference AS n
+         CROSS JOIN LATERAL (SELECT CASE n.line_kind WHEN 'CHARGE' THEN 1 ELSE -1 END AS sign) AS s
+         WHERE n.line_no IS NOT NULL
+           AND (n.kind <> 'FEE_MISMATCH'
+                OR NOT EXISTS (SELECT 1 FROM rec_difference AS m
+                                WHERE m.line_no = n.line_no AND m.kind <> 'FEE_MISMATCH'))) AS t
+ GROUP BY t.currency ORDER BY t.currency
+"""
+"""The file's own sum, and the same out of what agrees and of ours with the differences: no line may be lost."""
+
 LINES_IN_DOUBT: Final = "SELECT count(DISTINCT line_no) FROM rec_odd"
 
 WAITING: Final = """

@@ -14,10 +14,11 @@ _WORDS = {"open": True, "closed": False}
 
 
 @transactions.start
-def import_business_days(*, text: str) -> int:
+def import_business_days(*, text: str, dry_run: bool = False) -> int:
     """Take over a CSV of ``day,open|closed,name`` and return how many days it has (start).
 
-    The whole file or nothing of it; a day that is known is overwritten. Raises InvalidRequest naming the line.
+    The whole file or nothing of it; a day that is known is overwritten. ``dry_run`` only reads
+    it. Raises InvalidRequest naming the line.
     """
     rows = [
         _read(number, row)
@@ -26,9 +27,10 @@ def import_business_days(*, text: str) -> int:
     ]
     if len({row.day for row in rows}) < len(rows):
         raise InvalidRequest("A day stands in the file twice.")
-    BusinessDay.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["day"], update_fields=["is_open", "name"]
-    )
+    if not dry_run:
+        BusinessDay.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["day"], update_fields=["is_open", "name"]
+        )
     return len(rows)
 
 

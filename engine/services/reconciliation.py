@@ -319,9 +319,25 @@ def _sum_up(
     return {
         "lines": statement.line_count,
         "agreed": statement.line_count - in_doubt,
+        "totals": _add_up(cursor),
         "differences": kinds,
         **counts,
     }
+
+
+def _add_up(cursor: CursorWrapper) -> dict[str, dict[str, int]]:
+    """Return the file's sum of each currency, refunds and chargebacks less, and what of it agrees and differs.
+
+    To the minor unit: a run that has lost a line, or counted one twice, is a bug and keeps nothing.
+    """
+    cursor.execute(queries.TOTALS)
+    totals = {}
+    for currency, file, agreed, differing in cursor.fetchall():
+        if file != agreed + differing:
+            message = f"{currency}: the file has {file}, what agrees {agreed} and what differs {differing}"
+            raise AssertionError(message)
+        totals[currency] = {"file": file, "agreed": agreed, "differing": differing}
+    return totals
 
 
 def _note(statement: Statement, summary: dict[str, Any]) -> ReconciledStatement:

@@ -111,6 +111,10 @@ def test_what_differs_is_told_both_ways_and_nothing_is_booked(day: date, tmp_pat
         ("PLATFORM_ONLY", funded, 0, 5_00),
     }
     assert balance_of("A20:platform:CNY") == before
+    steps = {row["kind"]: row["next_step"] for row in document["differences"]}
+    assert "payout" in steps["CHANNEL_ONLY"]
+    assert "who should have paid" in steps["PLATFORM_ONLY"]
+    assert "advice" in steps["AMOUNT_OVER"]
 
 
 def test_what_the_bank_books_a_day_later_is_the_same_fact(

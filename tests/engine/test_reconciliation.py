@@ -10,10 +10,11 @@ import pytest
 from django.db import connections
 
 from acquiring.contracts import RefundExceedsPaid
+from engine import reconciliation_queries as queries
 from engine.contracts import Resolution
 from engine.models import ChannelAttempt, Discrepancy, Statement
 from engine.services.discrepancies import list_resolutions
-from engine.services.reconciliation import reconcile_statement
+from engine.services.reconciliation import READING, reconcile_statement
 from engine.services.reconciliation_runs import Run, RunWish, reconcile_channel
 from engine.services.statements import StatementFile, import_statement
 from engine.statement_contracts import (
@@ -143,6 +144,42 @@ def test_a_difference_is_found_and_booked_once(
     assert (again.summary["new"], again.summary["settled"]) == (0, 0)
     assert kinds(name) == [(kind, "OPEN", difference)]
     assert moved(before) == books_move
+
+
+PLANTS = (
+    *(_unknown_charge, _over, _under, _currency, _fee),
+    *(_unknown_refund, _refund_over, _refund_failed, _failed_charge),
+)
+
+
+def test_what_agrees_and_what_differs_is_the_file_to_the_minor_unit(today: Day):
+    """Every kind at once, some twice, one with a fee that differs, too: each line is in exactly one class."""
+    lines = [plant()[0] for plant in PLANTS] + [line_of(paid()), _over()[0].but(fee=9)]
+    lines += [lines[0], lines[5], lines[3]]
+    done = today.reconcile(*lines)
+    expected: dict[str, int] = {}
+    for line in lines:
+        signed = line.amount if line.kind == "CHARGE" else -line.amount
+        expected[line.currency] = expected.get(line.currency, 0) + signed
+    totals = done.summary["totals"]
+    assert {code: total["file"] for code, total in totals.items()} == expected
+    assert totals["CNY"]["agreed"] == AMOUNT
+    assert {code: one["agreed"] + one["differing"] for code, one in totals.items()} == expected
+
+
+def test_a_run_that_loses_a_line_keeps_nothing(today: Day, books: dict[str, int], monkeypatch: Any):
+    line, name = _unknown_charge()
+    today.bring(line)
+    lossy = queries.DIFFERENCES.replace("WHERE j.difference_kind IS NOT NULL", "WHERE false")
+    reading = [
+        (step, table, lossy if table == "rec_difference" else text) for step, table, text in READING
+    ]
+    with monkeypatch.context() as broken:
+        broken.setattr("engine.services.reconciliation.READING", reading)
+        with pytest.raises(AssertionError, match="the file has 777, what agrees 0"):
+            today.again()
+    assert (found(name), moved(books)) == ([], (0, 0, 0))
+    assert Statement.objects.get(statement_date=today.date).reconciled_at is None
 
 
 def test_a_line_that_stands_twice_counts_once(today: Day, books: dict[str, int]):

@@ -15,6 +15,7 @@ from paymentplatform.kernel.errors import InvalidRequest
 class Command(OperatorCommand):
     """Import. 0 done, 2 wrong use: then nothing was taken over; safe to run again."""
 
+    moves_money = True
     help = "Take over a CSV of day,open|closed,name (UTF-8); a day that is known is overwritten."
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -31,4 +32,7 @@ class Command(OperatorCommand):
             )
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"Cannot read {options['file']}: {error}") from error
-        return Report({"days": import_business_days(text=text)})
+        dry_run = options["dry_run"]
+        return Report(
+            {"days": import_business_days(text=text, dry_run=dry_run), "dry_run": dry_run}
+        )

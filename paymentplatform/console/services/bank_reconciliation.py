@@ -49,13 +49,31 @@ SELECT CASE WHEN b.amount IS NULL THEN 'CHANNEL_ONLY' WHEN s.amount IS NULL THEN
 
 @dataclass(frozen=True, slots=True)
 class BankDifference:
-    """One reference on which bank and books disagree; money into the account is positive, in minor units."""
+    """One reference on which bank and books disagree; money into the account is positive, in minor units.
+
+    ``next_step`` is what a person can do about it.
+    """
 
     kind: str
     reference: str
     currency: str
     bank_amount: int
     our_amount: int
+    next_step: str = ""
+
+
+def _advise(kind: str, bank_amount: int, our_amount: int) -> str:
+    if kind == "CHANNEL_ONLY" and bank_amount > 0:
+        return "propose it under this reference: a channel's settlement on its page, or a payer's top-up"
+    if kind == "CHANNEL_ONLY":
+        return (
+            "record what the bank said on the page of the payout; nothing else leaves this account"
+        )
+    if kind == "PLATFORM_ONLY" and our_amount > 0:
+        return "wait for the bank's next file; then ask who should have paid"
+    if kind == "PLATFORM_ONLY":
+        return "wait for the bank's next file; then ask the bank about this payout"
+    return "ask for the advice of this payment; correct what was proposed under this reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +101,8 @@ def reconcile_bank(*, statement_date: date, file: Path | None) -> BankReconcilia
     return BankReconciliation(
         statement_no=statement.statement_no,
         line_count=statement.line_count,
-        differences=tuple(BankDifference(*row) for row in rows),
+        differences=tuple(
+            BankDifference(kind, reference, currency, theirs, ours, _advise(kind, theirs, ours))
+            for kind, reference, currency, theirs, ours in rows
+        ),
     )

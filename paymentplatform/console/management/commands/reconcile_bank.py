@@ -53,7 +53,10 @@ def _show(done: BankReconciliation, console: Console) -> None:
             row.currency,
             format_amount(row.bank_amount, row.currency),
             format_amount(row.our_amount, row.currency),
+            row.next_step,
         )
         for row in done.differences
     ]
-    console.print(build_table("Difference", "Reference", "Currency", "Bank", "Ours", rows=rows))
+    console.print(
+        build_table("Difference", "Reference", "Currency", "Bank", "Ours", "Next", rows=rows)
+    )

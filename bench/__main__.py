@@ -24,6 +24,7 @@ from bench.hits import hit_rates, read_hits
 from bench.jobs import ROWS, ROWS_QUICK, measure_jobs
 from bench.measuring import CONNECTIONS, Bench, Plan, Row
 from bench.paths import PATHS
+from bench.plans import show_plans
 from bench.seed import make_payers, make_shop
 from bench.servers import Platform, platform
 from deploy.local.errors import LauncherError
@@ -44,8 +45,9 @@ def main(arguments: list[str]) -> int:
         names=tuple(options.path),
         uses_wrk=wrk.is_installed() and not options.no_wrk,
     )
-    if options.limit:
+    if options.limit or options.plans is not None:
         plan = replace(plan, names=("none",))
+    if options.limit:
         os.environ["PLATFORM_RATE_LIMIT_PER_S"] = str(options.limit)
     if options.pairs:
         plan = replace(plan, pairs=options.pairs)
@@ -120,6 +122,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     add("--no-wrk", action="store_true", help="our own load, also where wrk is installed")
     add("--admin", action="store_true", help="operators' pages with a million orders instead")
     add("--reconcile", action="store_true", help="a day of a million lines instead")
+    add("--plans", metavar="FILE", type=Path, help="only how the hot statements are carried out")
     add("--json", metavar="FILE", type=Path, help="write the figures there too")
     add("--svg", metavar="FILE", type=Path, help="draw them there")
     return parser.parse_args(arguments)
@@ -141,6 +144,10 @@ def measure_all(running: Platform, plan: Plan, options: argparse.Namespace) -> d
     rows: list[Row] = []
     statements = {}
     print(f"Load by {'wrk' if plan.uses_wrk else 'our own generator'}. {report.heading(plan)}")
+    if options.plans is not None:
+        bench.warm("balance_payment", "create_order")
+        first = bench.reserve(next(path for path in PATHS if path.uses_orders), 1_000)
+        options.plans.write_text(show_plans(running, shop, first=first), encoding="utf-8")
     hits_before = read_hits(running)
     for path in plan.paths:
         found, sent = bench.measure(path)

@@ -54,7 +54,9 @@ def make_crowd(environment: dict[str, str]) -> list[Shop]:
         made = create_merchant(name=f"Bench {number}", return_origins=(), fee_rate_ppm=6_000)
         shops.append(Shop(made.merchant_no, made.credential.key_id, made.credential.secret))
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
-        make_agreements(connection, [shop.merchant_no for shop in shops], prefix="pt_crowd_")
+        make_agreements(
+            connection, [shop.merchant_no for shop in shops], prefix="pt_crowd_", mark="1"
+        )
     return shops
 
 

@@ -62,7 +62,7 @@ _AGREEMENTS_SQL: Final = """
 WITH asked AS (
     INSERT INTO checkout_agreement_request (
         agreement_no, merchant_no, currency, max_per_payment, max_per_day, expires_at)
-    SELECT 'agr_' || left(md5(%(prefix)s || n), 22),
+    SELECT 'agr_' || %(mark)s || lpad(n::text, 21, '0'),
         (%(merchants)s::text[])[n %% cardinality(%(merchants)s::text[]) + 1],
         'CNY', %(limit)s, %(limit)s, platform_now()
     FROM generate_series(0, %(count)s - 1) n RETURNING agreement_no
@@ -72,14 +72,14 @@ SELECT 'agreement_request', agreement_no, 'PENDING', 'ACTIVE', 'operator', 'syst
 
 UPDATE checkout_agreement_request
 SET status = 'ACTIVE', payer_no = 'pyr_' || lpad(n::text, 22, '0'), consented_at = platform_now()
-FROM generate_series(0, %(count)s - 1) n WHERE agreement_no = 'agr_' || left(md5(%(prefix)s || n), 22);
+FROM generate_series(0, %(count)s - 1) n WHERE agreement_no = 'agr_' || %(mark)s || lpad(n::text, 21, '0');
 
 INSERT INTO checkout_payer_agreement (
     agreement_no, payer_id, merchant_no, token_hash, currency, max_per_payment, max_per_day)
 SELECT r.agreement_no, r.payer_no, r.merchant_no,
     encode(sha256(convert_to(%(prefix)s || lpad(n::text, 6, '0'), 'UTF8')), 'hex'), 'CNY', %(limit)s, %(limit)s
 FROM generate_series(0, %(count)s - 1) n
-JOIN checkout_agreement_request r ON r.agreement_no = 'agr_' || left(md5(%(prefix)s || n), 22);
+JOIN checkout_agreement_request r ON r.agreement_no = 'agr_' || %(mark)s || lpad(n::text, 21, '0');
 """
 
 _ORDERS_SQL: Final = """
@@ -105,14 +105,28 @@ def make_payers(connection: psycopg.Connection, shop: Shop, *, count: int = PAYE
     """Open so many wallets with money and an agreement with the shop."""
     with psycopg.ClientCursor(connection) as cursor:
         cursor.execute(_PAYERS_SQL, {"count": count, "top_up": _TOP_UP})
-    make_agreements(connection, [shop.merchant_no], prefix=_PREFIX, count=count)
+    make_agreements(connection, [shop.merchant_no], count=count)
 
 
 def make_agreements(
-    connection: psycopg.Connection, merchants: list[str], *, prefix: str, count: int = PAYERS
+    connection: psycopg.Connection,
+    merchants: list[str],
+    *,
+    prefix: str = _PREFIX,
+    mark: str = "0",
+    count: int = PAYERS,
 ) -> None:
-    """Let payer n agree with merchant n (modulo their number), under the token of this prefix and six digits."""
-    parameters = {"count": count, "merchants": merchants, "limit": _LIMIT, "prefix": prefix}
+    """Let payer n agree with merchant n (modulo their number), under the token of this prefix and six digits.
+
+    The agreements' numbers begin with the mark.
+    """
+    parameters = {
+        "count": count,
+        "merchants": merchants,
+        "limit": _LIMIT,
+        "prefix": prefix,
+        "mark": mark,
+    }
     with psycopg.ClientCursor(connection) as cursor:
         cursor.execute(_AGREEMENTS_SQL, parameters)
 

@@ -19,6 +19,7 @@ from ledger.entries import build_reversal
 from ledger.models import Account
 from ledger.selectors import find_journal, get_journal
 from paymentplatform.kernel import numbers, transactions
+from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.hotsql import refusal_of
 from paymentplatform.kernel.transactions import require, start
 
@@ -121,6 +122,8 @@ def close_next_day() -> str:
     said = str(_call("SELECT ledger_close_day(%s, %s)", [settings.BUSINESS_TIME_ZONE, _GRACE_S]))
     if said == "CLOSED":
         transactions.after_commit(_announce_close)
+    if said in {"MARKED", "CLOSED"}:
+        failpoint("day_step_before_commit")
     return said
 
 

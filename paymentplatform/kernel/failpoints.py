@@ -52,6 +52,8 @@ FAILPOINTS: Final[dict[str, str]] = {
     "reconciliation_before_commit": "differences are written and booked; nothing is committed",
     "reconciliation_committed": "differences are committed; no line has spoken",
     "statement_line_spoken": "one line of a statement has spoken; the others have not",
+    # The end of a day.
+    "day_step_before_commit": "a step of closing an accounting day is written; nothing is committed",
     # Callbacks and merchants' notifications.
     "callback_stored": "the raw callback is stored; the funnel has not seen it",
     "callback_applied": "the callback had its effect; it is neither noted nor acknowledged",

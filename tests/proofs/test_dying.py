@@ -24,6 +24,7 @@ from tests.proofs.books import find_book_differences
 from tests.proofs.lives import PATIENCE_S, Life
 from tests.proofs.machine import LONG, PATIENCE
 from tests.proofs.stories import LIVES, WHOLE, Cut
+from tests.proofs.test_dying_day import DEATHS_OF_DAYS
 from tests.proofs.test_dying_reconciliation import DEATHS_OF_RECONCILIATION
 from tests.proofs.test_dying_settlement import DEATHS_OF_SETTLEMENT
 from tests.waiting import wait_until
@@ -215,7 +216,7 @@ def test_a_killed_process_loses_and_doubles_nothing(swept: Sweep, cut: Cut):
 def test_somebody_died_at_every_failpoint(swept: Sweep):
     """A failpoint that no flow hits proves nothing: arm it in ``stories.LIVES`` or take it away."""
     planned = {point for cut in CUTS for points in cut.plan.values() for point in points}
-    others = DEATHS_OF_SETTLEMENT | DEATHS_OF_RECONCILIATION
+    others = DEATHS_OF_SETTLEMENT | DEATHS_OF_RECONCILIATION | DEATHS_OF_DAYS
     assert planned | others == set(FAILPOINTS)
     unhit = {name: lives[-1].unhit() for name, lives in swept.lives.items()}
     assert {name: points for name, points in unhit.items() if points} == {}

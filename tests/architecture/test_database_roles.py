@@ -100,7 +100,8 @@ class TestRole:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls,"
-                " (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relnamespace >= 16384),"
+                " (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relnamespace >= 16384"
+                "   AND relpersistence <> 't'),"
                 " (SELECT count(*) FROM pg_class WHERE relowner = r.oid"
                 "   AND relnamespace = 'public'::regnamespace),"
                 " (SELECT count(*) FROM pg_proc WHERE proowner = r.oid),"

@@ -88,7 +88,8 @@ def test_one_answer_that_is_not_2xx_ends_the_run(status: str):
 def test_every_path_has_requests_whose_length_is_right():
     for path in PATHS:
         for step in steps_of(path, port=1, shop=SHOP):
-            values = {b"n": 12, b"p": 12, b"o": order_number(12).encode()}
+            words = {b"w0": b"a", b"w1": b"b", b"w2": b"c"}
+            values = {b"n": 12, b"p": 12, b"o": order_number(12).encode()} | words
             head, _, body = (step.encode() % values).partition(b"\r\n\r\n")
             said = [part for part in head.split(b"\r\n") if part.startswith(b"Content-Length")]
             assert said == ([f"Content-Length: {len(body)}".encode()] if body else [])

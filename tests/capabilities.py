@@ -170,6 +170,7 @@ CAPABILITIES = (
         (
             "acquiring/*",
             "console/test_discrepancy_*.py",
+            "console/test_two_people_pages.py",
             "console/test_reconcile_*.py",
             "engine/*",
             "flows/test_whole_day.py",

@@ -625,6 +625,8 @@ def test_roll_ups_go_on_while_a_statement_is_compared(today: Day):
 
     reconcile_statement(channel_code=CHANNEL, statement_date=today.date, on_step=listen)
     assert rolled_up == ["read", "match"]
+    left = "SELECT relname FROM pg_class WHERE pg_table_is_visible(oid) AND relpersistence = 't' AND relkind = 'r'"
+    assert rows(left) == []
     assert kinds(name) == [("CHANNEL_ONLY", "OPEN", 7_77)]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psycopg
 
-from bench import reconciliation, report, soak, stress, wrk
+from bench import faults, reconciliation, report, soak, stress, wrk
 from bench.admin import measure_pages
 from bench.chart import draw
 from bench.generator import Refused
@@ -32,6 +32,8 @@ from deploy.local.paths import PYTHON, ROOT
 from deploy.local.postgres import DURABLE
 
 STRESS_S: Final = 8.0
+FAULTS_RATE: Final = 300
+"""Payments a second while things break."""
 QUICK: Final = Plan(pairs=2, web_s=1.5, reference_s=1.0, quick=True)
 WHOLE: Final = Plan(pairs=6, web_s=4.0, reference_s=3.0, quick=False)
 
@@ -111,6 +113,7 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
         metavar="MINUTES",
         help="pay for so long at the end, with checkpoints",
     )
+    add("--faults", action="store_true", help="at the end, payments while things break")
     add("--stress", action="store_true", help="at the end, rates beyond what it can do")
     add(
         "--limit",
@@ -173,6 +176,13 @@ def measure_all(running: Platform, plan: Plan, options: argparse.Namespace) -> d
         steps = stress.climb(running, shop, first=first, rates=rates, seconds=STRESS_S)
         print(stress.table(steps), flush=True)
         document |= {"stress": stress.as_json(steps), "is_whole": stress.is_whole(steps)}
+    if options.faults:
+        rate = FAULTS_RATE
+        first = bench.take_numbers(round(rate * faults.SECONDS))
+        outcome = faults.suffer(running, shop, first=first, rate=rate)
+        print(faults.show(outcome), flush=True)
+        document["faults"] = faults.as_json(outcome)
+        document["is_whole"] = document["is_whole"] and outcome.is_whole
     document["books"] = prove(running)
     print(report.statements(statements))
     print(f"Books after the run: {document['books']}. {time.monotonic() - began:.0f} s.")

@@ -36,6 +36,7 @@ class Platform:
     port: int
     postgres_pid: int
     web_pid: int
+    valkey_pid: int
     state: Path
 
 
@@ -80,7 +81,7 @@ def _start(state: Path, started: list[Record]) -> Platform:
         password=kept["valkey"],
         environment=marked,
     )
-    started.append(record_of("valkey", valkey.start().pid))
+    started.append(record_of("valkey", valkey_pid := valkey.start().pid))
     port = free_port()
     environment = compose(
         kept=kept,
@@ -101,6 +102,7 @@ def _start(state: Path, started: list[Record]) -> Platform:
         port=port,
         postgres_pid=server.pid,
         web_pid=web.pid,
+        valkey_pid=valkey_pid,
         state=state,
     )
 

@@ -24,7 +24,9 @@ from paymentplatform.kernel.errors import RateLimited
 from paymentplatform.kernel.metrics import RATE_LIMITED
 
 BURST_S: Final = 1.0
-"""A bucket holds what leaks out of it in this time."""
+"""A merchant's bucket holds what leaks out of it in this time."""
+PLATFORM_BURST_S: Final = 0.2
+"""The same for the bucket of everybody: what is let in beyond the machine's pace makes all that follow wait as long."""
 SHARE_EVERY_S: Final = 0.1
 REST_AFTER_FAILURE_S: Final = 1.0
 REDIS_TIMEOUT_S: Final = 1.0
@@ -82,12 +84,12 @@ class MerchantLimits:
         self._poured = threading.Event()
         self._pid = 0
 
-    def admit(self, *, merchant_no: str, limit_per_s: int) -> None:
+    def admit(self, *, merchant_no: str, limit_per_s: int, burst_s: float = BURST_S) -> None:
         """Count one request of a merchant. Raises RateLimited when it is one too many."""
         now = self._clock()
         with self._lock:
             bucket = self._buckets.get(merchant_no) or self._add_bucket(merchant_no, now)
-            bucket.rate, bucket.room = limit_per_s, max(1.0, limit_per_s * BURST_S)
+            bucket.rate, bucket.room = limit_per_s, max(1.0, limit_per_s * burst_s)
             bucket.leak(now)
             wait_s = bucket.find_wait()
             if wait_s <= 0:
@@ -211,7 +213,11 @@ def admit_request(*, merchant_no: str, limit_per_s: int | None) -> None:
         merchant_no=merchant_no, limit_per_s=limit_per_s or settings.MERCHANT_RATE_LIMIT_PER_S
     )
     if settings.PLATFORM_RATE_LIMIT_PER_S:
-        _merchants.admit(merchant_no=EVERYBODY, limit_per_s=settings.PLATFORM_RATE_LIMIT_PER_S)
+        _merchants.admit(
+            merchant_no=EVERYBODY,
+            limit_per_s=settings.PLATFORM_RATE_LIMIT_PER_S,
+            burst_s=PLATFORM_BURST_S,
+        )
 
 
 def find_guess_wait(*, address: str) -> int:

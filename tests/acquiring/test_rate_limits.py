@@ -18,7 +18,12 @@ from prometheus_client import REGISTRY
 from acquiring.models import Merchant
 from acquiring.services import rate_limits
 from acquiring.services.merchants import change_merchant
-from acquiring.services.rate_limits import MOST_ADDRESSES, GuessLimits, MerchantLimits
+from acquiring.services.rate_limits import (
+    PLATFORM_BURST_S,
+    MOST_ADDRESSES,
+    GuessLimits,
+    MerchantLimits,
+)
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import InvalidRequest, RateLimited
 from tests.lateness import measuring_time
@@ -68,6 +73,19 @@ def fresh() -> str:
 
 
 class TestBuckets:
+    def test_everybody_together_has_a_small_one_so_that_no_crowd_waits_in_line(
+        self, settings, monkeypatch
+    ):
+        limits = MerchantLimits(never_connect, clock=Time())
+        monkeypatch.setattr(rate_limits, "_merchants", limits)
+        settings.PLATFORM_RATE_LIMIT_PER_S = 100
+        count = 0
+        for _ in range(100):
+            with suppress(RateLimited):
+                rate_limits.admit_request(merchant_no=fresh(), limit_per_s=None)
+                count += 1
+        assert count == 100 * PLATFORM_BURST_S == 20
+
     def test_let_in_one_second_at_once_and_then_the_rate(self):
         clock, merchant_no = Time(), fresh()
         limits = MerchantLimits(never_connect, clock=clock)

@@ -19,8 +19,8 @@ from acquiring.models import Merchant
 from acquiring.services import rate_limits
 from acquiring.services.merchants import change_merchant
 from acquiring.services.rate_limits import (
-    PLATFORM_BURST_S,
     MOST_ADDRESSES,
+    PLATFORM_BURST_S,
     GuessLimits,
     MerchantLimits,
 )

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.contracts import Cause
-from engine.models import Discrepancy, Statement
+from engine.models import Discrepancy, Statement, StatementLine
 from engine.selectors import get_attempt
 from engine.services.chargebacks import record_chargeback
 from engine.services.inquiries import bring_inquiry_forward
@@ -30,7 +31,8 @@ _log = structlog.get_logger(__name__)
 def let_lines_speak(*, statement_no: str) -> int:
     """Tell the funnels what the unresolved differences of a statement say; returns how many spoke (forbid).
 
-    Each in a transaction of its own, in the order of the lines; one that fails leaves the others. Safe to repeat.
+    Each in a transaction of its own, in the order of the lines; one that fails leaves the others. Safe to repeat. Only
+    what stands in this very file: another version of the day, an operator's, may have been compared meanwhile.
     """
     statement = Statement.objects.get(statement_no=statement_no)
     is_verified = statement.source == Statement.Source.FETCHED
@@ -41,7 +43,7 @@ def let_lines_speak(*, statement_no: str) -> int:
         object_no__isnull=False,
         resolved_at__isnull=True,
         posted_at__isnull=True,
-    )
+    ).filter(Exists(_find_own_line(statement_no)))
     spoken = 0
     for row in rows.order_by("line_no").iterator():
         try:
@@ -51,6 +53,18 @@ def let_lines_speak(*, statement_no: str) -> int:
         failpoint("statement_line_spoken")
     _mark_voiced(statement_no=statement_no)
     return spoken
+
+
+def _find_own_line(statement_no: str) -> QuerySet[StatementLine]:
+    """Select the line of this file that says what a difference says, of the same object of ours."""
+    return StatementLine.objects.filter(
+        Q(request_no=OuterRef("object_no")) | Q(match_key=OuterRef("object_no")),
+        statement_no=statement_no,
+        kind=OuterRef("line_kind"),
+        match_key=OuterRef("match_key"),
+        amount=OuterRef("channel_amount"),
+        currency=OuterRef("channel_currency"),
+    )
 
 
 def _speak(row: Discrepancy, statement_no: str) -> bool:

@@ -379,6 +379,24 @@ class TestVoices:
         assert row["resolution"] == "BOOKED_SINCE"
         assert moved(books) == (AMOUNT, 0, 0)
 
+    def test_an_operators_line_does_not_speak_with_the_institutions_voice(
+        self, today: Day, books: dict[str, int]
+    ):
+        """His file comes, and is compared, between the comparison of the institution's own and its speaking."""
+        trade, name = trades.paying(), numbers.new_number("trd")
+        today.bring(Line(numbers.new_number("trd"), "", 1), verified=True)
+        forged = iter([self.charge_line(trade, name)])
+
+        def forge(step: str) -> None:
+            if step == "speak":
+                for line in forged:
+                    today.reconcile(line)
+
+        reconcile_statement(channel_code=CHANNEL, statement_date=today.date, on_step=forge)
+        assert ChannelAttempt.objects.get(attempt_no=trade.attempt).status == "CREATED"
+        assert kinds(name) == [("STATUS_MISMATCH", "OPEN", AMOUNT)]
+        assert moved(books) == (0, 0, 0)
+
     def test_another_amount_is_only_a_suspicion(self, today: Day, books: dict[str, int]):
         trade, name = trades.paying(), numbers.new_number("trd")
         today.reconcile(self.charge_line(trade, name, amount=AMOUNT + 1), verified=True)

@@ -231,6 +231,15 @@ SELECT d.discrepancy_no,
  ORDER BY d.discrepancy_no FOR NO KEY UPDATE OF d
 """  # noqa: S608 - texts of ours
 
+WRITTEN_OFF_SINCE: Final = f"""
+SELECT EXISTS (
+    SELECT 1 FROM engine_discrepancy AS d
+      JOIN rec_line AS l ON l.kind = d.line_kind AND l.match_key = d.match_key
+     WHERE d.channel_code = %(channel_code)s AND d.kind = 'PLATFORM_ONLY' AND d.resolution IN {BOOKED_STATES}
+       AND NOT EXISTS (SELECT 1 FROM rec_written_off AS w WHERE w.kind = l.kind AND w.match_key = l.match_key))
+"""  # noqa: S608 - a text of ours
+"""Whether people decided, after the reading, that something which the file has will not come. Asked behind GONE."""
+
 FRESH: Final = f"""
 CREATE TEMP TABLE rec_fresh ON COMMIT DROP AS
 SELECT n.*, row_number() OVER (ORDER BY n.statement_date, n.line_no, n.kind, n.match_key) AS position

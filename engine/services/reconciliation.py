@@ -95,7 +95,7 @@ def settle_booked_differences(*, channel_code: str) -> int:
 
 
 def _compare(*, channel_code: str, statement_date: date, on_step: OnStep) -> ReconciledStatement:
-    """Read, then write; from the beginning when a newer version of the file came in between."""
+    """Read, then write; from the beginning when a newer file, or people's word on a line of it, came in between."""
     while True:
         statement = _find_statement(channel_code, statement_date)
         given = _parameters(statement)
@@ -111,7 +111,7 @@ def _compare(*, channel_code: str, statement_date: date, on_step: OnStep) -> Rec
 
 
 class _Superseded(Exception):
-    """The file that was read does not count any more."""
+    """What was read does not count any more."""
 
 
 class _NotKept(Exception):
@@ -155,11 +155,13 @@ def _rehearse(
         _read(given, on_step, fill=_fill)
         raise _NotKept(imported, transactions.join(_write)(given, on_step))
 
-    try:
-        rehearse()
-    except _NotKept as rehearsed:
-        return rehearsed.imported, rehearsed.found
-    raise AssertionError("unreachable")
+    while True:
+        try:
+            rehearse()
+        except _Superseded:
+            continue
+        except _NotKept as rehearsed:
+            return rehearsed.imported, rehearsed.found
 
 
 def _read(given: dict[str, Any], on_step: OnStep, *, fill: Callable[..., None]) -> None:
@@ -192,7 +194,7 @@ def _forget() -> None:
 def _write(given: dict[str, Any], on_step: OnStep) -> ReconciledStatement:
     """Write down, book, settle and count what was read, all or nothing (start).
 
-    Raises _Superseded when the file does not count any more. Its row is locked late: from there on others wait.
+    Raises _Superseded when what was read does not count any more. The file's row is locked late: from then others wait.
     """
     channel_code = given["channel_code"]
     with connection.cursor() as cursor:
@@ -203,6 +205,7 @@ def _write(given: dict[str, Any], on_step: OnStep) -> ReconciledStatement:
         statement = _lock_statement(given["statement_no"])
         cursor.execute(queries.GONE, given)
         gone = [(str(number), str(why)) for number, why in cursor.fetchall()]
+        _refuse_outdated(cursor, given)
         end_discrepancies(gone, channel_code=channel_code)
         cursor.execute(queries.FRESH, given)
         cursor.execute(queries.ANALYZE.format(table="rec_fresh"))
@@ -214,6 +217,16 @@ def _write(given: dict[str, Any], on_step: OnStep) -> ReconciledStatement:
     done = _note(statement, summary)
     failpoint("reconciliation_before_commit")
     return done
+
+
+def _refuse_outdated(cursor: CursorWrapper, given: dict[str, Any]) -> None:
+    """Raise _Superseded when people have since written off what the file has: it is new money, not what agrees.
+
+    Whatever was still open is locked by now, so nobody can decide it before this run commits.
+    """
+    cursor.execute(queries.WRITTEN_OFF_SINCE, given)
+    if cursor.fetchone()[0]:
+        raise _Superseded
 
 
 def _take_time(cursor: CursorWrapper) -> None:

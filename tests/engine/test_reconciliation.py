@@ -267,6 +267,30 @@ class TestPool:
         assert moved(books) == (AMOUNT, 0, 0)
         assert balance_of("X90:platform:CNY") == loss - AMOUNT
 
+    def test_what_people_write_off_while_a_file_that_has_it_is_compared_is_new_money_too(
+        self, today: Day, books: dict[str, int]
+    ):
+        trade = paid()
+        for _day in range(4):
+            today.reconcile()
+            today.next()
+        (short,) = found(trade.trade_no)
+        today.bring(line_of(trade))
+        undecided = iter([short])
+
+        def decide(step: str) -> None:
+            if step == "match":
+                for row in undecided:
+                    resolve(row, Resolution.WRITTEN_OFF)
+
+        reconcile_statement(channel_code=CHANNEL, statement_date=today.date, on_step=decide)
+        assert kinds(trade.trade_no) == [
+            ("PLATFORM_ONLY", "RESOLVED", -AMOUNT),
+            ("CHANNEL_ONLY", "OPEN", AMOUNT),
+        ]
+        assert moved(books) == (AMOUNT, 0, AMOUNT)
+        resolve(found(trade.trade_no)[1], Resolution.RECOVERED)
+
     def test_what_comes_after_its_merchant_bore_it_is_the_merchants(
         self, today: Day, books: dict[str, int]
     ):

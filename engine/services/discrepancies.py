@@ -7,7 +7,7 @@ it is RESOLVED, so the balances of both are the sums of open differences (invari
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 
@@ -33,6 +33,9 @@ from ledger.contracts import JournalDraft
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
+
+BORNE: Final = frozenset({Resolution.WRITTEN_OFF, Resolution.CHARGED})
+"""Short money that will not come: the platform's loss, or the merchant's."""
 
 
 @transactions.require
@@ -182,7 +185,7 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
     if resolution in {Resolution.WITHDRAWN, Resolution.PROMISED}:
         return _take_back(row.discrepancy_no, row.channel_code, row.currency, row.difference)
     check_pulled_back_once(row, resolution)
-    if resolution in {Resolution.CREDITED, Resolution.RECOVERED, Resolution.CHARGED}:
+    if resolution in {Resolution.CREDITED, Resolution.RECOVERED, *BORNE}:
         _refuse_second(row, resolution)
     if resolution == Resolution.CREDITED:
         return ledger.build_channel_long_credited(**fact, merchant_no=str(row.merchant_no))
@@ -196,7 +199,7 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
 
 
 def _refuse_second(row: Discrepancy, resolution: Resolution) -> None:
-    """A merchant gets, or bears, what a trade differs by once: another day's or version's file may show it again.
+    """What a trade differs by is given, or borne, once, by whomever: another day's or version's file may show it again.
 
     All differences of the trade are locked, so that of two approvals at once one sees the other. By how much a
     chargeback that was charged is larger is not the chargeback itself.
@@ -206,10 +209,11 @@ def _refuse_second(row: Discrepancy, resolution: Resolution) -> None:
     )
     if row.line_kind == "CHARGEBACK":
         same = same.filter(kind=row.kind)
+    alike = BORNE if resolution in BORNE else {resolution}
     for other in same.order_by("discrepancy_no"):
-        if other.pk != row.pk and other.resolution == resolution:
+        if other.pk != row.pk and other.resolution in alike:
             raise ResolutionNotPossible(
-                f"{other.discrepancy_no}, of the same trade, is {resolution} already."
+                f"{other.discrepancy_no}, of the same trade, is {other.resolution} already."
             )
 
 

@@ -84,6 +84,17 @@ def _is_nobodys(charge: ChannelAttempt) -> bool:
     return late.exclude(status="HONOURED").exists()
 
 
+def is_of_nobodys_money(row: Discrepancy) -> bool:
+    """Whether the charge that a chargeback line names has brought its merchant nothing: it failed, or came too late."""
+    charge = _find_charge(row)
+    if not isinstance(charge, ChannelAttempt):
+        return False
+    if charge.status == "SUCCEEDED":
+        return _is_nobodys(charge)
+    late = LateMoney.objects.filter(order_no=charge.order_no, attempt_no=charge.attempt_no)
+    return not late.filter(status="HONOURED").exists()
+
+
 @transactions.require
 def lock_pulled_back(row: Discrepancy) -> None:
     """Lock order and payment of a chargeback line's difference, before the difference itself (require)."""

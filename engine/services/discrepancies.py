@@ -16,6 +16,7 @@ from engine.contracts import Cause
 from engine.models import Discrepancy
 from engine.services.chargebacks import (
     check_pulled_back_once,
+    is_of_nobodys_money,
     keep_resolved_chargeback,
     lock_pulled_back,
 )
@@ -140,7 +141,8 @@ def list_resolutions(row: Discrepancy) -> tuple[Resolution, ...]:
         return (Resolution.ACCEPTED,)
     if row.difference > 0:
         return (Resolution.WITHDRAWN, *_list_uses(row))
-    charged = (Resolution.CHARGED,) if row.merchant_no is not None else ()
+    got_it = row.merchant_no is not None and not is_of_nobodys_money(row)
+    charged = (Resolution.CHARGED,) if got_it else ()
     return (Resolution.WRITTEN_OFF, *charged, Resolution.PROMISED)
 
 

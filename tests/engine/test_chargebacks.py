@@ -223,6 +223,21 @@ def test_of_money_that_no_merchant_got_no_merchant_is_charged(today: Day, books:
     )
     assert (kept(line), borne(trade)) == ([], 0)
     assert moved(books)[1] == PULLED
+    with pytest.raises(ResolutionNotPossible):
+        resolve(row, Resolution.CHARGED)
+    assert (found(line.trade_no), kept(line), borne(trade)) == ([row], [], 0)
+    resolve(row, Resolution.WRITTEN_OFF)
+    assert borne(trade) == 0
+
+
+def test_of_a_charge_that_failed_no_merchant_is_charged(today: Day):
+    trade = trades.answered(trades.paying(), trades.Outcome.FAILED)
+    line = pulled_line(trade)
+    today.reconcile(line)
+    (row,) = found(line.trade_no)
+    with pytest.raises(ResolutionNotPossible):
+        resolve(row, Resolution.CHARGED)
+    assert (found(line.trade_no), kept(line), borne(trade)) == ([row], [], 0)
 
 
 def _at_once(*acts: Callable[[], Any]) -> list[str]:

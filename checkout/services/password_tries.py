@@ -8,11 +8,13 @@ process holds its pages alone (``views.page.PASSWORDS``), and the lock of each p
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from typing import Final, NamedTuple
 
 from django.conf import settings
 
 from checkout.risk.deciding import Counter
+from checkout.risk.facts import tidy_address
 from checkout.services.velocity import count_tries
 from paymentplatform.kernel import metrics
 from paymentplatform.kernel.errors import RateLimited
@@ -23,6 +25,7 @@ PAGE_WINDOW_S: Final = 60
 ADDRESS_WINDOW_S: Final = 600
 """Within it WRONG_PASSWORDS_PER_ADDRESS: on all pages, at the log-in and for consents together, over all payers."""
 _WAIT_S: Final = 60
+_SUBSCRIBER_BITS: Final = 64
 
 
 class TriedFrom(NamedTuple):
@@ -73,5 +76,13 @@ def _page_counter(tried: TriedFrom) -> Counter | None:
 def _address_counter(tried: TriedFrom, *, adds: int) -> Counter | None:
     if not tried.address:
         return None
-    name = f"PASSWORD_ADDRESS:{tried.address}:{ADDRESS_WINDOW_S}"
+    name = f"PASSWORD_ADDRESS:{_name_network(tried.address)}:{ADDRESS_WINDOW_S}"
     return Counter(name, ADDRESS_WINDOW_S, adds)
+
+
+def _name_network(address: str) -> str:
+    """Name whom an address belongs to: of IPv6 one subscriber has at least a /64, and another address for each try."""
+    tidy = tidy_address(address)
+    if tidy is None or ":" not in tidy:
+        return tidy or address
+    return str(ipaddress.ip_network((tidy, _SUBSCRIBER_BITS), strict=False))

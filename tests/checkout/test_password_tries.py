@@ -46,7 +46,7 @@ def test_a_page_takes_ten_in_a_minute_whatever_they_are() -> None:
 
 def test_an_address_is_counted_over_pages_and_payers_by_its_wrong_tries(settings: Any) -> None:
     settings.WRONG_PASSWORDS_PER_ADDRESS = 3
-    address = f"2001:db8::{secrets.token_hex(2)}"
+    address = f"198.51.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
     payer_no = make_payer(balance=0)
     for _ in range(3):
         verify_payment_password(
@@ -59,7 +59,23 @@ def test_an_address_is_counted_over_pages_and_payers_by_its_wrong_tries(settings
         )
     assert wrong_tries(payer_no) == 0, "a try that was not admitted is not the payer's"
     verify_payment_password(
-        payer_no=payer_no, password=PASSWORD, tried=TriedFrom(address=f"{address}f")
+        payer_no=payer_no, password=PASSWORD, tried=TriedFrom(address="2001:db8::77")
+    )
+
+
+def test_addresses_of_one_subscriber_are_one(settings: Any) -> None:
+    settings.WRONG_PASSWORDS_PER_ADDRESS = 3
+    network = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(1)}"
+    for host in (":1", "2:0:0:3", "ffff:ffff:ffff:ffff"):
+        try_wrongly(TriedFrom(address=f"{network}:{host}"))
+    payer_no = make_payer(balance=0)
+    with pytest.raises(RateLimited):
+        verify_payment_password(
+            payer_no=payer_no, password="a guess", tried=TriedFrom(address=f"{network}::4")
+        )
+    assert wrong_tries(payer_no) == 0
+    verify_payment_password(
+        payer_no=payer_no, password=PASSWORD, tried=TriedFrom(address=f"{network}1::4")
     )
 
 

@@ -63,6 +63,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "detail_no": _("Detail number"),
     "disabled_at": _("Switched off at"),
     "disabled_reason": _("Why it is off"),
+    "difference": _("Difference"),
     "discrepancy_no": _("Difference number"),
     "display_name": _("Name"),
     "document": _("Document"),

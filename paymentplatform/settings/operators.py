@@ -68,6 +68,8 @@ def _link(title: Any, icon: str, model: str, *, query: str = "") -> dict[str, An
 UNFOLD = {
     "SITE_TITLE": _("Payment platform"),
     "SITE_HEADER": _("Payment platform"),
+    # There is no page at "/": no link may lead operators there.
+    "SITE_URL": None,
     "SITE_SYMBOL": "account_balance",
     "SHOW_HISTORY": False,
     "DASHBOARD_CALLBACK": "paymentplatform.console.dashboard_views.fill_dashboard",

@@ -214,7 +214,12 @@ class TestPages:
         assert not Proposal.objects.filter(reference=row.pk).exists()
         client.post(address, {"resolution": "WITHDRAWN", "reason": "written"})
         assert state(row)[0] == "PROPOSED"
-        assert Proposal.objects.get(reference=row.pk).payload["resolution"] == "WITHDRAWN"
+        proposal = Proposal.objects.get(reference=row.pk)
+        assert proposal.payload["resolution"] == "WITHDRAWN"
+        checker = log_in(operator_with("console.view_proposal"))
+        judged = checker.get(page(Proposal, "change", proposal.pk)).content.decode()
+        assert "777 CNY" not in judged, "the second person reads minor units as whole ones"
+        assert judged.count("7.77 CNY") >= 2
 
     def test_proofs_are_kept_and_shown(self):
         proof_no, proof = take_proof()

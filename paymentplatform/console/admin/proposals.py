@@ -33,6 +33,7 @@ from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
     link_number,
+    name_amounts,
     name_column,
     show_money,
 )
@@ -202,7 +203,9 @@ class ProposalAdmin(ReadOnlyAdmin):
             return say("Nothing: its time is over.")
         if row.maker == row.viewer:
             return say("You proposed this: another person must approve.")
-        return say("It waits for a second person: check the journal below, then approve or refuse.")
+        return say(
+            "It waits for a second person: check below what it does, then approve or refuse."
+        )
 
     @admin.display(description=_("Result"))
     def outcome(self, row: Proposal) -> str:
@@ -258,8 +261,19 @@ def _show_preview(row: Proposal) -> Iterator[PageTable]:
         yield PageTable(
             say("What else it does"),
             (say("What"), say("Value")),
-            tuple((name, link_number(str(value))) for name, value in sorted(effects.items())),
+            tuple(
+                (name_column(name), _show_effect(name, str(value)))
+                for name, value in sorted(effects.items())
+            ),
         )
+
+
+def _show_effect(name: str, value: str) -> str:
+    """Link a number of ours; write a difference, kept in minor units with its sign, for people."""
+    if name == "difference":
+        sign = "-" if value.startswith("-") else ""
+        return sign + name_amounts(value.removeprefix("-"))
+    return link_number(value)
 
 
 def _show_account(code: str) -> SafeString:

@@ -35,6 +35,9 @@ def show_addresses(demo: dict[str, Any], *, late: list[str], logs: Path) -> None
     _show("API key", demo.get("secret_key"))
     _show("webhook secret", demo.get("webhook_secret"))
     _show("payer", f"{demo.get('payer_no')} / {demo.get('payer_password')}")
+    if "small_payer_no" in demo:
+        small = f"{demo['small_payer_no']} / {demo.get('small_payer_password')}"
+        _show("payer with CNY 20.00 only", small)
     _show("payer token", demo.get("payer_token"))
     _show("sandbox bank", f"{demo.get('sandbox_url')} (its pages open during a payment)")
     say()

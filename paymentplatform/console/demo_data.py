@@ -1,4 +1,4 @@
-"""Demo data: two merchants, a rich payer, an agreement and an operator. Refused in production, safe to repeat."""
+"""Demo data: merchants, a rich payer and a poor one, an agreement, operators. Refused in production, safe to repeat."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ CURRENCY: Final = "CNY"
 BALANCE: Final = 100_000_000_000
 """What the demo payer owns after seeding, in fen."""
 
+SMALL_BALANCE: Final = 2_000
+"""What the second payer owns, in fen: less than anything in the demo shop costs, so that he pays by two methods."""
+
 AGREEMENT_LIMIT: Final = 999_999_999_999
 FEE_RATE_PPM: Final = 6_000
 ADMIN: Final = "admin"
@@ -37,11 +40,12 @@ def seed_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
     shop = _seed_merchant(previous, prefix="shop_", name="Lantern 灯笼小铺")
     merchant = _seed_merchant(previous, prefix="", name="Demo Merchant")
     payer = _seed_payer(previous, merchant_no=merchant["merchant_no"])
+    small_payer = _seed_small_payer(previous)
     operators = {
         **_seed_operator(previous, name=ADMIN, prefix="admin"),
         **_seed_operator(previous, name=CHECKER, prefix="checker"),
     }
-    return {**merchant, **payer, **shop, **operators}
+    return {**merchant, **payer, **small_payer, **shop, **operators}
 
 
 def _seed_merchant(previous: Mapping[str, Any], *, prefix: str, name: str) -> dict[str, str]:
@@ -71,8 +75,7 @@ def _seed_payer(previous: Mapping[str, Any], *, merchant_no: str) -> dict[str, s
     password = str(previous.get("payer_password", ""))
     token = str(previous.get("payer_token", ""))
     if not payer_no or not checkout.is_payer(payer_no=payer_no):
-        password = f"{secrets.randbelow(10**6):06d}"
-        payer_no = checkout.create_wallet(display_name="Demo Payer", password=password)
+        payer_no, password = _make_wallet("Demo Payer")
         token = ""
     if not token or previous.get("merchant_no") != merchant_no:
         token = checkout.create_agreement(
@@ -82,15 +85,29 @@ def _seed_payer(previous: Mapping[str, Any], *, merchant_no: str) -> dict[str, s
             max_per_payment=AGREEMENT_LIMIT,
             max_per_day=AGREEMENT_LIMIT,
         ).payer_token
-    _fill_balance(payer_no=payer_no)
+    _fill_balance(payer_no=payer_no, up_to=BALANCE)
     return {"payer_no": payer_no, "payer_password": password, "payer_token": token}
 
 
+def _seed_small_payer(previous: Mapping[str, Any]) -> dict[str, str]:
+    payer_no = str(previous.get("small_payer_no", ""))
+    password = str(previous.get("small_payer_password", ""))
+    if not payer_no or not checkout.is_payer(payer_no=payer_no):
+        payer_no, password = _make_wallet("Payer With Little")
+    _fill_balance(payer_no=payer_no, up_to=SMALL_BALANCE)
+    return {"small_payer_no": payer_no, "small_payer_password": password}
+
+
+def _make_wallet(display_name: str) -> tuple[str, str]:
+    password = f"{secrets.randbelow(10**6):06d}"
+    return checkout.create_wallet(display_name=display_name, password=password), password
+
+
 @transactions.start
-def _fill_balance(*, payer_no: str) -> None:
-    """Bring the payer's balance up to BALANCE with a marked top-up (start)."""
+def _fill_balance(*, payer_no: str, up_to: int) -> None:
+    """Bring the payer's balance up to so many fen with a marked top-up (start)."""
     account = ledger.payer_balance(payer_no=payer_no, currency=CURRENCY)
-    missing = BALANCE - ledger.get_balance(account_code=account).balance
+    missing = up_to - ledger.get_balance(account_code=account).balance
     if missing > 0:
         ledger.post_journal(
             draft=ledger.build_top_up(

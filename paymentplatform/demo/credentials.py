@@ -16,12 +16,14 @@ class ShopNotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """``payer_no`` and ``payer_password`` are what the page shows as a hint; empty when unknown."""
+    """The payers' numbers and passwords are what the page shows as a hint; empty when unknown."""
 
     secret_key: str
     webhook_secret: str
     payer_no: str = ""
     payer_password: str = ""
+    small_payer_no: str = ""
+    small_payer_password: str = ""
 
 
 def load_credentials() -> Credentials:
@@ -36,6 +38,8 @@ def load_credentials() -> Credentials:
         webhook_secret=webhook_secret,
         payer_no=str(seeded.get("payer_no", "")),
         payer_password=str(seeded.get("payer_password", "")),
+        small_payer_no=str(seeded.get("small_payer_no", "")),
+        small_payer_password=str(seeded.get("small_payer_password", "")),
     )
 
 

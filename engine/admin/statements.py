@@ -136,7 +136,7 @@ class DiscrepancyAdmin(MovesAdmin):
         icon="approval",
         form=ResolutionForm,
         service_audits=True,
-        offered=lambda row: row.resolved_at is None,
+        offered=lambda row: row.status == "OPEN",
     )
     def propose_resolution(
         self, *, object_no: str, operator: AbstractBaseUser, resolution: str, reason: str

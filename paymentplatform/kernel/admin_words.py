@@ -181,7 +181,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "proof_no": _("Proof number"),
     "public_key": _("Public key"),
     "purpose": _("Purpose"),
-    "query_count": _("Inquiries"),
+    "query_count": _("Inquiries without a result"),
     "rate_limit_per_s": _("Requests a second"),
     "rate_ppm": _("Rate (millionths)"),
     "reason": _("Reason"),

@@ -214,6 +214,9 @@ class TestPages:
         assert not Proposal.objects.filter(reference=row.pk).exists()
         client.post(address, {"resolution": "WITHDRAWN", "reason": "written"})
         assert state(row)[0] == "PROPOSED"
+        again = client.get(page(Discrepancy, "change", row.pk)).content.decode()
+        assert "propose-resolution" in shown
+        assert "propose-resolution" not in again, "a second proposal is offered while one waits"
         proposal = Proposal.objects.get(reference=row.pk)
         assert proposal.payload["resolution"] == "WITHDRAWN"
         checker = log_in(operator_with("console.view_proposal"))

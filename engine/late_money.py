@@ -94,3 +94,11 @@ class LateMoneyNotRefundable(Conflict):
     code = "late_money_not_refundable"
     title = "The channel of this late money cannot refund"
     action = Action.CONTACT
+
+
+class LateMoneyPulledBack(Conflict):
+    """A chargeback of its charge is known: its payer has the money, or will, and it must not go a second time."""
+
+    code = "late_money_pulled_back"
+    title = "The channel has pulled the late money back"
+    action = Action.CONTACT

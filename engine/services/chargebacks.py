@@ -95,6 +95,25 @@ def is_of_nobodys_money(row: Discrepancy) -> bool:
     return not late.filter(status="HONOURED").exists()
 
 
+def find_pulled_back(late: LateMoney) -> str | None:
+    """Return the number of a chargeback of late money's charge, or of the difference that waits to become one.
+
+    Its order must be locked. It counts for however much it is: a part leaves it to people as all of it does.
+    """
+    booked = Chargeback.objects.filter(order_no=late.order_no, attempt_no=late.attempt_no)
+    waiting = Discrepancy.objects.filter(
+        channel_code=late.channel_code,
+        line_kind=LINE_KIND,
+        kind="CHANNEL_ONLY",
+        object_no=late.attempt_no,
+        resolved_at__isnull=True,
+    )
+    return (
+        booked.values_list("chargeback_no", flat=True).first()
+        or waiting.values_list("discrepancy_no", flat=True).first()
+    )
+
+
 @transactions.require
 def lock_pulled_back(row: Discrepancy) -> None:
     """Lock order and payment of a chargeback line's difference, before the difference itself (require)."""

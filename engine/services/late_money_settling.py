@@ -19,6 +19,7 @@ from engine.contracts import (
     LateMoneyNotHeld,
     LateMoneyNotOpen,
     LateMoneyNotRefundable,
+    LateMoneyPulledBack,
     LateMoneyState,
 )
 from engine.models import ChannelAttempt, LateMoney, PaymentOrder, Refund
@@ -29,6 +30,7 @@ from engine.selectors import (
     lock_attempt,
     lock_late_money,
 )
+from engine.services.chargebacks import find_pulled_back
 from engine.services.late_money import (
     SETTLE_TASK,
     announce_end,
@@ -99,13 +101,16 @@ def settle_due_late_money(*, batch_size: int | None = None) -> int:
 def _send_back_when_due(*, late_money_no: str) -> None:
     """Write the refund ahead, unless somebody has decided since the row was claimed (start).
 
-    A channel that could give money back when this came, and cannot any more, leaves it to people.
+    What its channel has pulled back since, or a channel that cannot give money back any more, leaves it to people.
     """
     rows = _lock(late_money_no)
     after_commit(lambda: failpoint("late_money_settled", rows.late.order_no))
     if rows.late.status != "OPEN" or rows.late.due_at is None:
         return
-    if can_give_back(rows.late.channel_code):
+    pulled_back = find_pulled_back(rows.late)
+    if pulled_back is not None:
+        leave_to_people(rows.late, why=f"its channel has pulled it back: {pulled_back}")
+    elif can_give_back(rows.late.channel_code):
         _send_back(rows, decided_by=BY_POLICY, cause=Cause.POLICY)
     else:
         leave_to_people(rows.late, why=f"{rows.late.channel_code} cannot give it back any more")
@@ -118,8 +123,8 @@ def decide_late_money(
     """Do what the merchant answers to ``late_money.pending`` and tell how it stands (start).
 
     The same decision again changes nothing; of an order that is paid nobody keeps a second charge. Raises NotFound
-    (also for another merchant's), LateMoneyNotAsked and LateMoneyNotOpen, which is what a merchant gets who answers
-    after the deadline has settled it.
+    (also for another merchant's), LateMoneyNotAsked, LateMoneyPulledBack, and LateMoneyNotOpen, which is what a
+    merchant gets who answers after the deadline has settled it.
     """
     rows = _lock(late_money_no, merchant_no=merchant_no)
     late, decided_by = rows.late, f"merchant:{merchant_no}"
@@ -131,6 +136,7 @@ def decide_late_money(
         raise LateMoneyNotOpen(f"{late_money_no} is {late.status}.")
     if decision == LateMoneyDecision.HONOUR and rows.owner.is_paid:
         raise LateMoneyNotAsked("The order is paid: its payer gets back what he has paid twice.")
+    _refuse_pulled_back(late)
     _carry_out(rows, decision, decided_by=decided_by, cause=cause)
     return describe_late_money(late)
 
@@ -139,11 +145,11 @@ def decide_late_money(
 def preview_held_late_money(*, late_money_no: str, decision: LateMoneyDecision) -> JournalDraft:
     """Return the journal that this decision of operators would post now, having locked what it reads (require).
 
-    Only what waits for people: held, or its refund was refused. Raises NotFound, LateMoneyNotHeld and
-    LateMoneyNotRefundable.
+    Only what waits for people: held, or its refund was refused. Raises NotFound, LateMoneyNotHeld,
+    LateMoneyPulledBack and LateMoneyNotRefundable.
     """
     rows = _lock(late_money_no)
-    _check_held(rows.late, decision)
+    _check_held(rows, decision)
     if decision == LateMoneyDecision.HONOUR:
         return _draft_honour(rows.late)
     return ledger.build_late_money_refund_sent(
@@ -163,7 +169,7 @@ def decide_held_late_money(
     Raises as the preview does; then nothing was written.
     """
     rows = _lock(late_money_no)
-    _check_held(rows.late, decision)
+    _check_held(rows, decision)
     return _carry_out(rows, decision, decided_by=decided_by, cause=Cause.OPERATOR)
 
 
@@ -177,13 +183,31 @@ def _lock(late_money_no: str, *, merchant_no: str | None = None) -> _Locked:
     return _Locked(lock_late_money(late_money_no=late_money_no), charge, owner)
 
 
-def _check_held(late: LateMoney, decision: LateMoneyDecision) -> None:
+def _check_held(rows: _Locked, decision: LateMoneyDecision) -> None:
+    late = rows.late
     if late.status != "OPEN":
         raise LateMoneyNotOpen(f"{late.late_money_no} is {late.status}.")
     if late.due_at is not None:
         raise LateMoneyNotHeld(f"{late.late_money_no} is settled by its policy {late.policy}.")
+    if not _is_second_charge(rows):
+        _refuse_pulled_back(late)
     if decision == LateMoneyDecision.REFUND and not can_give_back(late.channel_code):
         raise LateMoneyNotRefundable(f"{late.channel_code} cannot give money back.")
+
+
+def _is_second_charge(rows: _Locked) -> bool:
+    """Whether a chargeback may as well be of the good charge of the same attempt: people know which, we do not."""
+    good = rows.charge.status == "SUCCEEDED"
+    return good and rows.charge.channel_trade_no != rows.late.channel_trade_no
+
+
+def _refuse_pulled_back(late: LateMoney) -> None:
+    """Its payer has it already: neither he nor the merchant gets it a second time."""
+    pulled_back = find_pulled_back(late)
+    if pulled_back is not None:
+        raise LateMoneyPulledBack(
+            f"The channel has pulled {late.late_money_no} back: {pulled_back}."
+        )
 
 
 def _carry_out(rows: _Locked, decision: LateMoneyDecision, *, decided_by: str, cause: Cause) -> str:

@@ -12,15 +12,28 @@ from django.db import connections, transaction
 from acquiring.admin.refunding import count_left
 from acquiring.contracts import RefundExceedsPaid
 from acquiring.models import TradeOrder
-from engine.contracts import Resolution
+from engine import api as engine
+from engine.contracts import Cause, LateMoneyDecision, LateMoneyPulledBack, Resolution
 from engine.models import Chargeback, Discrepancy
 from engine.services.discrepancies import resolve_discrepancy
+from engine.services.late_money_settling import _send_back_when_due
 from engine.services.reconciliation import settle_booked_differences
 from engine.statement_contracts import ResolutionNotPossible
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import DomainError
 from tests.console import trades
-from tests.engine.statement_days import AMOUNT, CHANNEL, Day, found, line_of, moved, paid, resolve
+from tests.engine.statement_days import (
+    AMOUNT,
+    CHANNEL,
+    L90,
+    Day,
+    found,
+    line_of,
+    moved,
+    paid,
+    resolve,
+)
+from tests.makers import make_merchant
 from tests.statements import Line
 from tests.trading import balance_of, rows
 from tests.waiting import wait_until
@@ -331,3 +344,75 @@ def test_two_differences_of_one_chargeback_resolved_at_once_are_booked_once(toda
     assert refused == ["resolution_not_possible"]
     assert (len(kept(line)), borne(trade)) == (1, PULLED)
     assert Discrepancy.objects.filter(match_key=line.trade_no, resolved_at=None).count() == 1
+
+
+class TestLateMoney:
+    """Money that came too late, and that its channel has pulled back since, goes to nobody a second time."""
+
+    @pytest.mark.parametrize("pulled", [AMOUNT, PULLED], ids=["all", "a-part"])
+    @pytest.mark.parametrize("is_written_off", [True, False], ids=["written-off", "waiting"])
+    def test_is_neither_honoured_nor_refunded_by_people(
+        self, today: Day, pulled: int, is_written_off: bool
+    ):
+        trade = late_and_pulled_back(today, "HOLD", pulled, is_written_off=is_written_off)
+        before = all_of(trade)
+        for decision in LateMoneyDecision:
+            with pytest.raises(LateMoneyPulledBack), transaction.atomic():
+                engine.decide_held_late_money(
+                    late_money_no=late_no(trade), decision=decision, decided_by="proposal:x"
+                )
+            with pytest.raises(LateMoneyPulledBack), transaction.atomic():
+                engine.preview_held_late_money(late_money_no=late_no(trade), decision=decision)
+        assert all_of(trade) == before
+
+    def test_is_neither_honoured_nor_refunded_by_its_merchant(self, today: Day):
+        trade = late_and_pulled_back(today, "ASK", AMOUNT)
+        before = all_of(trade)
+        for decision in LateMoneyDecision:
+            with pytest.raises(LateMoneyPulledBack):
+                engine.decide_late_money(
+                    late_money_no=late_no(trade),
+                    merchant_no=trade.merchant["merchant_no"],
+                    decision=decision,
+                    cause=Cause.API,
+                )
+        assert all_of(trade) == before
+
+    def test_is_left_to_people_when_its_policy_is_due(self, today: Day):
+        trade = late_and_pulled_back(today, "REFUND", AMOUNT)
+        _send_back_when_due(late_money_no=late_no(trade))
+        ((late,), refunds, ((kind, status),), *_rest) = all_of(trade)
+        assert (late["status"], late["due_at"], refunds) == ("OPEN", None, [])
+        assert (kind, status) == ("late_money", "OPEN")
+
+
+def late_and_pulled_back(
+    today: Day, policy: str, pulled: int, *, is_written_off: bool = True
+) -> trades.Trade:
+    """Late money of a merchant with this policy, of which the channel's file has pulled so much back."""
+    trade = trades.paid_too_late(merchant=make_merchant(late_money_policy=policy))
+    line = pulled_line(trade, amount=pulled)
+    today.reconcile(line_of(trade), line, verified=True)
+    if is_written_off:
+        resolve(found(line.trade_no)[0], Resolution.WRITTEN_OFF)
+    assert len(kept(line)) == is_written_off
+    return trade
+
+
+def late_no(trade: trades.Trade) -> str:
+    return str(trades.LateMoney.objects.get(attempt_no=trade.attempt).pk)
+
+
+def all_of(trade: trades.Trade) -> tuple[Any, ...]:
+    """What late money is, what went back, who is asked, and all that its merchant has."""
+    late = rows("SELECT * FROM engine_late_money WHERE attempt_no = %s", trade.attempt)
+    number = late[0]["late_money_no"]
+    cases = rows("SELECT kind, status FROM engine_case WHERE object_no = %s", number)
+    merchant_no = trade.merchant["merchant_no"]
+    return (
+        late,
+        rows("SELECT * FROM engine_refund WHERE late_money_no = %s", number),
+        [(case["kind"], case["status"]) for case in cases],
+        balance_of(L90),
+        [balance_of(f"{kind}:{merchant_no}:CNY") for kind in ("L20", "L21")],
+    )

@@ -99,6 +99,9 @@ def test_no_money_table_can_be_deleted_from() -> None:
     assert {table for table in tables if "DELETE" in declared[table]} <= {
         "acquiring_idempotency_key",
         "acquiring_used_nonce",
+        "checkout_balance_use",
+        "checkout_consult_decision",
+        "checkout_risk_decision",
         "checkout_wallet_session",
         "console_operator_session",
         "console_saved_view",

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from engine.models import Chargeback, Discrepancy, Statement, StatementLine
+from engine.services.reconciliation import settle_booked_differences
 from engine.services.statements import StatementFile, import_statement
 from paymentplatform.console import selectors
 from paymentplatform.kernel import numbers
@@ -88,7 +89,8 @@ class File:
 
 @pytest.fixture
 def file(tmp_path: Path) -> File:
-    """A file of the past, so that the institution is not asked for another."""
+    """A file of the past, so that the institution is not asked for another; what others left is settled before."""
+    settle_booked_differences(channel_code=CHANNEL)
     waiting, charged = trades.paying(), trades.paid_by_channel()
     names = [numbers.new_number("trd") for _ in range(3)]
     lines = (

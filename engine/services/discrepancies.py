@@ -21,6 +21,7 @@ from engine.services.chargebacks import (
     lock_pulled_back,
 )
 from engine.services.moves import apply_move
+from engine.services.statement_voices import is_still_to_speak
 from engine.statement_contracts import (
     BY_PEOPLE,
     DiscrepancyNotOpen,
@@ -178,6 +179,10 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
     if resolution not in list_resolutions(row):
         fitting = ", ".join(list_resolutions(row))
         raise ResolutionNotPossible(f"{row.discrepancy_no} can be resolved by {fitting}.")
+    if is_still_to_speak(row):
+        raise ResolutionNotPossible(
+            f"The channel's own file says it and has yet to be heard: reconcile {row.statement_date} again."
+        )
     fact: dict[str, Any] = {
         "discrepancy_no": row.discrepancy_no,
         "channel_code": row.channel_code,

@@ -6,10 +6,10 @@ could type a line could otherwise pay an order. See docs/decisions on statements
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import structlog
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from engine.channels.base import ChannelAnswer, Outcome
 from engine.contracts import Cause
@@ -23,6 +23,8 @@ from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import DomainError
 from paymentplatform.kernel.failpoints import failpoint
+
+_VOICED: Final = ("STATUS_MISMATCH", "CHANNEL_ONLY")
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ def let_lines_speak(*, statement_no: str) -> int:
     rows = Discrepancy.objects.filter(
         channel_code=statement.channel_code,
         statement_date=statement.statement_date,
-        kind__in=("STATUS_MISMATCH", "CHANNEL_ONLY"),
+        kind__in=_VOICED,
         object_no__isnull=False,
         resolved_at__isnull=True,
         posted_at__isnull=True,
@@ -53,6 +55,24 @@ def let_lines_speak(*, statement_no: str) -> int:
         failpoint("statement_line_spoken")
     _mark_voiced(statement_no=statement_no)
     return spoken
+
+
+def is_still_to_speak(row: Discrepancy) -> bool:
+    """Whether the institution's own file of the day, as it counts, has yet to tell the funnel what this line says.
+
+    Its run may have died between writing the difference and speaking: the next one lets it speak.
+    """
+    if row.posted_at is not None or row.object_no is None or row.kind not in _VOICED:
+        return False
+    silent = Statement.objects.filter(
+        Q(voiced_at__isnull=True) | Q(voiced_at__lt=F("reconciled_at")),
+        channel_code=row.channel_code,
+        statement_date=row.statement_date,
+        source=Statement.Source.FETCHED,
+        superseded_at__isnull=True,
+    ).values_list("statement_no", flat=True)
+    found = Discrepancy.objects.filter(pk=row.pk)
+    return any(found.filter(Exists(_find_own_line(number))).exists() for number in silent)
 
 
 def _find_own_line(statement_no: str) -> QuerySet[StatementLine]:

@@ -647,6 +647,32 @@ class TestDying:
             assert [row["resolution"] for row in found(name)] == ["BOOKED_SINCE"]
             assert moved(books) == (AMOUNT, 0, 0)
 
+    def test_before_the_lines_speak_leaves_nothing_for_people_to_accept(
+        self, today: Day, books: dict[str, int]
+    ):
+        """Accepted, a chargeback of the institution's own file would never speak, and nobody would bear it."""
+        trade, name = paid(), numbers.new_number("cbk")
+        line = Line(name, trade.attempt, 6_00, kind="CHARGEBACK", fee=0)
+        today.bring(line_of(trade), line, verified=True)
+        with pytest.raises(Died):
+            reconcile_statement(
+                channel_code=CHANNEL, statement_date=today.date, on_step=dying_at("speak")
+            )
+        (row,) = found(name)
+        with pytest.raises(ResolutionNotPossible, match="has yet to be heard"):
+            resolve(row, Resolution.ACCEPTED)
+        assert found(name) == [row]
+        today.again()
+        assert [ended["resolution"] for ended in found(name)] == ["BOOKED_SINCE"]
+        assert balance_of(f"L21:{trade.merchant['merchant_no']}:CNY") == -6_00
+        assert moved(books) == (AMOUNT - 6_00, 0, 0)
+
+    def test_what_was_heard_and_changed_nothing_is_for_people(self, today: Day):
+        trade, name = trades.paying(), numbers.new_number("trd")
+        today.reconcile(Line(name, trade.attempt, AMOUNT + 1), verified=True)
+        resolve(found(name)[0], Resolution.ACCEPTED)
+        assert [row["resolution"] for row in found(name)] == ["ACCEPTED"]
+
     def test_while_reading_leaves_nothing(self, today: Day):
         lines = [Line(f"SBX{today.date}{n}", "", 1) for n in range(10_000)]
         path = write_statement(today.folder, today.date, lines)

@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from engine.admin.history import POSTINGS, MovesAdmin
 from engine.contracts import LateMoneyDecision
 from engine.models import Case, LateMoney, Refund
+from engine.ports import payment_owner
 from engine.selectors import sla_border
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
@@ -134,6 +135,10 @@ class LateMoneyAdmin(MovesAdmin):
             operator=operator,
             reason=reason,
         )
+
+    def lock_before(self, obj: LateMoney) -> None:
+        """Lock the order first, as its decision does."""
+        payment_owner().lock_owner(order_no=obj.order_no)
 
     @admin.display(description=_("To be settled by"))
     def clock(self, late: Any) -> str | SafeString:

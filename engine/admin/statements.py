@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from engine.admin.history import POSTINGS, MovesAdmin
 from engine.models import Discrepancy, Statement
+from engine.services.chargebacks import lock_pulled_back
 from engine.services.discrepancies import list_resolutions
 from engine.statement_contracts import Resolution
 from engine.statement_selectors import list_newest_discrepancies
@@ -148,6 +149,10 @@ class DiscrepancyAdmin(MovesAdmin):
             operator=operator,
             reason=reason,
         )
+
+    def lock_before(self, obj: Discrepancy) -> None:
+        """Lock the order of a chargeback first, as its resolution does."""
+        lock_pulled_back(obj)
 
     @admin.display(description=_("Channel less ours"))
     def at_stake(self, row: Discrepancy) -> SafeString:

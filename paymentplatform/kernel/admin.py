@@ -137,6 +137,9 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
         more = [table for build in added for table in build(str(obj.pk))]
         return [*self.build_tables(obj), *more]
 
+    def lock_before(self, obj: Any) -> None:
+        """Lock what the services of this page lock before its row, in the same order (require). Nothing, mostly."""
+
     def address_of(self, obj: Model | None) -> str:
         """Return the address of an object's page, of the list without one."""
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}"

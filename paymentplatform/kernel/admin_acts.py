@@ -209,6 +209,7 @@ def _act_and_record(
     rows = type(obj)._default_manager.filter(pk=obj.pk)  # noqa: SLF001 - public, despite its name
     # What nobody may update cannot change under our eyes, and the database lets nobody lock it.
     changes = "UPDATE" in getattr(type(obj), "database_access", grants.MUTABLE)
+    model_admin.lock_before(obj)
     seen = (rows.select_for_update(no_key=True) if changes else rows).get()
     if act.offered is not None and not act.offered(seen):
         return _nothing_to_do()

@@ -31,6 +31,11 @@ def bring(day: date, *lines: Line) -> None:
     reconcile_statement(channel_code="sandbox", statement_date=day)
 
 
+def a_day() -> date:
+    """A day in the past that nobody else uses."""
+    return date(2020, 1, 1) + timedelta(days=next(_days))
+
+
 def charge_back(trade: trades.Trade, amount: int) -> None:
     """The channel's own file says that it has pulled a part of a charge back."""
     name = numbers.new_number("trd")
@@ -40,7 +45,7 @@ def charge_back(trade: trades.Trade, amount: int) -> None:
 
 def charge_short(trade: trades.Trade, by: int) -> None:
     """A file says less than was charged, and two people let the merchant bear it."""
-    day = date(2020, 1, 1) + timedelta(days=next(_days))
+    day = a_day()
     bring(day, Line(trade.trade_no, trade.attempt, trades.AMOUNT - by))
     row = Discrepancy.objects.get(match_key=trade.trade_no)
     with transaction.atomic():
@@ -51,6 +56,6 @@ def charge_short(trade: trades.Trade, by: int) -> None:
 
 def extra(*, amount: int = 7_77) -> tuple[Discrepancy, date]:
     """Money at the channel that we know nothing of, in a file of a day of its own in the past."""
-    day, name = date(2020, 1, 1) + timedelta(days=next(_days)), numbers.new_number("trd")
+    day, name = a_day(), numbers.new_number("trd")
     bring(day, Line(name, "", amount))
     return Discrepancy.objects.get(match_key=name), day

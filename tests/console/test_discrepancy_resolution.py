@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
+from django.db.models import Model
 from django.test import Client
 
 from engine.contracts import Resolution
-from engine.models import ChannelSettlement, Discrepancy, Statement
+from engine.models import ChannelSettlement, Discrepancy, LateMoney, Statement
+from engine.ports import payment_owner
 from engine.statement_contracts import DiscrepancyNotOpen, ResolutionNotPossible
 from ledger import api as ledger
 from paymentplatform.console.contracts import ProposalConflict, SecondPersonRequired
@@ -27,10 +30,14 @@ from paymentplatform.console.services.proposals import (
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import DomainError, InvalidRequest, NotFound
 from paymentplatform.kernel.roles import Role
-from tests.console.differences import bring, extra
+from tests.console import trades
+from tests.console.differences import a_day, bring, extra
 from tests.console.proposals import approve, operator
 from tests.console.test_admin import act_page, log_in, operator_with, page
-from tests.trading import balance_of
+from tests.makers import make_merchant
+from tests.statements import Line
+from tests.trading import balance_of, rows
+from tests.waiting import wait_until
 
 A10, L90, A20, X10 = "A10:sandbox:CNY", "L90:sandbox:CNY", "A20:platform:CNY", "X10:sandbox:CNY"
 
@@ -233,3 +240,68 @@ class TestPages:
         shown = client.get(page(ProofRun, "change", proof_no)).content.decode()
         assert "Suspense is the open late money" in shown
         assert client.get(page(ProofRun, "changelist")).status_code == 200
+
+
+def _pulled_back() -> tuple[str, Discrepancy]:
+    """A difference about a chargeback, and its order."""
+    trade, name = trades.paid_by_channel(), numbers.new_number("trd")
+    bring(a_day(), Line(name, trade.attempt, 6_00, kind="CHARGEBACK", fee=0))
+    return trade.order, Discrepancy.objects.get(match_key=name)
+
+
+def _held_late_money() -> tuple[str, LateMoney]:
+    """Late money that waits for people, and its order."""
+    trade = trades.paid_too_late(merchant=make_merchant(late_money_policy="HOLD"))
+    return trade.order, LateMoney.objects.get(attempt_no=trade.attempt)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "path", "wished"),
+    [
+        (
+            _pulled_back,
+            "discrepancy_resolution",
+            "propose-resolution",
+            {"resolution": "WRITTEN_OFF"},
+        ),
+        (_held_late_money, "late_money_decision", "propose-decision", {"decision": "REFUND"}),
+    ],
+    ids=["chargeback", "late-money"],
+)
+def test_a_page_locks_the_order_before_the_row(
+    make: Callable[[], tuple[str, Model]], kind: str, path: str, wished: dict[str, str]
+):
+    """Whoever holds the order gets the row, too: the page that waits for the order does not keep it from him."""
+    order, row = make()
+    maker = log_in(operator_with(f"console.propose_{kind}", *_may_view(row)))
+    answers: list[int] = []
+
+    def press() -> None:
+        try:
+            address = act_page(type(row), row.pk, path)
+            answers.append(maker.post(address, wished | {"reason": "why"}).status_code)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=press)
+    with transaction.atomic():
+        payment_owner().lock_owner(order_no=order)
+        thread.start()
+        wait_until(lambda: _somebody_waits() or not thread.is_alive(), what="the page waits")
+        assert thread.is_alive()
+        assert type(row)._default_manager.select_for_update(nowait=True).get(pk=row.pk)
+    thread.join()
+    assert answers == [302]
+    assert Proposal.objects.filter(kind=kind, reference=row.pk, status="OPEN").count() == 1
+
+
+def _may_view(row: Model) -> list[str]:
+    return [f"engine.view_{row._meta.model_name}"]
+
+
+def _somebody_waits() -> bool:
+    """Whether another connection waits for what this transaction has locked."""
+    (found,) = rows(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))) AS waits"
+    )
+    return bool(found["waits"])

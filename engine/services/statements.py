@@ -79,8 +79,9 @@ def import_statement(
     """Read one file, and write it into the database in one transaction (forbid: it starts its own).
 
     ``dry_run`` reads and checks all of it and keeps nothing. The same file of the same day again is the statement that
-    is there. Another file of a day that has one is its next version, and counts from then on. Raises NotFound for an
-    unknown channel, InvalidRequest for a day that has not begun, StatementRefused with nothing kept.
+    is there. Another file of a day that has one is its next version, and counts from then on; an operator's
+    never replaces the institution's own. Raises NotFound for an unknown channel, InvalidRequest for a day that has not
+    begun, StatementRefused with nothing kept.
     """
     opened = open_statement(file)
     if not dry_run and _find_known(file, opened) is not None:
@@ -104,7 +105,9 @@ def open_statement(file: StatementFile) -> OpenedFile:
         raise StatementRefused(
             f"A file of {file.channel_code} does not have the form {layout.code}."
         )
-    return OpenedFile(facts, layout, account)
+    opened = OpenedFile(facts, layout, account)
+    _refuse_second_hand(file, opened)
+    return opened
 
 
 @transactions.forbid
@@ -186,6 +189,7 @@ def keep_statement(
     known = _find_known(file, opened)
     if known is not None:
         return _describe(_confirm(known, file.source), repeated=True)
+    _refuse_second_hand(file, opened)
     assert spool is not None
     statement_no, reading = spool.statement_no, spool.reading
     spool.lines.seek(0)
@@ -226,6 +230,20 @@ def _find_known(file: StatementFile, opened: OpenedFile) -> Statement | None:
     """Return the statement that this very file is already."""
     known = Statement.objects.filter(**_day_of(file, opened), sha256=opened.facts.sha256)
     return known.first()
+
+
+def _refuse_second_hand(file: StatementFile, opened: OpenedFile) -> None:
+    """An operator's file does not replace the institution's own: differences would end, and nobody fetch again."""
+    if file.source == Statement.Source.FETCHED or _find_known(file, opened) is not None:
+        return
+    own = Statement.objects.filter(
+        **_day_of(file, opened), superseded_at__isnull=True, source=Statement.Source.FETCHED
+    )
+    if own.exists():
+        raise StatementRefused(
+            f"The institution's own file of {file.channel_code} {file.statement_date} counts; a file that is brought"
+            " does not replace it. If it is wrong, have it fetched again."
+        )
 
 
 def _read(

@@ -18,7 +18,7 @@ from engine.models import Chargeback, Discrepancy
 from engine.services.discrepancies import resolve_discrepancy
 from engine.services.late_money_settling import _send_back_when_due
 from engine.services.reconciliation import settle_booked_differences
-from engine.statement_contracts import ResolutionNotPossible
+from engine.statement_contracts import ResolutionNotPossible, StatementRefused
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import DomainError
 from tests.console import trades
@@ -132,14 +132,16 @@ class TestBothWaysOfArrival:
         assert (borne(trade), moved(books)) == (0, (LEFT, 0, 0))
         assert left_of(trade) == LEFT
 
-    def test_fetched_then_brought(self, today: Day, books: dict[str, int]):
+    def test_fetched_then_brought_is_refused(self, today: Day, books: dict[str, int]):
         trade = paid()
         line = pulled_line(trade)
         today.reconcile(line_of(trade), line, verified=True)
-        today.reconcile(line_of(trade), line, Line(numbers.new_number("trd"), "", 1))
+        with pytest.raises(StatementRefused):
+            today.bring(line_of(trade), line, Line(numbers.new_number("trd"), "", 1))
+        today.again()
         assert [one.discrepancy_no for one in kept(line)] == [None]
         assert [row["resolution"] for row in found(line.trade_no)] == ["BOOKED_SINCE"]
-        assert (borne(trade), moved(books)) == (PULLED, (LEFT + 1, 0, 1))
+        assert (borne(trade), moved(books)) == (PULLED, (LEFT, 0, 0))
         assert_refunds_stop_at(trade, LEFT)
 
     @pytest.mark.parametrize("resolution", [Resolution.CHARGED, Resolution.WRITTEN_OFF])
@@ -179,6 +181,18 @@ class TestCorrectedFiles:
         assert (kept(line), moved(books)) == ([], (AMOUNT, 0, 0))
         assert_refunds_stop_at(trade, AMOUNT)
 
+    def test_of_the_institutions_own_file_only_its_own_correction_counts(self, today: Day):
+        trade = trades.paid_too_late(merchant=make_merchant(late_money_policy="HOLD"))
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line, verified=True)
+        before = found(line.trade_no)
+        with pytest.raises(StatementRefused, match="own file"):
+            today.bring(line_of(trade))
+        today.again()
+        assert found(line.trade_no) == before
+        today.reconcile(line_of(trade), verified=True)
+        assert [row["resolution"] for row in found(line.trade_no)] == ["FILE_CORRECTED"]
+
     def test_gone_after_it_was_decided_stands(self, today: Day, books: dict[str, int]):
         trade = paid()
         line = pulled_line(trade)
@@ -198,7 +212,7 @@ class TestCorrectedFiles:
         today.reconcile(line_of(trade), line, verified=verified)
         if not verified:
             resolve(found(line.trade_no)[0], Resolution.CHARGED)
-        today.reconcile(line_of(trade), line.but(amount=PULLED + 1_00))
+        today.reconcile(line_of(trade), line.but(amount=PULLED + 1_00), verified=verified)
         assert left_of(trade) == LEFT
         resolve(found(line.trade_no)[-1], resolution)
         charged = resolution == Resolution.CHARGED

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from engine.models import Statement
+from engine.services.statements import StatementFile, import_statement
 from paymentplatform.kernel import numbers
 from tests.statements import Line, write_statement
 
@@ -96,6 +97,22 @@ def test_wrong_use_changes_nothing(
     before = Statement.objects.count()
     assert run(name, *itertools.chain(*given.items()))[0] == code
     assert Statement.objects.count() == before
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["", "dry-run"])
+@pytest.mark.parametrize("name", ["import_statement", "reconcile_channel"])
+def test_a_file_does_not_replace_the_institutions_own(
+    day: date, tmp_path: Path, name: str, dry: list[str]
+):
+    own = write_statement(tmp_path, day, [Line(numbers.new_number("trd"), "", 1_00)])
+    import_statement(StatementFile("sandbox", day, own, Statement.Source.FETCHED))
+    before = list(Statement.objects.filter(statement_date=day).values())
+    other = write_statement(tmp_path, day, [], name="other.csv")
+    code, text = run(name, *of(day, other, *dry))
+    assert code == 1
+    assert "The institution's own file" in " ".join(text.split())
+    assert list(Statement.objects.filter(statement_date=day).values()) == before
+    assert run("import_statement", *of(day, own, *dry))[0] == 0
 
 
 def test_what_excludes_each_other_is_refused(day: date, tmp_path: Path):

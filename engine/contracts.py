@@ -12,12 +12,12 @@ from engine.channels.base import Capability, Outcome
 from engine.exchange import ExchangePlan, InternalAsset
 from engine.health_contracts import BreakerState, ChannelFacts
 from engine.late_money import (
+    HeldDecision,
     LateMoneyDecision,
     LateMoneyNotAsked,
     LateMoneyNotHeld,
     LateMoneyNotOpen,
     LateMoneyNotRefundable,
-    LateMoneyPulledBack,
     LateMoneyReason,
     LateMoneyState,
     LateMoneyStatus,
@@ -367,6 +367,7 @@ __all__ = [
     "DetailView",
     "ExchangePlan",
     "Exposure",
+    "HeldDecision",
     "InsufficientMerchantBalance",
     "InternalAsset",
     "LateMoneyDecision",
@@ -374,7 +375,6 @@ __all__ = [
     "LateMoneyNotHeld",
     "LateMoneyNotOpen",
     "LateMoneyNotRefundable",
-    "LateMoneyPulledBack",
     "LateMoneyReason",
     "LateMoneyState",
     "LateMoneyStatus",

@@ -24,7 +24,7 @@ from paymentplatform.kernel.redaction import redact_text
 
 BODY_CHARACTERS = 4_000
 _FACTS_OF_PAYMENT = ("payment_paid",)
-_FACTS_OF_LATE_MONEY = ("late_money", "late_money_honoured")
+_FACTS_OF_LATE_MONEY = ("late_money", "late_money_honoured", "late_money_pulled_back")
 _FACTS_OF_REFUND = (
     "refund_accepted",
     "late_money_refund_sent",

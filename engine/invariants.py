@@ -159,11 +159,22 @@ SELECT l.late_money_no AS subject,
   FROM engine_late_money AS l
   LEFT JOIN engine_refund AS r ON r.late_money_no = l.late_money_no AND r.status <> 'FAILED'
  GROUP BY l.late_money_no
-HAVING count(r.refund_no) <> CASE WHEN l.status IN ('REFUNDING', 'REFUNDED') THEN 1 ELSE 0 END
+HAVING count(r.refund_no) <> CASE WHEN l.status IN ('REFUNDING', 'REFUNDED')
+                                   AND NOT EXISTS (SELECT 1 FROM engine_transition AS t
+                                                    WHERE t.object_no = l.late_money_no AND t.machine = 'late_money'
+                                                      AND t.from_status = 'OPEN' AND t.to_status = 'REFUNDED')
+                                  THEN 1 ELSE 0 END
     OR NOT COALESCE(bool_and(
            r.status = CASE l.status WHEN 'REFUNDED' THEN 'SUCCESS' ELSE 'PROCESSING' END
            AND (r.amount, r.external_amount, r.currency, r.channel_code, r.channel_trade_no, r.source)
              = (l.amount, l.amount, l.currency, l.channel_code, l.channel_trade_no, 'L90')), true)
+UNION ALL
+SELECT l.late_money_no, 'is REFUNDED without a refund, and no chargeback of its charge is known'
+  FROM engine_transition AS t
+  JOIN engine_late_money AS l ON l.late_money_no = t.object_no
+ WHERE t.machine = 'late_money' AND t.from_status = 'OPEN' AND t.to_status = 'REFUNDED'
+   AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b
+                    WHERE b.order_no = l.order_no AND b.attempt_no = l.attempt_no AND b.discrepancy_no IS NOT NULL)
 UNION ALL
 SELECT r.refund_no, 'returns ' || r.late_money_no || ', which does not exist'
   FROM engine_refund AS r

@@ -35,6 +35,14 @@ class LateMoneyDecision(StrEnum):
     HONOUR = "HONOUR"
 
 
+class HeldDecision(StrEnum):
+    """What two operators can do about it. PULLED_BACK: its payer has it by a chargeback that the platform bore."""
+
+    REFUND = "REFUND"
+    HONOUR = "HONOUR"
+    PULLED_BACK = "PULLED_BACK"
+
+
 @dataclass(frozen=True, slots=True)
 class LateMoneyState:
     """Late money as it stands; the amount in minor units. ``respond_by`` is until when its merchant is asked."""
@@ -94,6 +102,13 @@ class LateMoneyNotRefundable(Conflict):
     code = "late_money_not_refundable"
     title = "The channel of this late money cannot refund"
     action = Action.CONTACT
+
+
+class LateMoneyNotPulledBack(Conflict):
+    """No chargeback of it has been written off by two people: there is no loss that it could make good."""
+
+    code = "late_money_not_pulled_back"
+    title = "The late money has not been pulled back"
 
 
 class LateMoneyPulledBack(Conflict):

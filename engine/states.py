@@ -107,6 +107,7 @@ LATE_MONEY = Machine(
         ("OPEN", "REFUNDING"),
         ("REFUNDING", "REFUNDED"),
         ("OPEN", "HONOURED"),
+        ("OPEN", "REFUNDED"),  # its channel had pulled it back
         ("REFUNDING", "OPEN"),  # its refund failed
     ),
     frozen=(

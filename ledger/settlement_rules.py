@@ -157,6 +157,29 @@ def build_channel_loss_recovered(
     )
 
 
+def build_late_money_pulled_back(
+    *,
+    late_money_no: str,
+    channel_code: str,
+    currency: str,
+    amount: int,
+    accounting_date: date | None = None,
+) -> JournalDraft:
+    """Late money whose chargeback was written off: its payer has it, and what waits in suspense makes good the loss."""
+    return _one(
+        "late_money_pulled_back",
+        late_money_no,
+        accounting_date,
+        currency,
+        PostingDraft(
+            suspense(channel_code=channel_code, currency=currency),
+            platform_account(kind=AccountKind.RECONCILIATION_LOSS, currency=currency),
+            amount,
+            spend=True,
+        ),
+    )
+
+
 def build_channel_short_found(
     *,
     discrepancy_no: str,

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from engine.admin.history import POSTINGS, MovesAdmin
-from engine.contracts import LateMoneyDecision
+from engine.contracts import HeldDecision
 from engine.models import Case, LateMoney, Refund
 from engine.ports import payment_owner
 from engine.selectors import sla_border
@@ -61,8 +61,12 @@ class DecisionForm(ReasonForm):
     decision = forms.ChoiceField(
         label=_("Decision"),
         choices=[
-            (LateMoneyDecision.REFUND.value, _("Give it back to the payer")),
-            (LateMoneyDecision.HONOUR.value, _("Let the merchant have it, less the fee")),
+            (HeldDecision.REFUND.value, _("Give it back to the payer")),
+            (HeldDecision.HONOUR.value, _("Let the merchant have it, less the fee")),
+            (
+                HeldDecision.PULLED_BACK.value,
+                _("Its payer has it by a chargeback: against the loss"),
+            ),
         ],
         widget=UnfoldAdminSelectWidget(),
     )
@@ -183,6 +187,7 @@ def _list_journals(late: LateMoney, refunds: list[Refund]) -> Iterator[PageTable
         facts.append(("refund_done", refund.refund_no))
         facts.append(("late_money_refund_failed", refund.refund_no))
     facts.append(("late_money_honoured", late.late_money_no))
+    facts.append(("late_money_pulled_back", late.late_money_no))
     for event_type, event_id in facts:
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)
         if journal is not None:

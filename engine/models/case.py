@@ -95,6 +95,11 @@ class LateMoney(FSMModelMixin, models.Model):
         """The payer has it back."""
         self.resolved_at = resolved_at
 
+    @move_to(LATE_MONEY, "REFUNDED", field=status)
+    def mark_pulled_back(self, *, decided_by: str, resolved_at: datetime) -> None:
+        """The payer has it back by a chargeback; nothing is sent."""
+        self.decided_by, self.due_at, self.resolved_at = decided_by, None, resolved_at
+
     @move_to(LATE_MONEY, "HONOURED", field=status)
     def mark_honoured(self, *, decided_by: str, resolved_at: datetime) -> None:
         """The merchant accepted it after all."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.db.models import QuerySet
+
 from engine.channels.base import ChannelAnswer
 from engine.models import ChannelAttempt, Chargeback, Discrepancy, LateMoney
 from engine.ports import payment_owner
@@ -101,16 +103,36 @@ def find_pulled_back(late: LateMoney) -> str | None:
     Its order must be locked. It counts for however much it is: a part leaves it to people as all of it does.
     """
     booked = Chargeback.objects.filter(order_no=late.order_no, attempt_no=late.attempt_no)
-    waiting = Discrepancy.objects.filter(
+    waiting = _list_waiting(late)
+    return (
+        booked.values_list("chargeback_no", flat=True).first()
+        or waiting.values_list("discrepancy_no", flat=True).first()
+    )
+
+
+def is_pulled_back_at_our_loss(late: LateMoney) -> bool:
+    """Whether two people have written off a chargeback of late money's charge, and no other waits; order locked."""
+    written_off = Chargeback.objects.filter(
+        order_no=late.order_no,
+        attempt_no=late.attempt_no,
+        currency=late.currency,
+        discrepancy_no__in=Discrepancy.objects.filter(
+            channel_code=late.channel_code,
+            object_no=late.attempt_no,
+            line_kind=LINE_KIND,
+            resolution=Resolution.WRITTEN_OFF,
+        ).values("discrepancy_no"),
+    )
+    return written_off.exists() and not _list_waiting(late).exists()
+
+
+def _list_waiting(late: LateMoney) -> QuerySet[Discrepancy]:
+    return Discrepancy.objects.filter(
         channel_code=late.channel_code,
         line_kind=LINE_KIND,
         kind="CHANNEL_ONLY",
         object_no=late.attempt_no,
         resolved_at__isnull=True,
-    )
-    return (
-        booked.values_list("chargeback_no", flat=True).first()
-        or waiting.values_list("discrepancy_no", flat=True).first()
     )
 
 

@@ -14,14 +14,15 @@ from django.db import connection
 
 from engine.contracts import (
     Cause,
+    HeldDecision,
     LateMoneyDecision,
     LateMoneyNotAsked,
     LateMoneyNotHeld,
     LateMoneyNotOpen,
     LateMoneyNotRefundable,
-    LateMoneyPulledBack,
     LateMoneyState,
 )
+from engine.late_money import LateMoneyNotPulledBack, LateMoneyPulledBack
 from engine.models import ChannelAttempt, LateMoney, PaymentOrder, Refund
 from engine.ports import OwnerState, payment_owner
 from engine.selectors import (
@@ -30,7 +31,7 @@ from engine.selectors import (
     lock_attempt,
     lock_late_money,
 )
-from engine.services.chargebacks import find_pulled_back
+from engine.services.chargebacks import find_pulled_back, is_pulled_back_at_our_loss
 from engine.services.late_money import (
     SETTLE_TASK,
     announce_end,
@@ -137,21 +138,23 @@ def decide_late_money(
     if decision == LateMoneyDecision.HONOUR and rows.owner.is_paid:
         raise LateMoneyNotAsked("The order is paid: its payer gets back what he has paid twice.")
     _refuse_pulled_back(late)
-    _carry_out(rows, decision, decided_by=decided_by, cause=cause)
+    _carry_out(rows, HeldDecision(decision), decided_by=decided_by, cause=cause)
     return describe_late_money(late)
 
 
 @transactions.require
-def preview_held_late_money(*, late_money_no: str, decision: LateMoneyDecision) -> JournalDraft:
+def preview_held_late_money(*, late_money_no: str, decision: HeldDecision) -> JournalDraft:
     """Return the journal that this decision of operators would post now, having locked what it reads (require).
 
     Only what waits for people: held, or its refund was refused. Raises NotFound, LateMoneyNotHeld,
-    LateMoneyPulledBack and LateMoneyNotRefundable.
+    LateMoneyPulledBack, LateMoneyNotPulledBack and LateMoneyNotRefundable.
     """
     rows = _lock(late_money_no)
     _check_held(rows, decision)
-    if decision == LateMoneyDecision.HONOUR:
+    if decision == HeldDecision.HONOUR:
         return _draft_honour(rows.late)
+    if decision == HeldDecision.PULLED_BACK:
+        return _draft_pulled_back(rows.late)
     return ledger.build_late_money_refund_sent(
         refund_no=_next_refund_no(rows.late),
         channel_code=rows.late.channel_code,
@@ -161,9 +164,7 @@ def preview_held_late_money(*, late_money_no: str, decision: LateMoneyDecision) 
 
 
 @transactions.require
-def decide_held_late_money(
-    *, late_money_no: str, decision: LateMoneyDecision, decided_by: str
-) -> str:
+def decide_held_late_money(*, late_money_no: str, decision: HeldDecision, decided_by: str) -> str:
     """Do what two operators have agreed on; returns the journal's or the refund's number (require).
 
     Raises as the preview does; then nothing was written.
@@ -183,15 +184,20 @@ def _lock(late_money_no: str, *, merchant_no: str | None = None) -> _Locked:
     return _Locked(lock_late_money(late_money_no=late_money_no), charge, owner)
 
 
-def _check_held(rows: _Locked, decision: LateMoneyDecision) -> None:
+def _check_held(rows: _Locked, decision: HeldDecision) -> None:
     late = rows.late
     if late.status != "OPEN":
         raise LateMoneyNotOpen(f"{late.late_money_no} is {late.status}.")
     if late.due_at is not None:
         raise LateMoneyNotHeld(f"{late.late_money_no} is settled by its policy {late.policy}.")
-    if not _is_second_charge(rows):
+    if decision == HeldDecision.PULLED_BACK:
+        if not is_pulled_back_at_our_loss(late):
+            raise LateMoneyNotPulledBack(
+                f"First two people write off the chargeback of {late.late_money_no}."
+            )
+    elif not _is_second_charge(rows):
         _refuse_pulled_back(late)
-    if decision == LateMoneyDecision.REFUND and not can_give_back(late.channel_code):
+    if decision == HeldDecision.REFUND and not can_give_back(late.channel_code):
         raise LateMoneyNotRefundable(f"{late.channel_code} cannot give money back.")
 
 
@@ -210,9 +216,11 @@ def _refuse_pulled_back(late: LateMoney) -> None:
         )
 
 
-def _carry_out(rows: _Locked, decision: LateMoneyDecision, *, decided_by: str, cause: Cause) -> str:
-    if decision == LateMoneyDecision.HONOUR:
+def _carry_out(rows: _Locked, decision: HeldDecision, *, decided_by: str, cause: Cause) -> str:
+    if decision == HeldDecision.HONOUR:
         return _honour(rows.late, decided_by=decided_by, cause=cause)
+    if decision == HeldDecision.PULLED_BACK:
+        return _end_pulled_back(rows.late, decided_by=decided_by, cause=cause)
     return _send_back(rows, decided_by=decided_by, cause=cause)
 
 
@@ -243,6 +251,25 @@ def _honour(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
     )
     announce_end(late, cause=cause)
     return journal_no
+
+
+def _end_pulled_back(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
+    """OPEN → REFUNDED: its payer has it by the chargeback; nothing is sent, and suspense makes good the loss."""
+    journal_no = ledger.post_journal(draft=_draft_pulled_back(late))
+    apply_move(
+        late, "mark_pulled_back", cause=cause, decided_by=decided_by, resolved_at=database_now()
+    )
+    announce_end(late, cause=cause)
+    return journal_no
+
+
+def _draft_pulled_back(late: LateMoney) -> JournalDraft:
+    return ledger.build_late_money_pulled_back(
+        late_money_no=late.late_money_no,
+        channel_code=late.channel_code,
+        currency=late.currency,
+        amount=late.amount,
+    )
 
 
 def _draft_honour(late: LateMoney) -> JournalDraft:

@@ -14,12 +14,14 @@ from engine.contracts import (
     CaseNotOpen,
     CaseStillNeeded,
     Cause,
-    LateMoneyDecision,
+    HeldDecision,
     LateMoneyNotHeld,
     LateMoneyNotOpen,
     LateMoneyNotRefundable,
+    Resolution,
 )
-from engine.models import Case, LateMoney
+from engine.late_money import LateMoneyPulledBack
+from engine.models import Case, Discrepancy, LateMoney
 from engine.services.late_money_settling import settle_due_late_money
 from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.console.contracts import (
@@ -35,12 +37,15 @@ from paymentplatform.console.services.proposals import (
     refuse_proposal,
     withdraw_proposal,
 )
+from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import DomainError, InvalidRequest
 from tests.clock import VirtualClock
 from tests.console import trades
+from tests.console.differences import a_day, bring
 from tests.console.proposals import approve, operator
 from tests.console.test_admin import act_page, log_in, operator_with, page
 from tests.makers import make_merchant
+from tests.statements import Line
 from tests.trading import balance_of, rows
 
 SUSPENSE, TRANSIT = "L90:sandbox:CNY", "L30:sandbox:CNY"
@@ -62,9 +67,17 @@ def case_of(number: str) -> Case:
 
 def proposed(trade: trades.Trade, decision: str, *, maker: str | None = None) -> ProposalView:
     payload = late_money_decision.build_payload(
-        late_money_no=late_of(trade).late_money_no, decision=LateMoneyDecision(decision)
+        late_money_no=late_of(trade).late_money_no, decision=HeldDecision(decision)
     )
     return propose("late_money_decision", payload, maker=maker)
+
+
+def events_of(number: str) -> list[dict[str, Any]]:
+    """What its merchant is told of its end."""
+    return rows(
+        "SELECT * FROM acquiring_merchant_event WHERE object_no = %s AND type = 'late_money.resolved'",
+        number,
+    )
 
 
 def propose(kind: str, payload: dict[str, Any], *, maker: str | None = None) -> ProposalView:
@@ -141,6 +154,31 @@ class TestDecision:
         second = approve(proposed(held, "REFUND")).proposal
         assert second.result != first.result
         assert late_of(held).status == "REFUNDING"
+
+    def test_made_before_its_chargeback_is_not_carried_out_after_it(self, held):
+        """What its payer has got back is then booked against the loss, by the very journal that was shown."""
+        late, wished = late_of(held), proposed(held, "HONOUR")
+        name = numbers.new_number("trd")
+        bring(a_day(), Line(name, held.attempt, 10_00, kind="CHARGEBACK", fee=0))
+        row = Discrepancy.objects.get(match_key=name)
+        with transaction.atomic():
+            engine.resolve_discrepancy(
+                discrepancy_no=row.pk, resolution=Resolution.WRITTEN_OFF, decided_by="proposal:x"
+            )
+        before = state(held)
+        with pytest.raises(LateMoneyPulledBack):
+            approve(wished)
+        assert state(held) == before
+        refuse_proposal(proposal_no=wished.proposal_no, operator=operator(), reason="pulled back")
+        made = proposed(held, "PULLED_BACK")
+        assert made.preview["journal"]["postings"] == [
+            {"debit": SUSPENSE, "credit": "X90:platform:CNY", "amount": 10_00, "currency": "CNY"}
+        ]
+        suspense = balance_of(SUSPENSE)
+        approve(made)
+        assert balance_of(SUSPENSE) == suspense - 10_00
+        assert state(held)[:3] == ("REFUNDED", f"proposal:{made.proposal_no}", "RESOLVED")
+        assert len(events_of(late.late_money_no)) == 1
 
     def test_needs_a_second_person(self, held):
         maker = operator()

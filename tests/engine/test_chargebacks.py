@@ -13,7 +13,14 @@ from acquiring.admin.refunding import count_left
 from acquiring.contracts import RefundExceedsPaid
 from acquiring.models import TradeOrder
 from engine import api as engine
-from engine.contracts import Cause, LateMoneyDecision, LateMoneyPulledBack, Resolution
+from engine.contracts import (
+    Cause,
+    HeldDecision,
+    LateMoneyDecision,
+    Resolution,
+)
+from engine.invariants import _LATE_MONEY_GOES_ONE_WAY
+from engine.late_money import LateMoneyNotPulledBack, LateMoneyPulledBack
 from engine.models import Chargeback, Discrepancy
 from engine.services.discrepancies import resolve_discrepancy
 from engine.services.late_money_settling import _send_back_when_due
@@ -370,7 +377,7 @@ class TestLateMoney:
     ):
         trade = late_and_pulled_back(today, "HOLD", pulled, is_written_off=is_written_off)
         before = all_of(trade)
-        for decision in LateMoneyDecision:
+        for decision in (HeldDecision.HONOUR, HeldDecision.REFUND):
             with pytest.raises(LateMoneyPulledBack), transaction.atomic():
                 engine.decide_held_late_money(
                     late_money_no=late_no(trade), decision=decision, decided_by="proposal:x"
@@ -398,6 +405,44 @@ class TestLateMoney:
         ((late,), refunds, ((kind, status),), *_rest) = all_of(trade)
         assert (late["status"], late["due_at"], refunds) == ("OPEN", None, [])
         assert (kind, status) == ("late_money", "OPEN")
+
+    @pytest.mark.parametrize("pulled", [AMOUNT, PULLED], ids=["all", "a-part"])
+    def test_makes_good_what_two_people_have_written_off(
+        self, today: Day, books: dict[str, int], pulled: int
+    ):
+        loss = balance_of("X90:platform:CNY")
+        trade = late_and_pulled_back(today, "HOLD", pulled)
+        assert moved(books) == (AMOUNT - pulled, 0, AMOUNT)
+        end_pulled_back(trade)
+        assert moved(books) == (AMOUNT - pulled, 0, 0)
+        assert balance_of("X90:platform:CNY") == loss + pulled - AMOUNT
+        ((late,), refunds, cases, *_rest) = all_of(trade)
+        assert (late["status"], late["decided_by"], refunds) == ("REFUNDED", "proposal:x", [])
+        assert cases == [("late_money", "RESOLVED")]
+        broken = {row["subject"] for row in rows(_LATE_MONEY_GOES_ONE_WAY)}
+        assert late["late_money_no"] not in broken
+
+    @pytest.mark.parametrize("pulled", [AMOUNT, 0], ids=["not-written-off", "not-pulled-back"])
+    def test_that_cost_nobody_anything_makes_good_nothing(self, today: Day, pulled: int):
+        hold = make_merchant(late_money_policy="HOLD")
+        trade = (
+            late_and_pulled_back(today, "HOLD", pulled, is_written_off=False)
+            if pulled
+            else trades.paid_too_late(merchant=hold)
+        )
+        before = all_of(trade)
+        with pytest.raises(LateMoneyNotPulledBack):
+            end_pulled_back(trade)
+        assert all_of(trade) == before
+
+
+def end_pulled_back(trade: trades.Trade) -> None:
+    with transaction.atomic():
+        engine.decide_held_late_money(
+            late_money_no=late_no(trade),
+            decision=HeldDecision.PULLED_BACK,
+            decided_by="proposal:x",
+        )
 
 
 def late_and_pulled_back(

@@ -188,6 +188,10 @@ TABLE += [
         [("L21:m:CNY", "A10:c:CNY", 10_000)],
     ),
     (
+        settling.build_late_money_pulled_back(**OF_CHANNEL, late_money_no="l", amount=10_000),
+        [("L90:c:CNY", "X90:platform:CNY", 10_000)],
+    ),
+    (
         settling.build_merchant_release(**OF_MERCHANT, reference="b"),
         [("L20:m:CNY", "L21:m:CNY", 10_000)],
     ),

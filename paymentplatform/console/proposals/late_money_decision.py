@@ -1,4 +1,7 @@
-"""What becomes of late money that waits for people: back to its payer (L90 → L30), or the merchant's (L90 → L20)."""
+"""What becomes of late money that waits for people: back to its payer (L90 → L30), or the merchant's (L90 → L20).
+
+Or, when its channel has pulled it back and the platform bore that, it makes good the loss (L90 → X90).
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,31 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from engine import api as engine
-from engine.contracts import LateMoneyDecision
+from engine.contracts import HeldDecision
 from paymentplatform.console.contracts import Approval, Preview
 from paymentplatform.console.proposals.base import Payload, ProposalKind, preview_journal
 from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.roles import Role
 
+_LEADS_TO = {
+    HeldDecision.REFUND: "REFUNDING",
+    HeldDecision.HONOUR: "HONOURED",
+    HeldDecision.PULLED_BACK: "REFUNDED",
+}
 
-def build_payload(*, late_money_no: str, decision: LateMoneyDecision) -> dict[str, Any]:
+
+def build_payload(*, late_money_no: str, decision: HeldDecision) -> dict[str, Any]:
     """Return the payload of a decision."""
     return {"late_money_no": late_money_no, "decision": decision.value}
 
 
 def _build_preview(payload: Payload) -> Preview:
-    """Raises InvalidRequest, NotFound, LateMoneyNotOpen, LateMoneyNotHeld and LateMoneyNotRefundable."""
+    """Raises InvalidRequest, and what ``engine.preview_held_late_money`` raises."""
     decision = _read_decision(payload)
     draft = engine.preview_held_late_money(
         late_money_no=payload["late_money_no"], decision=decision
     )
-    status = "HONOURED" if decision == LateMoneyDecision.HONOUR else "REFUNDING"
-    effects = {"late_money_no": payload["late_money_no"], "status": status}
+    effects = {"late_money_no": payload["late_money_no"], "status": _LEADS_TO[decision]}
     return Preview(preview_journal(draft), effects)
 
 
@@ -50,11 +58,11 @@ def _free_case(payload: Payload) -> None:
         engine.reopen_case(case_no=case_no)
 
 
-def _read_decision(payload: Payload) -> LateMoneyDecision:
+def _read_decision(payload: Payload) -> HeldDecision:
     try:
-        return LateMoneyDecision(payload["decision"])
+        return HeldDecision(payload["decision"])
     except ValueError:
-        raise InvalidRequest("The decision is REFUND or HONOUR.") from None
+        raise InvalidRequest("The decision is REFUND, HONOUR or PULLED_BACK.") from None
 
 
 LATE_MONEY_DECISION = ProposalKind(

@@ -435,6 +435,27 @@ class TestLateMoney:
             end_pulled_back(trade)
         assert all_of(trade) == before
 
+    def test_of_a_second_charge_is_for_people_to_decide_either_way(self, today: Day):
+        """Its merchant has borne the chargeback of one of two charges; which one it was, only people know."""
+        hold = make_merchant(late_money_policy="HOLD")
+        trade = trades.paid_by_channel(merchant=hold)
+        twice = trades.answered(trade, trades.Outcome.SUCCEEDED)
+        line = pulled_line(trade, amount=AMOUNT)
+        today.reconcile(line_of(trade), line_of(twice), line, verified=True)
+        assert borne(trade) == AMOUNT
+        before = all_of(trade)
+        with pytest.raises(LateMoneyNotPulledBack):
+            end_pulled_back(trade)
+        assert all_of(trade) == before
+        with transaction.atomic():
+            engine.decide_held_late_money(
+                late_money_no=late_no(trade),
+                decision=HeldDecision.HONOUR,
+                decided_by="proposal:x",
+            )
+        ((late,), *_rest) = all_of(trade)
+        assert late["status"] == "HONOURED"
+
 
 def end_pulled_back(trade: trades.Trade) -> None:
     with transaction.atomic():

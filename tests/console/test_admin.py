@@ -246,7 +246,8 @@ class TestEveryPage:
     @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
     def test_it_lists_shows_and_changes_nothing(self, client, book, model):
         before = every_row(model)
-        listed = client.get(page(model, "changelist"))
+        # Statements stand by their days, and other tests have brought some of later ones.
+        listed = client.get(page(model, "changelist"), {"all": ""} if model is Statement else {})
         assert (listed.status_code, str(book[model]) in listed.content.decode()) == (200, True)
         shown = client.get(page(model, "change", book[model]))
         assert shown.status_code == 200

@@ -21,6 +21,7 @@ from paymentplatform.kernel.roles import Role
 from tests.barrier import run_together
 from tests.console import proposals, trades
 from tests.console.test_admin import log_in
+from tests.waiting import wait_until
 
 
 def rows() -> list[dict[str, object]]:
@@ -111,8 +112,12 @@ def test_what_is_due_to_merchants_is_shown_until_it_is_released(unit_database):
         acquiring.make_fee_contract(new=contract)
     hold_no = acquiring.place_settlement_hold(order_no=None, **held)
     before = due()
-    acquiring.settle_merchants(merchant_no=merchant_no)
-    item = SettlementItem.objects.get(merchant_no=merchant_no)
+
+    def settle() -> SettlementItem | None:
+        acquiring.settle_merchants(merchant_no=merchant_no)
+        return SettlementItem.objects.filter(merchant_no=merchant_no).first()
+
+    item = wait_until(settle, what="the item")  # other tests' transactions hold settlement up
     net = item.amount - item.fee_amount
     assert due() == (before[0] + 1, before[1] + 1, before[2] + net)
     client = log_in(User.objects.get(username=proposals.operator(Role.VIEWER)))

@@ -26,6 +26,7 @@ from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import business_date, database_now
 from tests.makers import make_merchant, make_payer, order_body
 from tests.slots import no_slot_free
+from tests.waiting import wait_until
 
 __all__ = ["ChannelAttempt", "LateMoney", "MerchantEvent", "Outcome", "PaymentDetail"]
 
@@ -196,7 +197,11 @@ def settled(trade: Trade) -> dict[str, str]:
         acquiring.make_fee_contract(
             new=acquiring.NewFeeContract(merchant_no, rate_ppm=0, settlement_days=0)
         )
-    run = acquiring.settle_merchants(merchant_no=merchant_no)
+    # Settlement looks no further than the oldest transaction of the whole server, which may be another test's.
+    run = wait_until(
+        lambda: (found := acquiring.settle_merchants(merchant_no=merchant_no)).batches and found,
+        what="a batch",
+    )
     (batch,), (payout,) = run.batches, run.payouts
     with transaction.atomic():
         acquiring.propose_payout(payout_no=payout.payout_no)

@@ -98,7 +98,7 @@ def file(tmp_path: Path) -> File:
         Line(names[1], charged.attempt, PULLED, kind="CHARGEBACK", fee=0),
         Line(names[2], "", EXTRA),
     )
-    day = date(2018, 1, 1) + timedelta(days=next(_days))
+    day = date(2014, 1, 1) + timedelta(days=next(_days))
     return File(tmp_path, day, waiting, charged, lines)
 
 

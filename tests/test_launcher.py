@@ -440,9 +440,8 @@ def test_that_leaves_processes():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)]
-)
+@pytest.mark.long  # installs the whole lock in a checkout of its own
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_a_test_run_leaves_no_process(
     checkout: Checkout, number: signal.Signals
 ) -> None:

@@ -122,6 +122,12 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
         metavar="N",
         help="only --stress, with PLATFORM_RATE_LIMIT_PER_S=N",
     )
+    add(
+        "--rates",
+        type=_read_numbers,
+        metavar="N,N",
+        help="of --stress and --limit, instead of 0.5 to 2 times what it can do",
+    )
     add("--no-wrk", action="store_true", help="our own load, also where wrk is installed")
     add("--admin", action="store_true", help="operators' pages with a million orders instead")
     add("--reconcile", action="store_true", help="a day of a million lines instead")
@@ -171,7 +177,8 @@ def measure_all(running: Platform, plan: Plan, options: argparse.Namespace) -> d
         sustained = max(
             [row.tps for row in rows if row.path == "balance_payment"] or [options.limit or 1_000.0]
         )
-        rates = [round(sustained * part) for part in (0.5, 0.8, 1.0, 1.2, 1.5, 2.0)]
+        parts = (0.5, 0.8, 1.0, 1.2, 1.5, 2.0)
+        rates = options.rates or [round(sustained * part) for part in parts]
         first = bench.take_numbers(round(sum(rates) * STRESS_S) + len(rates))
         steps = stress.climb(running, shop, first=first, rates=rates, seconds=STRESS_S)
         print(stress.table(steps), flush=True)

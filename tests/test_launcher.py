@@ -241,6 +241,21 @@ def test_an_interrupted_command_may_clean_up(tmp_path: Path) -> None:
     assert (tmp_path / "cleaned").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_signal_between_fork_and_exec_leaves_no_program_behind() -> None:
+    """There Python's own Popen forgets its child."""
+    mark, me = f"signal-{os.getpid()}-{time.monotonic_ns()}", os.getpid()
+    with ending_signals(), pytest.raises(Stopped):
+        processes.run_to_end(
+            ["sleep", "60"],
+            env=dict(os.environ) | {"SIGNALLED": mark},
+            preexec_fn=lambda: os.kill(me, signal.SIGTERM),
+        )
+    left = list(processes.carrying(mark, name="SIGNALLED"))
+    processes.end(left, seconds=1)
+    assert left == []
+
+
 def test_nothing_is_installed_while_the_lock_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from deploy.local.errors import EXIT_FAILED, Stopped
 from deploy.local.paths import DEVELOPMENT_LOCK, PYTHON, ROOT, TEST_STATE, VENV
 from deploy.local.processes import Record
 from deploy.local.screen import complain, say
-from deploy.local.signals import no_signals
+from deploy.local.signals import held_signals, no_signals
 from deploy.local.throwaway import lasting_servers, servers
 from deploy.local.venv import install
 
@@ -99,10 +99,14 @@ def _heading(title: str) -> None:
 
 def call(command: list[str], environment: Environment) -> int:
     """Run a command to its end; when we are interrupted, let it clean up, then end what it has left."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    process = None
     try:
+        with held_signals():
+            process = subprocess.Popen(command, cwd=ROOT, env=environment)
         return process.wait()
     except Stopped as stopped:
+        if process is None:
+            raise
         family = set(processes.descendants(process.pid))
         try:
             if stopped.signal_number == signal.SIGINT:  # from a terminal it reaches both of us

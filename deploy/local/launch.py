@@ -16,10 +16,10 @@ from deploy.local.files import read_environment, read_json, write_environment, w
 from deploy.local.paths import PYTHON, ROOT, RUNTIME_LOCK
 from deploy.local.places import database_home
 from deploy.local.postgres import Cluster
-from deploy.local.processes import MARK, free_port, port_is_taken, record_of
+from deploy.local.processes import MARK, free_port, port_is_taken, record_of, run_to_end
 from deploy.local.run_state import READY, STARTING, Run
 from deploy.local.screen import say, show_addresses
-from deploy.local.signals import no_signals
+from deploy.local.signals import held_signals, no_signals
 from deploy.local.valkey import Valkey
 from deploy.local.venv import install
 
@@ -72,7 +72,8 @@ class Launch:
         demo = self._seed(environment)
         say("Starting the platform …")
         for child in self._children():
-            self._remember(child.name, child.start(environment=environment, logs=self.logs))
+            with held_signals():
+                self._remember(child.name, child.start(environment=environment, logs=self.logs))
         late = self._wait_until_ready(environment)
         self.run.phase = READY
         self.run.save()
@@ -155,14 +156,13 @@ class Launch:
         """Run a management command; its answer comes back, everything else goes to its log."""
         log = self.logs / f"{arguments[0]}.log"
         with log.open("wb") as stream:
-            done = subprocess.run(
+            done = run_to_end(
                 [str(PYTHON), "manage.py", *arguments],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                check=False,
             )
             if done.returncode != 0:
                 stream.write(done.stdout)

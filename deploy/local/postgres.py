@@ -17,7 +17,16 @@ from pathlib import Path
 from deploy.local.accounts import Account, account_for
 from deploy.local.errors import LauncherError
 from deploy.local.files import write_private
-from deploy.local.processes import Record, is_in_use, record_of, send, servers_in, wait_until_gone
+from deploy.local.processes import (
+    Record,
+    is_in_use,
+    record_of,
+    run_to_end,
+    send,
+    servers_in,
+    wait_until_gone,
+)
+from deploy.local.signals import held_signals
 from deploy.local.venv import site_packages
 
 ADMIN = "platform_admin"
@@ -82,12 +91,15 @@ class Cluster:
             self._create(programs, account)
         for attempt in range(START_TRIES):
             self._clear_predecessor()
-            process = self._launch(programs, account)
+            process = None
             try:
+                with held_signals():
+                    process = self._launch(programs, account)
                 if self._becomes_ready(programs, process):
                     return process
             except BaseException:  # told to end, before anybody knows of it
-                stop(record_of("postgres", process.pid), seconds=10)
+                if process is not None:
+                    stop(record_of("postgres", process.pid), seconds=10)
                 raise
             time.sleep(attempt)
         raise LauncherError("PostgreSQL did not start.", log=self.log)
@@ -118,13 +130,12 @@ class Cluster:
         command += [] if self.durable else ["--no-sync"]
         try:
             with self.log.open("ab") as log:
-                done = subprocess.run(
+                done = run_to_end(
                     command,
                     cwd="/",
                     env={"PATH": os.defpath, "LC_ALL": "C"},
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    check=False,
                     **account.for_subprocess(),
                 )
         finally:

@@ -14,12 +14,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from deploy.local.errors import LauncherError
+from deploy.local.signals import held_signals
 
 OUR_PORTS = (15000, 30000)
 MARK = "LAUNCHER_STATE"
@@ -172,6 +173,26 @@ def sweep(mark: str) -> None:
     for record in left:
         send(record, signal.SIGKILL)
     wait_until_gone(left, seconds=5)
+
+
+def run_to_end(
+    command: Sequence[str | Path], **options: Any
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a program to its end, whatever that is; when we are told to end first, it is ended too.
+
+    subprocess.run leaves its child behind when a signal comes just while it starts it.
+    """
+    process = None
+    try:
+        with held_signals():
+            process = subprocess.Popen(command, **options)
+        said, complained = process.communicate()
+    except BaseException:
+        if process is not None:
+            process.kill()
+            process.wait()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, said, complained)
 
 
 def free_port(

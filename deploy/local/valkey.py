@@ -14,6 +14,7 @@ from pathlib import Path
 from deploy.local import processes
 from deploy.local.errors import LauncherError
 from deploy.local.files import write_private
+from deploy.local.signals import held_signals
 from deploy.local.venv import site_packages
 
 START_SECONDS = 30.0
@@ -44,8 +45,22 @@ class Valkey:
         processes.end(processes.servers_in(self.home, program="valkey-server"), seconds=10)
         settings = self.home / "valkey.conf"
         write_private(settings, self._settings())
+        process = None
+        try:
+            with held_signals():
+                process = self._launch(settings)
+            self._wait_for_answer(process)
+        except BaseException:  # also when told to end, before anybody knows of it
+            if process is not None:
+                process.kill()
+                process.wait()
+            raise
+        return process
+
+    def _launch(self, settings: Path) -> "subprocess.Popen[bytes]":
+        """Start the server in a session of its own, away from the terminal's Ctrl-C."""
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 [str(find_binary()), str(settings)],
                 cwd=self.home,
                 env=self.environment,
@@ -54,13 +69,6 @@ class Valkey:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        try:
-            self._wait_for_answer(process)
-        except BaseException:  # also when told to end, before anybody knows of it
-            process.kill()
-            process.wait()
-            raise
-        return process
 
     def _wait_for_answer(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + START_SECONDS

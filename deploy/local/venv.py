@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy.local.errors import LauncherError
 from deploy.local.files import locked
 from deploy.local.paths import PYTHON, ROOT, VENV
+from deploy.local.processes import run_to_end
 from deploy.local.screen import say
 
 NO_INSTALLER = (
@@ -89,8 +90,6 @@ def _fingerprint(lock: Path) -> str:
 
 def _call(command: list[str], *, log: Path, failure: str) -> None:
     with log.open("ab") as stream:
-        done = subprocess.run(
-            command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT, check=False
-        )
+        done = run_to_end(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         raise LauncherError(failure, log=log)

@@ -63,7 +63,7 @@ class InstitutionProcess:
             env=environment,
             stdout=subprocess.DEVNULL,
         )
-        wait_until(self._is_ready, 20, what="the institution to start", every_s=0.02)
+        wait_until(self._is_ready, what="the institution to start", every_s=0.02)
 
     def stop(self) -> int:
         """End it kindly; returns its exit code."""

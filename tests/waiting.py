@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    predicate: Callable[[], T], timeout_s: float = 20.0, *, what: str = "", every_s: float = 0.05
+    predicate: Callable[[], T], timeout_s: float = 60.0, *, what: str = "", every_s: float = 0.05
 ) -> T:
     """Return the first true value of ``predicate``; AssertionError with its last one when time is up."""
     deadline = time.monotonic() + timeout_s

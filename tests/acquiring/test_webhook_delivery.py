@@ -383,7 +383,7 @@ def test_killed_worker_loses_nothing(
         cwd=ROOT,
         env=dict(os.environ),
     )
-    wait_until(receiver.list_requests, 20, what="the first call")
+    wait_until(receiver.list_requests, what="the first call")
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     clock.advance(notifications.LEASE_S + 1)

@@ -214,8 +214,8 @@ def test_waiting_delivery_follows_its_endpoint(
 def test_hanging_endpoint_delays_neither_its_neighbour_nor_a_later_run(
     shop: Shop, receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One worker. While it waits for A, after it stopped claiming slow ones, B is told within the second."""
-    monkeypatch.setattr(notifications, "TOTAL_TIMEOUT_S", 5.0)
+    """One worker. While it waits for A, after it stopped claiming slow ones, B is told all the same."""
+    monkeypatch.setattr(notifications, "TOTAL_TIMEOUT_S", 7.0)
     monkeypatch.setattr(notifications, "RUN_S", 0.5)
     shop.open("/a", Answer(never=True))
     shop.open("/b")
@@ -224,13 +224,15 @@ def test_hanging_endpoint_delays_neither_its_neighbour_nor_a_later_run(
     worker = threading.Thread(target=deliver_due_notifications)
     started = time.time()
     worker.start()
-    wait_until(lambda: len(receiver.list_requests("/b")) == 30, 3, what="B's events")
-    assert receiver.list_requests("/b")[-1].at - started < 2
-    wait_until(lambda: time.time() - started > 1.5, 3, what="the time of claiming to be over")
-    told_at = time.time()
+    with measuring_time() as span:
+        wait_until(lambda: len(receiver.list_requests("/b")) == 30, what="B's events")
+    assert span.seconds < 4
+    wait_until(lambda: time.time() - started > 1.5, what="the time of claiming to be over")
     shop.tell()
-    wait_until(lambda: len(receiver.list_requests("/b")) == 31, 3, what="the event told late")
-    assert receiver.list_requests("/b")[-1].at - told_at < 1
+    with measuring_time() as span:
+        wait_until(lambda: len(receiver.list_requests("/b")) == 31, what="the event told late")
+    assert span.seconds < 4
+    assert worker.is_alive(), "A is still waited for"
     worker.join()
     connection.close()
     assert 1 <= len(receiver.list_requests("/a")) <= 8

@@ -63,7 +63,7 @@ def known_of(merchant: LiveMerchant) -> dict[str, Any]:
         ],
         "agreement_no": [make("payer-agreements", agreement, "agreement_no") for _ in range(3)],
         "event_id": [event["id"] for event in api.get("events").json()["data"]],
-        "late_money_no": wait_until(lambda: late_money_of(merchant), 20, what="late money"),
+        "late_money_no": wait_until(lambda: late_money_of(merchant), what="late money"),
     }
     return {
         "path": numbers,

@@ -131,7 +131,7 @@ class Pages:
         late = self.order(metadata={"sandbox_scenario": "success_after_close"})
         self.merchant.pay(late["order_no"], "QR_CODE")
         self.merchant.api.post(f"orders/{late['order_no']}/close")
-        wait_until(lambda: self.merchant.api.get("late-money").json()["data"], 30, what="it came")
+        wait_until(lambda: self.merchant.api.get("late-money").json()["data"], what="it came")
         page.goto(late["cashier_url"])
         expect(page.locator(".notice")).to_be_visible()
         yield "late"
@@ -227,4 +227,4 @@ def test_a_payment_by_keyboard_alone(shop: Shop, open_window: Opener) -> None:
     page.keyboard.press("Enter")
     expect_success(page)
     if LONG:
-        wait_until(lambda: merchant.events("order.success"), 20, what="the webhook")
+        wait_until(lambda: merchant.events("order.success"), what="the webhook")

@@ -54,7 +54,7 @@ def test_consent(
     assert not window.overflows()
     assert page.url == asked["agreement_url"]
 
-    (told,) = wait_until(merchant.webhooks, 20, what="the consent to be told")
+    (told,) = wait_until(merchant.webhooks, what="the consent to be told")
     data = json.loads(told.body)["data"]
     seen = merchant.api.get(f"payer-agreements/{asked['agreement_no']}").json()
     assert data == seen

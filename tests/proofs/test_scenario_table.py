@@ -296,7 +296,7 @@ def test_the_merchant_is_told_once(table: dict[tuple[str, str], Row], method: st
             by_type.setdefault(body["type"], set()).add(body["id"])
         return by_type
 
-    wait_until(lambda: sorted(told()) == sorted(row.end.events), 20, what=str(row.end.events))
+    wait_until(lambda: sorted(told()) == sorted(row.end.events), what=str(row.end.events))
     assert all(len(ids) == 1 for ids in told().values())
 
 

@@ -102,7 +102,7 @@ def test_an_order_from_its_creation_to_a_refund(client: Client, shop: LiveMercha
     assert 0 < balance.pending <= 10_00
     assert client.find_order(order.merchant_order_no) == client.get_order(order.order_no)
 
-    events = wait_until(shop.webhooks, 20, what="a webhook")
+    events = wait_until(shop.webhooks, what="a webhook")
     received = events[0]
     event = verify_webhook(
         secrets=["whsec_" + "A" * 44, shop.webhook_secret],

@@ -167,7 +167,7 @@ def test_an_unknown_number_is_not_found(counterpart: Counterpart):
 def test_an_expired_request_takes_no_money(counterpart: Counterpart):
     request = counterpart.new_request(_first_method(counterpart), expires_in_s=0.4)
     assert counterpart.channel.pay(request).outcome is Outcome.PENDING
-    wait_until(lambda: counterpart.channel.query(reference(request)).outcome is Outcome.CLOSED, 5)
+    wait_until(lambda: counterpart.channel.query(reference(request)).outcome is Outcome.CLOSED)
     assert not counterpart.confirm(request)
     assert counterpart.charged(request) == []
 

@@ -93,7 +93,7 @@ def test_killed_after_the_charge_it_notifies_when_it_is_back(own_institution: In
     receiver = Receiver(port)
     try:
         own_institution.start()
-        news = wait_until(lambda: receiver.about(request.request_no), 10)
+        news = wait_until(lambda: receiver.about(request.request_no))
         assert news[0].read_by(channel).answer.outcome is Outcome.SUCCEEDED
         assert channel.query(reference(request)).outcome is Outcome.SUCCEEDED
         [charge] = own_institution.book(order_no=request.order_no)["charges"]
@@ -123,7 +123,7 @@ def test_a_close_survives_kill_and_so_does_the_charge_that_follows_it(
     own_institution.kill()
     own_institution.start()
     assert channel.pay(unknown).outcome is Outcome.CLOSED
-    wait_until(lambda: channel.query(reference(misbehaving)).outcome is Outcome.SUCCEEDED, 10)
+    wait_until(lambda: channel.query(reference(misbehaving)).outcome is Outcome.SUCCEEDED)
 
 
 def test_what_was_answered_is_in_the_book_after_kill(own_institution: InstitutionProcess):
@@ -143,7 +143,7 @@ def test_what_was_answered_is_in_the_book_after_kill(own_institution: Institutio
         payer.start()
     for _ in range(3):
         count = len(answered) + 20
-        wait_until(lambda count=count: len(answered) >= count, 20)
+        wait_until(lambda count=count: len(answered) >= count)
         own_institution.kill()
         own_institution.start()
     stop.set()
@@ -154,7 +154,7 @@ def test_what_was_answered_is_in_the_book_after_kill(own_institution: Institutio
     assert len(charged) == len(book)
     assert {request.request_no for request in answered} <= charged
     assert charged <= {request.request_no for request in asked}
-    wait_until(lambda: all(receiver.about(request_no) for request_no in charged), 20, every_s=0.5)
+    wait_until(lambda: all(receiver.about(request_no) for request_no in charged), every_s=0.5)
     receiver.close()
 
 

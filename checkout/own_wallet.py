@@ -164,7 +164,7 @@ def _view(row: PayerAgreement, today: date) -> OwnAgreement:
         currency=row.currency,
         max_per_payment=row.max_per_payment,
         max_per_day=row.max_per_day,
-        taken_today=row.spent_amount if row.spent_date == today else 0,
+        taken_today=row.spent_amount if row.spent_date and row.spent_date >= today else 0,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
     )

@@ -56,7 +56,7 @@ def find_room_beside(*, agreement_no: str, payment_no: str) -> int:
     ).first()
     room = get_room_today(agreement_no=agreement_no)
     today = database_now().astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE)).date()
-    return room + use.amount if use is not None and use.spent_date == today else room
+    return room + use.amount if use is not None and use.spent_date >= today else room
 
 
 def _release_failed(*, agreement_no: str) -> int:

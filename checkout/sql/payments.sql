@@ -42,7 +42,9 @@ BEGIN
         PERFORM set_config('lock_timeout', p_patience_ms::text, true);
     END IF;
     UPDATE checkout_payer_agreement AS a
-    SET spent_amount = CASE WHEN a.spent_date = today THEN a.spent_amount ELSE 0 END + i.amount, spent_date = today
+    SET spent_amount = CASE WHEN a.spent_date >= today THEN a.spent_amount ELSE 0 END + i.amount,
+        -- Who began before midnight and waited for one of the new day counts toward that one: no day begins twice.
+        spent_date = GREATEST(a.spent_date, today)
     FROM (
         SELECT * FROM unnest(p_agreement_nos, p_payer_nos, p_amounts) AS u (agreement_no, payer_no, amount)
         ORDER BY u.agreement_no
@@ -50,7 +52,7 @@ BEGIN
     WHERE a.agreement_no = i.agreement_no AND a.agreement_no = ANY (p_agreement_nos)
       AND a.revoked_at IS NULL AND a.payer_id = i.payer_no
       AND i.amount <= a.max_per_payment
-      AND CASE WHEN a.spent_date = today THEN a.spent_amount ELSE 0 END + i.amount <= a.max_per_day;
+      AND CASE WHEN a.spent_date >= today THEN a.spent_amount ELSE 0 END + i.amount <= a.max_per_day;
     GET DIAGNOSTICS v_spent = ROW_COUNT;
     IF v_spent <> cardinality(array_remove(p_agreement_nos, NULL)) THEN
         RAISE EXCEPTION USING ERRCODE = 'PC400', MESSAGE = 'payer_token_invalid',

@@ -412,6 +412,33 @@ class TestSpending:
 
         assert made.agreement().spent_amount == 30_00
 
+    @pytest.mark.parametrize("wish", [{}, {"balance_amount": 10_00}, {"use_balance": True}])
+    def test_no_day_begins_twice_for_who_began_before_midnight(
+        self, channel: ScriptedChannel, clock: VirtualClock, wish: dict[str, object]
+    ):
+        """The time of a transaction is that of its beginning: it may come after one of the next day."""
+        made = setting(balance=200_00, max_per_day=30_00)
+        clock.advance(24 * 3_600)
+        made.another_trade(amount=20_00).pay(Method.BALANCE, payer_token=made.token)
+        after_midnight = made.agreement()
+        early, late = made.another_trade(amount=30_00), made.another_trade(amount=20_00)
+
+        clock.advance(-24 * 3_600)
+        if wish:
+            assert early.pay_combined(payer_token=made.token, **wish).status == "PAYING"
+            answer(early, DECLINED)
+            assert early.pay_combined(payer_token=made.token, **wish).status == "PAYING"
+        else:
+            with pytest.raises(PayerTokenInvalid):
+                early.pay(Method.BALANCE, payer_token=made.token)
+        clock.advance(24 * 3_600)
+        with pytest.raises(PayerTokenInvalid):
+            late.pay(Method.BALANCE, payer_token=made.token)
+
+        taken = 30_00 if wish else 20_00
+        agreement = made.agreement()
+        assert (agreement.spent_date, agreement.spent_amount) == (after_midnight.spent_date, taken)
+
 
 def test_a_plain_balance_payment_still_takes_two_round_trips(channel: ScriptedChannel):
     """Agreements with combined payments behind them, and holds on the balance, cost the hot path nothing."""

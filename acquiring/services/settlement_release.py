@@ -37,6 +37,15 @@ SELECT journal_no, kind, payment_no, amount, fee, refunded, returned_fee, releas
 _DUE: Final = """
 SELECT journal_no, order_no, accounting_date FROM acquiring_due_items(%s, %s, %s, %s, %s, %s)
 """
+_OWING: Final = """
+SELECT i.journal_no, i.order_no, i.accounting_date
+  FROM acquiring_settlement_item AS i
+  JOIN acquiring_trade_order AS o ON o.order_no = i.order_no
+ WHERE i.merchant_no = %s AND i.currency = %s AND i.batch_no IS NULL AND i.kind = 'PAYMENT'
+   AND o.refunded_amount + o.refunding_amount > i.amount - i.fee_amount
+ ORDER BY i.accounting_date, i.journal_no LIMIT %s
+"""
+"""Payments from which refunds took more than they gave, as their fee was kept: also what is not due, or on hold."""
 _RELEASE: Final = """
 UPDATE acquiring_settlement_item AS i
    SET batch_no = %s, released_at = platform_now(), released_amount = r.released, refunded_amount = r.refunded,
@@ -74,14 +83,17 @@ def release_part(
 ) -> Part:
     """Release the next part of what is due, dated ``cutoff`` or earlier; the account is locked (require).
 
-    Orders that somebody holds are left for a later run. Raises the ledger's InsufficientBalance when the books have
-    less pending than is due: a broken invariant; nothing must then be committed.
+    Orders that somebody holds are left for a later run. Where a kept fee of an order that is not due has taken of what
+    is, that order is netted now. Raises the ledger's InsufficientBalance when the books have less pending than is due
+    all the same: a broken invariant; nothing must then be committed.
     """
     due = _read_due(account, cutoff, after)
     if not due:
         return Part(None)
     position = Position(due[-1][2], due[-1][0])
-    planned = _plan([row[0] for row in due], _lock_orders(due), due)
+    planned = _plan(due)
+    if sum(one.amount for one in planned) > _read_pending(account):
+        planned = _plan([*due, *_rows(_OWING, [account.merchant_no, account.currency, PART])])
     if not planned:
         return Part(position)
     batch = _open_batch(account, settlement_date)
@@ -166,10 +178,14 @@ def _lock_orders(due: Sequence[tuple[str, str | None, date]]) -> set[str]:
     return set(locked.values_list("order_no", flat=True))
 
 
-def _plan(
-    journal_nos: list[str], locked: set[str], due: Sequence[tuple[str, str | None, date]]
-) -> list[ItemRelease]:
-    """Read what the items claim, in a statement of its own: it sees what was committed before the locks were given."""
+def _read_pending(account: SettlementAccount) -> int:
+    code = ledger.merchant_pending(merchant_no=account.merchant_no, currency=account.currency)
+    return ledger.get_balance(account_code=code).balance
+
+
+def _plan(due: Sequence[tuple[str, str | None, date]]) -> list[ItemRelease]:
+    """Lock the items' orders, then read what they claim: that statement sees what was committed before the locks."""
+    locked = _lock_orders(due)
     free = [no for no, order_no, _ in due if order_no is None or order_no in locked]
     return plan_release([ItemClaim(*row) for row in _rows(_CLAIMS, [free])]) if free else []
 

@@ -330,13 +330,7 @@ class TestRefunds:
     def test_a_fee_that_is_kept_is_netted_by_the_next_sale(self, clock: VirtualClock):
         seller = make_seller(fee_rate_ppm=10_000)
         seller.sell(1_00)
-        FeeContract.objects.create(
-            contract_no=f"fee_{secrets.token_hex(6)}",
-            merchant_id=seller.number,
-            rate_ppm=10_000,
-            returned_on_refund=False,
-            valid_from=clock.now(),
-        )
+        keep_fees(seller, clock)
         # Another sale pays for the fee that is kept; without one the refund would be refused.
         trade = seller.sell(10_00)
         clock.advance(1)
@@ -347,6 +341,37 @@ class TestRefunds:
         seller.settle()
         assert [row["released_amount"] for row in seller.items()] == [99, -10, 20]
         assert seller.balances() == (0, 1_09, 0)
+
+    @pytest.mark.parametrize("why", ["not due", "on hold"])
+    def test_a_fee_that_is_kept_of_an_order_that_waits_is_netted_by_what_is_due(
+        self, clock: VirtualClock, why: str
+    ):
+        seller = make_seller(fee_rate_ppm=10_000)
+        keep_fees(seller, clock)
+        seller.sell(10_00)
+        clock.advance(LONG if why == "not due" else 1)
+        trade = seller.sell(10_00)
+        trade.refund(10_00)
+        if why == "on hold":
+            place(seller, trade.order_no)
+            clock.advance(LONG)
+        assert [batch.released for batch in seller.settle().batches] == [9_80]
+        assert seller.balances() == (0, 9_80, 0)
+        assert [row["released_amount"] for row in seller.items()] == [9_90, -10]
+        clock.advance(LONG)
+        assert seller.settle().batches == []
+
+
+def keep_fees(seller: Seller, clock: VirtualClock) -> None:
+    """From now on the seller's orders cost 1 %, also when they are refunded."""
+    FeeContract.objects.create(
+        contract_no=f"fee_{secrets.token_hex(6)}",
+        merchant_id=seller.number,
+        rate_ppm=10_000,
+        returned_on_refund=False,
+        valid_from=clock.now(),
+    )
+    clock.advance(1)
 
 
 class TestPayouts:

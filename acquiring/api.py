@@ -6,6 +6,7 @@ from acquiring.endpoint_states import count_endpoints, count_overdue_deliveries
 from acquiring.invariants import INVARIANTS
 from acquiring.selectors import (
     explain_absence,
+    find_merchant_order_numbers,
     get_cashier_stamp,
     get_merchant_name,
     get_order,
@@ -76,6 +77,7 @@ __all__ = [
     "expire_due_orders",
     "explain_absence",
     "find_cashier_style",
+    "find_merchant_order_numbers",
     "find_order_no",
     "get_cashier_stamp",
     "get_merchant_name",

@@ -76,6 +76,7 @@ from engine.services.saved_cards import (
     refuse_unroutable,
     remove_saved_card,
 )
+from engine.services.statement_rehearsals import rehearse_import
 from engine.services.statements import StatementFile, get_counting_statement, import_statement
 from engine.services.submission import submit_payment
 
@@ -144,6 +145,7 @@ __all__ = [
     "query_payment_or_order",
     "record_channel_settlement",
     "refuse_unroutable",
+    "rehearse_import",
     "remove_saved_card",
     "reopen_case",
     "reopen_discrepancy",

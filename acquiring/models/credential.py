@@ -21,6 +21,8 @@ class Credential(models.Model):
 
     A key with a ``collector`` was granted by two people of ours: it waits, without a secret and of no use, until this
     one of them collects the secret, before ``collect_until``; in that moment ``replaces`` is revoked.
+
+    ``reference`` is the operator's own number for the wish that made a key, used once for each merchant.
     """
 
     class Algorithm(models.TextChoices):
@@ -49,10 +51,14 @@ class Credential(models.Model):
     collector = models.TextField(null=True, editable=False)
     collect_until = models.DateTimeField(null=True, editable=False)
     replaces = NumberField(null=True, editable=False)
+    reference = models.CharField(max_length=64, null=True, editable=False)
 
     class Meta:
         db_table = "acquiring_credential"
         constraints = [
+            models.UniqueConstraint(
+                fields=["merchant", "reference"], name="acquiring_credential_reference"
+            ),
             models.CheckConstraint(
                 condition=models.Q(
                     algorithm="BEARER",
@@ -98,6 +104,7 @@ class Credential(models.Model):
                 "collector",
                 "collect_until",
                 "replaces",
+                "reference",
             ),
             set_once("secret_hash", "revoked_at"),
         ]

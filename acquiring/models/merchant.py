@@ -19,7 +19,8 @@ class Merchant(models.Model):
 
     ``late_money_policy`` ASK waits ``late_money_ask_minutes`` for the merchant's answer. An order takes at most
     ``max_refunds_per_order`` refunds, within ``refund_window_days`` of its payment. ``rate_limit_per_s`` requests are
-    answered each second; NULL means the platform's default. ``signed_only`` refuses its Bearer keys.
+    answered each second; NULL means the platform's default. ``signed_only`` refuses its Bearer keys. ``reference`` is
+    the operator's own number for the wish that made it, used once.
     """
 
     class Status(models.TextChoices):
@@ -47,11 +48,13 @@ class Merchant(models.Model):
     max_refunds_per_order = models.PositiveIntegerField(default=50, db_default=50)
     refund_window_days = models.PositiveIntegerField(default=365, db_default=365)
     rate_limit_per_s = models.PositiveIntegerField(null=True, blank=True)
+    reference = models.CharField(max_length=64, null=True, editable=False)
     created_at = models.DateTimeField(db_default=PlatformNow(), editable=False)
 
     class Meta:
         db_table = "acquiring_merchant"
         constraints = [
+            models.UniqueConstraint(fields=["reference"], name="acquiring_merchant_reference"),
             models.CheckConstraint(
                 condition=models.Q(max_tries__gte=1), name="acquiring_merchant_one_try_at_least"
             ),
@@ -59,7 +62,7 @@ class Merchant(models.Model):
                 condition=models.Q(rate_limit_per_s__gte=1), name="acquiring_merchant_rate_limit"
             ),
         ]
-        triggers = [forbid_delete(), freeze_columns("merchant_no", "created_at")]
+        triggers = [forbid_delete(), freeze_columns("merchant_no", "created_at", "reference")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.merchant_no})"

@@ -19,6 +19,7 @@ from acquiring.webhooks.certification_cases import (
     judge_answer,
 )
 from acquiring.webhooks.endpoint_secrets import read_signing_secrets
+from acquiring.webhooks.signing import make_webhook_secret
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.destinations import check_url
@@ -93,12 +94,8 @@ def certify_receiver(
     the merchant's only enabled endpoint. Reads configuration and writes nothing: no order, no event, no delivery.
     ``timeout_s`` is what each answer may take, 15 seconds at most. Raises InvalidRequest for wrong use.
     """
-    if not 0 < timeout_s <= MOST_TIMEOUT_S:
-        raise InvalidRequest(
-            f"The timeout is more than 0 and at most {MOST_TIMEOUT_S:.0f} seconds."
-        )
+    _check_timeout(timeout_s)
     address, chosen, sealed = _find_receiver(merchant_no, url, endpoint_id)
-    check_url(address, allow_loopback_http=settings.WEBHOOK_ALLOW_LOOPBACK)
     known = read_signing_secrets(sealed, now=database_now())
     results: list[CaseResult] = []
     for case in build_cases(signing_secrets=known, now=int(time.time())):
@@ -109,10 +106,46 @@ def certify_receiver(
     return Certificate(merchant_no, address, chosen, tuple(results))
 
 
+def check_receiver(
+    *,
+    merchant_no: str,
+    url: str | None = None,
+    endpoint_id: str | None = None,
+    timeout_s: float = MOST_TIMEOUT_S,
+) -> tuple[str, str | None]:
+    """Return the address, and the endpoint if it is one, that ``certify_receiver`` would send to; sends nothing.
+
+    Raises InvalidRequest as it does.
+    """
+    _check_timeout(timeout_s)
+    return _find_receiver(merchant_no, url, endpoint_id)[:2]
+
+
+def list_cases() -> list[tuple[str, str]]:
+    """Return the name of each case, and what is expected of a receiver."""
+    cases = build_cases(signing_secrets=[make_webhook_secret()], now=int(time.time()))
+    return [(case.name, case.expected.value) for case in cases]
+
+
+def _check_timeout(timeout_s: float) -> None:
+    if not 0 < timeout_s <= MOST_TIMEOUT_S:
+        raise InvalidRequest(
+            f"The timeout is more than 0 and at most {MOST_TIMEOUT_S:.0f} seconds."
+        )
+
+
 def _find_receiver(
     merchant_no: str, url: str | None, endpoint_id: str | None
 ) -> tuple[str, str | None, str]:
     """Return (address, endpoint or None, sealed secrets). Raises InvalidRequest."""
+    found = _look_up_receiver(merchant_no, url, endpoint_id)
+    check_url(found[0], allow_loopback_http=settings.WEBHOOK_ALLOW_LOOPBACK)
+    return found
+
+
+def _look_up_receiver(
+    merchant_no: str, url: str | None, endpoint_id: str | None
+) -> tuple[str, str | None, str]:
     merchant = Merchant.objects.filter(merchant_no=merchant_no).first()
     if merchant is None:
         raise InvalidRequest(f"There is no merchant {merchant_no}.")

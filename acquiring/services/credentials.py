@@ -16,12 +16,14 @@ from acquiring.services.callers import SECRET_PREFIX, hash_secret
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import encrypt_text
-from paymentplatform.kernel.errors import FieldError, InvalidRequest, NotFound
+from paymentplatform.kernel.errors import Action, Conflict, FieldError, InvalidRequest, NotFound
 
 HMAC_PREFIX: Final = "hk_"
 """Never taken for a Bearer secret; the whole text, as ASCII, is the HMAC key."""
 
 _HINT_CHARACTERS: Final = 8
+
+MAX_REFERENCE: Final = 64
 
 Algorithm = Credential.Algorithm
 SECRET_ALGORITHMS: Final = frozenset({Algorithm.BEARER, Algorithm.HMAC_SHA256})
@@ -30,11 +32,23 @@ SECRET_ALGORITHMS: Final = frozenset({Algorithm.BEARER, Algorithm.HMAC_SHA256})
 
 @dataclass(frozen=True, slots=True)
 class IssuedCredential:
-    """A new key. ``secret`` is shown once and cannot be read again; empty where the merchant keeps a private key."""
+    """A new key. ``secret`` is shown once and cannot be read again; empty where the merchant keeps a private key.
+
+    ``repeated``: the key was made before, under the same reference; its secret is not shown again.
+    """
 
     key_id: str
     secret: str
     algorithm: str = Algorithm.BEARER
+    repeated: bool = False
+
+
+class KeyReferenceUsed(Conflict):
+    """A key of another algorithm was made for this merchant under this reference."""
+
+    code = "key_reference_used"
+    title = "The reference belongs to another key"
+    action = Action.FIX_REQUEST
 
 
 def parse_algorithm(name: str) -> str:
@@ -77,15 +91,23 @@ def rotate_credential(
     algorithm: str = Algorithm.BEARER,
     public_key: str | None = None,
     revoke_key_id: str | None = None,
+    reference: str | None = None,
     dry_run: bool = False,
 ) -> IssuedCredential | None:
     """Add a key and, when told to, revoke one of this merchant's in the same moment (start).
 
-    Without ``revoke_key_id`` the old keys go on working while the merchant changes over. Raises InvalidRequest for a
-    public key that is no good or was a key of this merchant before, and when the key to revoke is revoked already;
+    Without ``revoke_key_id`` the old keys go on working while the merchant changes over. ``reference`` is the caller's
+    own number for this wish: with the same one again nothing is made or revoked, and the key is named.
+
+    Raises InvalidRequest for a public key that is no good or was a key of this merchant before, and when the key to
+    revoke is revoked already; KeyReferenceUsed;
     NotFound for an unknown merchant, and for a key that is not this merchant's; then nothing was added.
     ``dry_run`` raises the same, writes nothing and returns None.
     """
+    if reference is not None:
+        known = _find_made(find_merchant(merchant_no), reference, algorithm)
+        if known is not None:
+            return known
     material = make_material(algorithm, public_key)
     merchant = find_merchant(merchant_no)
     own = Credential.objects.filter(merchant=merchant)
@@ -98,7 +120,25 @@ def rotate_credential(
         return None
     if revoke_key_id is not None:
         revoke_among(own, revoke_key_id)
-    return _add_credential(merchant, material)
+    return _add_credential(merchant, material, reference=reference)
+
+
+def _find_made(merchant: Merchant, reference: str, algorithm: str) -> IssuedCredential | None:
+    """Return the key that was made under this reference; whoever wants the same at once waits."""
+    check_reference(reference)
+    Merchant.objects.select_for_update(no_key=True).get(pk=merchant.pk)
+    key = Credential.objects.filter(merchant=merchant, reference=reference).first()
+    if key is None:
+        return None
+    if key.algorithm != algorithm:
+        raise KeyReferenceUsed(f"{reference} has made {key.key_id}, a key of another algorithm.")
+    return IssuedCredential(key.key_id, "", key.algorithm, repeated=True)
+
+
+def check_reference(reference: str) -> None:
+    """Raise InvalidRequest for a reference that is blank or longer than 64."""
+    if not reference.strip() or len(reference) > MAX_REFERENCE:
+        raise InvalidRequest(f"A reference has 1 to {MAX_REFERENCE} characters.")
 
 
 def add_first_credential(merchant: Merchant) -> IssuedCredential:
@@ -189,13 +229,18 @@ def find_merchant(merchant_no: str) -> Merchant:
 
 
 def _add_credential(
-    merchant: Merchant, material: KeyMaterial, *, expires_at: Any = None
+    merchant: Merchant,
+    material: KeyMaterial,
+    *,
+    expires_at: Any = None,
+    reference: str | None = None,
 ) -> IssuedCredential:
     refuse_known_key(merchant, material)
     credential = Credential.objects.create(
         key_id=numbers.new_number(numbers.KEY),
         merchant=merchant,
         expires_at=expires_at,
+        reference=reference,
         **material.columns,
     )
     return IssuedCredential(credential.key_id, material.secret, credential.algorithm)

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import connection
 
-from acquiring.models import FeeContract, Merchant
-from acquiring.services.credentials import IssuedCredential, add_first_credential
+from acquiring.models import Credential, FeeContract, Merchant
+from acquiring.services.credentials import IssuedCredential, add_first_credential, check_reference
 from acquiring.webhooks.signing import make_webhook_secret
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.encryption import decrypt_text, encrypt_text
-from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.errors import Action, Conflict, InvalidRequest, NotFound
 
 MAX_ASK_MINUTES = 10_080
 """A week: the payer is waiting for the money all this time."""
@@ -26,11 +27,20 @@ MAX_REFUND_DAYS = 3_650
 
 @dataclass(frozen=True, slots=True)
 class NewMerchant:
-    """A merchant just made, with the secrets that are shown once."""
+    """A merchant just made, with the secrets that are shown once; ``repeated``: made before, and no secret is shown."""
 
     merchant_no: str
     credential: IssuedCredential
     webhook_secret: str
+    repeated: bool = False
+
+
+class MerchantReferenceUsed(Conflict):
+    """A merchant of another name was made under this reference."""
+
+    code = "merchant_reference_used"
+    title = "The reference belongs to another merchant"
+    action = Action.FIX_REQUEST
 
 
 @transactions.start
@@ -42,17 +52,22 @@ def create_merchant(
     late_money_policy: str = Merchant.LateMoneyPolicy.REFUND,
     late_money_ask_minutes: int = 60,
     max_tries: int | None = None,
+    reference: str | None = None,
 ) -> NewMerchant:
     """Create a merchant with one credential, one webhook secret and a fee contract valid at once (start).
 
     ``fee_rate_ppm`` is in millionths of the amount; a merchant with the policy ASK has ``late_money_ask_minutes`` to
-    answer. Raises InvalidRequest.
+    answer. ``reference`` is the caller's own number for this wish: with the same one again nothing is made, and the
+    merchant is named without its secrets. Raises InvalidRequest, MerchantReferenceUsed.
     """
     if not name.strip():
         raise InvalidRequest("A merchant needs a name.")
     if not 0 <= fee_rate_ppm <= 1_000_000:
         raise InvalidRequest("fee_rate_ppm must be between 0 and 1000000.")
     _check_minutes(late_money_ask_minutes)
+    known = _find_made(reference, name.strip()) if reference is not None else None
+    if known is not None:
+        return known
     webhook_secret = make_webhook_secret()
     merchant = Merchant.objects.create(
         merchant_no=numbers.new_number(numbers.MERCHANT),
@@ -62,6 +77,7 @@ def create_merchant(
         late_money_policy=late_money_policy,
         late_money_ask_minutes=late_money_ask_minutes,
         max_tries=max_tries or settings.ORDER_MAX_TRIES,
+        reference=reference,
     )
     FeeContract.objects.create(
         contract_no=numbers.new_number(numbers.FEE_CONTRACT),
@@ -70,6 +86,24 @@ def create_merchant(
         valid_from=database_now(),
     )
     return NewMerchant(merchant.merchant_no, add_first_credential(merchant), webhook_secret)
+
+
+def _find_made(reference: str, name: str) -> NewMerchant | None:
+    """Return what was made under this reference; whoever wants the same at once waits."""
+    check_reference(reference)
+    with connection.cursor() as cursor:
+        named = f"merchant reference {reference}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [named])
+    merchant = Merchant.objects.filter(reference=reference).first()
+    if merchant is None:
+        return None
+    if merchant.name != name:
+        raise MerchantReferenceUsed(
+            f"{reference} has made {merchant.merchant_no}, {merchant.name}."
+        )
+    first = Credential.objects.filter(merchant=merchant).earliest("key_id")
+    issued = IssuedCredential(first.key_id, "", first.algorithm)
+    return NewMerchant(merchant.merchant_no, issued, "", repeated=True)
 
 
 @transactions.start
@@ -147,14 +181,30 @@ def _check_refund_limits(per_order: int, days: int) -> None:
         )
 
 
+class WebhookSecretStillSigns(Conflict):
+    """A third secret would silence the older of the two that sign now, which the receiver may still verify by."""
+
+    code = "webhook_secret_still_signs"
+    title = "Two webhook secrets sign already"
+
+
 @transactions.start
-def rotate_webhook_secret(*, merchant_no: str) -> str:
-    """Add a new signing secret in front; the previous one keeps signing beside it (start). Raises NotFound."""
+def rotate_webhook_secret(*, merchant_no: str, drop_oldest: bool = False) -> str:
+    """Add a new signing secret in front; the previous one keeps signing beside it (start).
+
+    Where two sign already the older one is dropped only when that is said: a rotation that was repeated by mistake
+    would silence the secret that the receiver knows. Raises NotFound, WebhookSecretStillSigns.
+    """
     merchant = Merchant.objects.select_for_update().filter(merchant_no=merchant_no).first()
     if merchant is None:
         raise NotFound(f"There is no merchant {merchant_no}.")
     fresh = make_webhook_secret()
     previous = json.loads(decrypt_text(merchant.webhook_secrets))
+    if len(previous) > 1 and not drop_oldest:
+        raise WebhookSecretStillSigns(
+            f"Two webhook secrets of {merchant_no} sign already. Once its receiver verifies by the newer one, drop the"
+            " older one (--drop-oldest)."
+        )
     merchant.webhook_secrets = encrypt_text(json.dumps([fresh, *previous[:1]]))
     merchant.save(update_fields=["webhook_secrets"])
     return fresh

@@ -13,6 +13,7 @@ from django.db import connection
 from acquiring.contracts import NoDeliveryTarget
 from acquiring.event_types import EventType
 from acquiring.models import Delivery, MerchantEvent, WebhookEndpoint
+from acquiring.services.credentials import find_merchant
 from acquiring.services.idempotency import current_claim
 from acquiring.services.letters import Letters, list_letters, list_unresent
 from acquiring.services.order_moves import DELIVERY_TASK
@@ -97,11 +98,13 @@ def resend_deliveries(
 ) -> ResendReport:
     """Deliver again all that ended in ``status`` and was not sent to the same target since.
 
-    Each batch commits by itself. Running it twice, also at once, resends once.
+    Each batch commits by itself. Running it twice, also at once, resends once. Raises NotFound for a merchant that is
+    none.
     """
     report, after = ResendReport(), ""
     rows = Delivery.objects.filter(status=status)
     if merchant_no is not None:
+        find_merchant(merchant_no)
         rows = rows.filter(merchant_no=merchant_no)
     while True:
         ended = list_unresent(rows).filter(delivery_no__gt=after)

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 
 from acquiring.business_calendar import Calendar, find_cutoff
 from acquiring.models import BusinessDay, FeeContract, SettlementAccount
+from acquiring.services.credentials import find_merchant
 from acquiring.services.payouts import plan_payout
 from acquiring.services.settlement_release import Part, Position, close_batch, release_part
 from acquiring.settlement_contracts import (
@@ -52,8 +53,11 @@ def settle_merchants(
     """Release everything that is due by this day (today unless given) and make a payout of what is available.
 
     ``dry_run`` does all of it in transactions that are rolled back. Safe to run again and at once. A merchant that
-    cannot be settled is reported in ``failures``; the others go on. Raises InvalidRequest for a day to come (forbid).
+    cannot be settled is reported in ``failures``; the others go on. Raises InvalidRequest for a day to come, NotFound
+    for a merchant that is none (forbid).
     """
+    if merchant_no is not None:
+        find_merchant(merchant_no)
     today = business_date(database_now())
     day = settlement_date or today
     if day > today:

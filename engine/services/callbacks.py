@@ -75,7 +75,16 @@ def replay_callback(*, callback_id: int) -> ReplayedCallback:
     For one that was refused or found no match by our own fault; a repeat has no second effect, and its signature
     has to verify now as it would have when it came. Raises NotFound, and what receive_callback raises.
     """
-    done = apply_stored_callback(callback_id=callback_id)
+    return _refuse_unheard(apply_stored_callback(callback_id=callback_id))
+
+
+@transactions.forbid
+def rehearse_replay(*, callback_id: int) -> ReplayedCallback:
+    """Find out what ``replay_callback`` would do, exactly, and keep nothing of it (forbid). Raises the same."""
+    return _refuse_unheard(transactions.rehearse(apply_stored_callback)(callback_id=callback_id))
+
+
+def _refuse_unheard(done: ReplayedCallback) -> ReplayedCallback:
     if done.result == _RESULTS.REFUSED:
         raise Unauthenticated
     if done.refusal is not None:

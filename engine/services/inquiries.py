@@ -104,19 +104,33 @@ def query_payment_or_order(*, number: str) -> PaymentProgress:
 
     Raises InvalidRequest for any other kind of number, NotFound.
     """
+    return query_payment(payment_no=_find_payment_no(number))
+
+
+def preview_query(*, number: str) -> tuple[PaymentProgress, str | None]:
+    """Tell how that payment stands, and which channel would be asked (None: it has ended); asks nobody, writes nothing.
+
+    Raises as ``query_payment_or_order``.
+    """
+    payment_no = _find_payment_no(number)
+    attempt = find_live_attempt(payment_no=payment_no)
+    channel_code = attempt.channel_code if attempt is not None else None
+    return get_payment_progress(payment_no=payment_no), channel_code
+
+
+def _find_payment_no(number: str) -> str:
     if numbers.is_number(number, numbers.ORDER):
         payment_no = find_latest_payment_no(order_no=number)
         if payment_no is None:
             raise NotFound(f"There is no payment of an order {number}.")
-        return query_payment(payment_no=payment_no)
+        return payment_no
     if not numbers.is_number(number, numbers.PAYMENT):
         raise InvalidRequest(
             f"{number} is neither a payment's number (pay_…) nor an order's (ord_…)."
         )
-    try:
-        return query_payment(payment_no=number)
-    except NotFound:
-        raise NotFound(f"There is no payment {number}.") from None
+    if not PaymentOrder.objects.filter(payment_no=number).exists():
+        raise NotFound(f"There is no payment {number}.")
+    return number
 
 
 @transactions.forbid

@@ -112,16 +112,20 @@ def open_statement(file: StatementFile) -> OpenedFile:
 
 @transactions.forbid
 def fetch_statement(
-    *, channel_code: str, statement_date: date, on_progress: OnProgress = _say_nothing
+    *,
+    channel_code: str,
+    statement_date: date,
+    dry_run: bool = False,
+    on_progress: OnProgress = _say_nothing,
 ) -> ImportedStatement:
-    """Ask the channel for its file of a day and import it (forbid).
+    """Ask the channel for its file of a day and import it (forbid). ``dry_run`` as in ``import_statement``.
 
     Raises StatementMissing while the institution does not give one, and what ``import_statement`` raises.
     """
     with save_fetched(channel_code, statement_date, needed=True) as path:
         assert path is not None
         file = StatementFile(channel_code, statement_date, path, source=Statement.Source.FETCHED)
-        return import_statement(file, on_progress=on_progress)
+        return import_statement(file, dry_run=dry_run, on_progress=on_progress)
 
 
 @contextmanager

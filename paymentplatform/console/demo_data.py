@@ -34,8 +34,7 @@ def seed_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
 
     Raises PermissionRefused in production. Each part is its own transaction: after a crash, seed again.
     """
-    if settings.PLATFORM_ENV == "production":
-        raise PermissionRefused("Demo data are not for production.")
+    _refuse_in_production()
     checkout.seed_velocity_rules()
     shop = _seed_merchant(previous, prefix="shop_", name="Lantern 灯笼小铺")
     merchant = _seed_merchant(previous, prefix="", name="Demo Merchant")
@@ -46,6 +45,34 @@ def seed_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
         **_seed_operator(previous, name=CHECKER, prefix="checker"),
     }
     return {**merchant, **payer, **small_payer, **shop, **operators}
+
+
+def plan_demo(*, previous: Mapping[str, Any]) -> dict[str, str]:
+    """Tell of each part whether it would be kept or made; writes nothing. Raises PermissionRefused in production."""
+    _refuse_in_production()
+
+    def works(secret_key: Any) -> bool:
+        try:
+            acquiring.authenticate_bearer(secret=str(secret_key or ""))
+        except Unauthenticated:
+            return False
+        return True
+
+    users = get_user_model().objects
+    kept = {
+        "merchant": works(previous.get("secret_key")),
+        "shop": works(previous.get("shop_secret_key")),
+        "payer": checkout.is_payer(payer_no=str(previous.get("payer_no", ""))),
+        "small_payer": checkout.is_payer(payer_no=str(previous.get("small_payer_no", ""))),
+        ADMIN: users.filter(username=ADMIN).exists(),
+        CHECKER: users.filter(username=CHECKER).exists(),
+    }
+    return {part: "kept" if is_there else "made" for part, is_there in kept.items()}
+
+
+def _refuse_in_production() -> None:
+    if settings.PLATFORM_ENV == "production":
+        raise PermissionRefused("Demo data are not for production.")
 
 
 def _seed_merchant(previous: Mapping[str, Any], *, prefix: str, name: str) -> dict[str, str]:

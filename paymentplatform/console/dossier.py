@@ -26,7 +26,7 @@ from acquiring import api as acquiring
 from paymentplatform.console.models import AuditLog, Proposal, Transition
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.dossier import Entry, dossier_sources, entries_of, entries_of_moves
-from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.errors import Conflict, NotFound
 from paymentplatform.kernel.history import read_move
 from paymentplatform.kernel.redaction import redact_value
 
@@ -86,21 +86,28 @@ def sign_dossier(dossier: Dossier) -> dict[str, Any]:
     return {"dossier": document, "signature": signature}
 
 
+class NoDossier(Conflict):
+    """The document is not one that this platform has signed, or it was changed since."""
+
+    code = "no_dossier"
+    title = "This is not a dossier of this platform"
+
+
 def verify_dossier(signed: Any) -> str:
-    """Return the order's number of a document that this platform signed. Raises InvalidRequest for any other."""
+    """Return the order's number of a document that this platform signed. Raises NoDossier for any other."""
     try:
         document, signature = signed["dossier"], signed["signature"]
         value = base64.b64decode(signature["value"], validate=True)
         order_no = str(document["order_no"])
     except (KeyError, TypeError, ValueError):
-        raise InvalidRequest("This is no dossier.") from None
+        raise NoDossier("This is no dossier.") from None
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
             _derive_key(secret).public_key().verify(value, canonicalize(document))
         except InvalidSignature:
             continue
         return order_no
-    raise InvalidRequest("The signature is not this platform's, or the document was changed.")
+    raise NoDossier("The signature is not this platform's, or the document was changed.")
 
 
 def canonicalize(document: Any) -> bytes:

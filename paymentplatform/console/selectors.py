@@ -18,6 +18,7 @@ from paymentplatform.console.invariants import INVARIANTS
 from paymentplatform.console.order_reconciliation import ORDER_CHECKS
 from paymentplatform.console.settlement_invariants import SETTLEMENT_INVARIANTS
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.invariants import IN_FLIGHT_S, Difference, Invariant
 from paymentplatform.kernel.transactions import one_snapshot
 
@@ -110,6 +111,12 @@ def find_order_differences(*, order_no: str | None = None) -> list[OrderDifferen
             for check in ORDER_CHECKS
             for row in _rows(_ONE_ORDER.format(check=check), [order_no, order_no])
         ]
+
+
+def check_order_exists(*, order_no: str) -> None:
+    """Raise NotFound for a number of which there is no order: that nothing differs would say nothing."""
+    if not acquiring.find_merchant_order_numbers(order_nos=[order_no]):
+        raise NotFound(f"There is no order {order_no}.")
 
 
 def _differences(invariant: Invariant, *, young_since: datetime) -> list[Difference]:

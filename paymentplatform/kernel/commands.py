@@ -13,7 +13,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, NoReturn, TextIO, cast
+from typing import Any, ClassVar, Final, NoReturn, TextIO, cast
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
@@ -38,18 +38,22 @@ class Report:
 
 
 class OperatorCommand(BaseCommand):
-    """A command that reports. Subclasses define ``add_options`` and ``perform``.
+    """A command that reports. Subclasses define ``add_options`` and ``perform``, and say what they do to the platform.
 
-    ``--dry-run`` exists where ``moves_money`` says so; ``perform`` then only says what would happen.
+    ``writes`` is what a run may change, in a few words; empty: nothing. ``again`` is what a second run does. ``ends_1``
+    is when it leaves with 1. All three stand in docs/operations.md. Every command takes ``--dry-run``: ``perform`` then
+    only says what would happen; where nothing is written anyhow it makes no difference.
     """
 
-    moves_money = False
+    writes: ClassVar[str]
+    again: ClassVar[str] = "the same answer"
+    ends_1: ClassVar[str]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add what every command has, then its own options."""
         parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-        if self.moves_money:
-            parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
+        told = "only say what would happen" if self.writes else "no difference: it writes nothing"
+        parser.add_argument("--dry-run", action="store_true", help=told)
         self.add_options(parser)
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -72,6 +76,7 @@ class OperatorCommand(BaseCommand):
         else:
             console = Console(
                 file=cast(TextIO, self.stdout),
+                emoji=False,
                 highlight=False,
                 width=None if self.stdout.isatty() else PIPE_WIDTH,
             )

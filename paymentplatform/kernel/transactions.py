@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar, cast
 
 from django.db import OperationalError, connection, transaction
 
@@ -60,6 +60,25 @@ def join(function: Callable[P, R]) -> Callable[P, R]:
         message = f"{function.__qualname__} does not start a transaction"
         raise TransactionMisuse(message)
     return require(function.__wrapped__)  # type: ignore[attr-defined]
+
+
+def rehearse(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a *start* service that does its whole work, keeps nothing of it, and tells what it has found (start).
+
+    What it would have done after its commit is not done.
+    """
+    if getattr(function, "intention", None) != "start":
+        message = f"{function.__qualname__} does not start a transaction"
+        raise TransactionMisuse(message)
+
+    @start
+    @wraps(function)
+    def rolled_back(*args: P.args, **kwargs: P.kwargs) -> R:
+        found = function.__wrapped__(*args, **kwargs)  # type: ignore[attr-defined]
+        transaction.set_rollback(True)
+        return cast(R, found)
+
+    return rolled_back
 
 
 def require(function: Callable[P, R]) -> Callable[P, R]:

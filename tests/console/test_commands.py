@@ -15,7 +15,7 @@ from django.core.management import call_command
 
 from acquiring.models import Credential, Merchant, TradeOrder
 from acquiring.services.callers import authenticate_bearer
-from acquiring.services.merchants import list_webhook_secrets
+from acquiring.services.merchants import create_merchant, list_webhook_secrets
 from engine.channels.registry import get_channel
 from engine.channels.sandbox import codec
 from engine.models import ChannelCallback
@@ -26,6 +26,7 @@ from paymentplatform.console.models import AuditLog, Proposal, Transition
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import Unauthenticated
+from tests.barrier import run_together
 from tests.console import trades
 from tests.console.proposals import operator, proposed
 from tests.engine.scripted import ScriptedChannel, charged
@@ -120,6 +121,62 @@ def test_a_webhook_secret_is_rotated_and_the_one_before_goes_on():
         made["webhook_secret"],
         merchant["webhook_secret"],
     ]
+
+
+def test_a_third_webhook_secret_silences_none_unasked():
+    merchant = make_merchant()
+    _, made = run("rotate_webhook_secret", "--merchant", merchant["merchant_no"])
+    before = list_webhook_secrets(merchant_no=merchant["merchant_no"])
+    code, answer = run("rotate_webhook_secret", "--merchant", merchant["merchant_no"])
+    assert (code, answer["error"]["code"]) == (1, "webhook_secret_still_signs")
+    assert list_webhook_secrets(merchant_no=merchant["merchant_no"]) == before
+    code, third = run(
+        "rotate_webhook_secret", "--merchant", merchant["merchant_no"], "--drop-oldest"
+    )
+    assert (code, list_webhook_secrets(merchant_no=merchant["merchant_no"])) == (
+        0,
+        [third["webhook_secret"], made["webhook_secret"]],
+    )
+
+
+class TestReferences:
+    """A wish with a number of the operator's own: made once, however often it is run."""
+
+    def test_a_merchant_is_made_once_and_its_secrets_are_shown_once(self):
+        wish = ("create_merchant", f"--reference={numbers.new_number('ref')}")
+        _, made = run(*wish, "--name=Tea")
+        told = {"merchant_no": made["merchant_no"], "key_id": made["key_id"], "repeated": True}
+        assert run(*wish, "--name=Tea") == (0, told)
+        code, answer = run(*wish, "--name=Coffee")
+        assert (code, answer["error"]["code"]) == (1, "merchant_reference_used")
+        assert Credential.objects.filter(merchant=made["merchant_no"]).count() == 1
+
+    def test_a_key_is_made_once_for_a_merchant(self):
+        merchant, other = make_merchant(), make_merchant()
+        wish = ("rotate_credential", f"--reference={numbers.new_number('ref')}")
+        bearer = ("--algorithm=bearer", "--merchant", merchant["merchant_no"])
+        _, made = run(*wish, *bearer)
+        code, again = run(*wish, *bearer)
+        assert (code, again["key_id"], again["repeated"]) == (0, made["key_id"], True)
+        assert "secret_key" not in again
+        code, answer = run(*wish, *bearer[1:], "--algorithm=hmac-sha256")
+        assert (code, answer["error"]["code"]) == (1, "key_reference_used")
+        code, others = run(*wish, "--algorithm=bearer", "--merchant", other["merchant_no"])
+        assert (code, others["key_id"] != made["key_id"]) == (0, True)
+        assert Credential.objects.filter(merchant=merchant["merchant_no"]).count() == 2
+
+    def test_wanted_six_times_at_once_it_is_made_once(self):
+        reference = numbers.new_number("ref")
+        made = run_together([lambda: create_merchant(name="Tea", reference=reference)] * 6)
+        assert len({one.merchant_no for one in made}) == 1
+        assert [one.repeated for one in made].count(False) == 1
+
+    @pytest.mark.parametrize("wrong", [" ", "r" * 65])
+    def test_a_reference_that_is_none_makes_nothing(self, wrong):
+        name = numbers.new_number("tst")
+        code, answer = run("create_merchant", f"--name={name}", f"--reference={wrong}")
+        assert (code, answer["error"]["code"]) == (2, "invalid_request")
+        assert not Merchant.objects.filter(name=name).exists()
 
 
 def test_an_unknown_merchants_webhook_secret_is_not_rotated():

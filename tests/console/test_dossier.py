@@ -16,9 +16,9 @@ from acquiring.models import Delivery, MerchantEvent, TradeOrder
 from checkout.models import RouteDecision
 from engine.models import Case, ChannelCallback, LateMoney
 from ledger import api as ledger
-from paymentplatform.console.dossier import build_dossier, sign_dossier, verify_dossier
+from paymentplatform.console.dossier import NoDossier, build_dossier, sign_dossier, verify_dossier
 from paymentplatform.console.models import AuditLog
-from paymentplatform.kernel.errors import InvalidRequest, NotFound
+from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.roles import Role
 from tests.console import proposals, trades
 from tests.console.test_admin import log_in
@@ -123,12 +123,12 @@ def test_the_signature_holds_for_this_document_alone(late, settings, tmp_path):
     assert verify_dossier(signed) == late.order
     with override_settings(SECRET_KEY="another " * 10, SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
         assert verify_dossier(signed) == late.order
-    with override_settings(SECRET_KEY="another " * 10), pytest.raises(InvalidRequest):
+    with override_settings(SECRET_KEY="another " * 10), pytest.raises(NoDossier):
         verify_dossier(signed)
     changed = copy.deepcopy(signed)
     changed["dossier"]["entries"][0]["says"] += " "
     for wrong in (changed, {}, [], {"dossier": {}, "signature": {}}, None):
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(NoDossier):
             verify_dossier(wrong)
     file = tmp_path / "dossier.json"
     file.write_text(json.dumps(signed))
@@ -136,7 +136,7 @@ def test_the_signature_holds_for_this_document_alone(late, settings, tmp_path):
     file.write_text(json.dumps(changed))
     with pytest.raises(SystemExit) as end:
         call_command("verify_dossier", str(file), "--json")
-    assert end.value.code == 2
+    assert end.value.code == 1
 
 
 def test_the_page_shows_it_and_an_export_is_written_down(late):

@@ -16,7 +16,7 @@ from paymentplatform.console.docs.tables import APPS
 from tests.environment import ROOT
 
 DOCS = ROOT / "docs"
-MADE = {"architecture.md", "database.md", "errors.md", "openapi.yaml", "roles.md"}
+MADE = {"architecture.md", "database.md", "errors.md", "openapi.yaml", "operations.md", "roles.md"}
 
 
 def write_docs(*arguments: str) -> tuple[int, dict[str, list[str]]]:

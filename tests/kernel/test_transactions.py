@@ -99,3 +99,26 @@ def test_a_repeat_never_happens_inside_somebody_elses_transaction():
     outer = start(inner)
     with pytest.raises(TransactionMisuse):
         outer()
+
+
+def test_rehearsed_it_tells_what_it_found_and_keeps_nothing():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE rehearsed (n int)")
+    done: list[str] = []
+
+    @start
+    def write(n: int) -> int:
+        transactions.after_commit(lambda: done.append("rung"))
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO rehearsed VALUES (%s) RETURNING n", [n])
+            return int(cursor.fetchone()[0])
+
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM rehearsed")
+            return int(cursor.fetchone()[0])
+
+    assert (transactions.rehearse(write)(7), count(), done) == (7, 0, [])
+    assert (write(7), count(), done) == (7, 1, ["rung"])
+    with pytest.raises(TransactionMisuse):
+        transactions.rehearse(count)

@@ -9,13 +9,22 @@ from typing import Any
 
 from rich.console import Console
 
-from acquiring.services.certification import MOST_TIMEOUT_S, Certificate, certify_receiver
+from acquiring.services.certification import (
+    MOST_TIMEOUT_S,
+    Certificate,
+    certify_receiver,
+    check_receiver,
+    list_cases,
+)
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report, build_table
 
 
 class Command(OperatorCommand):
     """Certify. 0 all passed, 1 some failed, 2 wrong use. Changes nothing at the platform."""
 
+    writes = ""
+    again = "sends the events again"
+    ends_1 = "a case failed"
     help = (
         "Send a merchant's webhook receiver twelve made-up events, correct and forged ones, and report what it makes "
         "of them."
@@ -39,7 +48,17 @@ class Command(OperatorCommand):
         )
 
     def perform(self, options: dict[str, Any]) -> Report:
-        """Try all cases."""
+        """Try all cases; with --dry-run only say where they would go."""
+        if options["dry_run"]:
+            url, endpoint_id = check_receiver(
+                merchant_no=options["merchant"],
+                url=options["url"],
+                endpoint_id=options["endpoint"],
+                timeout_s=options["timeout"],
+            )
+            cases = [{"name": name, "expected": expected} for name, expected in list_cases()]
+            told = {"merchant_no": options["merchant"], "url": url, "endpoint_id": endpoint_id}
+            return Report(told | {"passed": None, "cases": cases, "dry_run": True})
         certificate = certify_receiver(
             merchant_no=options["merchant"],
             url=options["url"],

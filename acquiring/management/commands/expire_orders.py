@@ -12,7 +12,9 @@ from paymentplatform.kernel.commands import OperatorCommand, Report
 class Command(OperatorCommand):
     """Expire. 0 done, 2 wrong use; safe to run again, and beside the workers."""
 
-    moves_money = True
+    writes = "orders past their time: moves, events; what closing a live payment brings out"
+    again = "finds nothing due"
+    ends_1 = "never"
     help = "Close orders past their time; those with a live payment go through inquiry and close first."
 
     def perform(self, options: dict[str, Any]) -> Report:

@@ -15,7 +15,9 @@ from paymentplatform.kernel.errors import InvalidRequest
 class Command(OperatorCommand):
     """Import. 0 done, 2 wrong use: then nothing was taken over; safe to run again."""
 
-    moves_money = True
+    writes = "the calendar of business days"
+    again = "writes the same days"
+    ends_1 = "never"
     help = "Take over a CSV of day,open|closed,name (UTF-8); a day that is known is overwritten."
 
     def add_options(self, parser: ArgumentParser) -> None:

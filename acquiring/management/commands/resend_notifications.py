@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
 
 from acquiring.services.redeliveries import ResendReport, resend_deliveries, resend_events
+from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report
+from paymentplatform.kernel.errors import InvalidRequest
 
 STATUSES = ("DEAD", "SKIPPED", "DELIVERED")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Make new deliveries for the worker. Exit 0 fine, 1 something could not be resent, 2 wrong use."""
 
     help = "Deliver merchant events again: chosen ones (--event), or all that ended in one state."
+    writes = "deliveries"
+    again = "--status: finds what was not resent since; --event: sends again, under the same id"
+    ends_1 = "an event could not be resent (the others were), or there is no such merchant"
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_options(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--event", action="append", default=[], metavar="EVENT_ID")
         parser.add_argument("--merchant", metavar="MERCHANT_NO")
@@ -28,46 +31,35 @@ class Command(BaseCommand):
             choices=STATUSES,
             help="resend what ended so and was not resent since, e.g. DEAD or SKIPPED",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say what would be resent")
-        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        """Resend and print what was done."""
+    def perform(self, options: dict[str, Any]) -> Report:
+        """Resend and tell what was done."""
         if bool(options["event"]) == bool(options["status"]):
-            raise CommandError("Give either --event (repeatable) or --status.", returncode=2)
+            raise InvalidRequest("Give either --event (repeatable) or --status.")
+        how = {"merchant_no": options["merchant"], "dry_run": options["dry_run"]}
         if options["status"]:
-            report = resend_deliveries(
-                status=options["status"],
-                merchant_no=options["merchant"],
-                dry_run=options["dry_run"],
-            )
+            done = resend_deliveries(status=options["status"], **how)
         else:
-            report = resend_events(
-                event_ids=options["event"],
-                merchant_no=options["merchant"],
-                dry_run=options["dry_run"],
-            )
-        self._report(report, dry_run=options["dry_run"], as_json=options["json"])
-        if report.failures:
-            sys.exit(1)
-
-    def _report(self, report: ResendReport, *, dry_run: bool, as_json: bool) -> None:
-        if as_json:
-            failures = [{"event_id": event_id, "code": code} for event_id, code in report.failures]
-            document = {
-                "dry_run": dry_run,
-                "resent": report.resent,
-                "failures": failures,
-                "passed_over": report.passed_over,
-            }
-            self.stdout.write(json.dumps(document))
-            return
-        verb = "would be made" if dry_run else "made"
-        what = (
-            "1 new delivery" if len(report.resent) == 1 else f"{len(report.resent)} new deliveries"
+            done = resend_events(event_ids=options["event"], **how)
+        return Report(
+            {
+                "dry_run": options["dry_run"],
+                "resent": done.resent,
+                "failures": [
+                    {"event_id": event_id, "code": code} for event_id, code in done.failures
+                ],
+                "passed_over": done.passed_over,
+            },
+            show=lambda console: _show(done, console, dry_run=options["dry_run"]),
+            code=FAILED if done.failures else FINE,
         )
-        self.stdout.write(f"{what} {verb}.")
-        for reason, count in sorted(report.passed_over.items()):
-            self.stdout.write(f"Passed over: {count} {reason}.")
-        for event_id, code in report.failures:
-            self.stderr.write(f"{event_id}: {code}")
+
+
+def _show(done: ResendReport, console: Console, *, dry_run: bool) -> None:
+    verb = "would be made" if dry_run else "made"
+    what = "1 new delivery" if len(done.resent) == 1 else f"{len(done.resent)} new deliveries"
+    console.print(f"{what} {verb}.")
+    for reason, count in sorted(done.passed_over.items()):
+        console.print(f"Passed over: {count} {reason}.")
+    for event_id, code in done.failures:
+        console.print(f"{event_id}: {code}", markup=False)

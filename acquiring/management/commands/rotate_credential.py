@@ -18,6 +18,9 @@ _MAX_FILE_BYTES = 65_536
 class Command(OperatorCommand):
     """Add a key. 0 added, 1 no such merchant or key, 2 wrong use; then nothing has changed."""
 
+    writes = "a key; with --revoke the end of another"
+    again = "with `--reference` the same key; a public key, or `--revoke`, is refused; else one more key"
+    ends_1 = "no such merchant or key, or another key under this reference"
     help = "Add a credential to a merchant; revokes nothing unless --revoke names a key."
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -31,8 +34,11 @@ class Command(OperatorCommand):
             metavar="FILE",
             help="the merchant's public key, PEM or base64; - reads standard input",
         )
+        parser.add_argument(
+            "--reference",
+            help="your own number for this wish: again with it, no second key is made",
+        )
         parser.add_argument("--revoke", metavar="KEY_ID", help="end this key in the same moment")
-        parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
 
     def perform(self, options: dict[str, Any]) -> Report:
         """Add the key and show its secret, if it has one, once."""
@@ -41,6 +47,7 @@ class Command(OperatorCommand):
             algorithm=parse_algorithm(options["algorithm"]),
             public_key=_read_key(options["public_key"]),
             revoke_key_id=options["revoke"],
+            reference=options["reference"],
             dry_run=options["dry_run"],
         )
         document = {
@@ -50,6 +57,8 @@ class Command(OperatorCommand):
         }
         if issued is not None and issued.secret:
             document["secret_key"] = issued.secret
+        if issued is not None and issued.repeated:
+            document["repeated"] = True
         return Report(document | {"revoked": options["revoke"], "dry_run": options["dry_run"]})
 
 

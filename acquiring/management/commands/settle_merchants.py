@@ -20,7 +20,9 @@ from paymentplatform.kernel.money import format_amount
 class Command(OperatorCommand):
     """Settle. 0 done, 1 some merchant could not be settled, 2 wrong use; safe to run again, and at once."""
 
-    moves_money = True
+    writes = "items, batches, payouts, release journals"
+    again = "finds nothing due"
+    ends_1 = "a merchant could not be settled (the others were), or there is no such merchant"
     help = "Release what is due by a day (T+n by business days) and make a payout of what is available."
 
     def add_options(self, parser: ArgumentParser) -> None:

@@ -25,6 +25,9 @@ class Command(OperatorCommand):
 
     help = "Why a payment went to its channel (NUMBER), or where one would go now (--merchant …)."
 
+    writes = ""
+    ends_1 = "no such route, payment or merchant"
+
     def add_options(self, parser: ArgumentParser) -> None:
         """Declare the number, or the payment that might be."""
         parser.add_argument("number", nargs="?", metavar="NUMBER", help="ord_… or pay_…")

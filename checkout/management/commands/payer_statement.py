@@ -35,6 +35,9 @@ class Command(OperatorCommand):
 
     help = "A payer's statement out of the ledger's postings; --json and --csv in minor units."
 
+    writes = ""
+    ends_1 = "no such payer"
+
     def add_options(self, parser: ArgumentParser) -> None:
         """Declare the payer, the days and the form."""
         parser.add_argument("--payer", required=True, metavar="PAYER_NO")

@@ -22,6 +22,9 @@ class Command(OperatorCommand):
         " Writes nothing. --export writes the rules in force as a draft to begin with."
     )
 
+    writes = ""
+    ends_1 = "never"
+
     def add_options(self, parser: ArgumentParser) -> None:
         """Declare the draft and the days."""
         parser.add_argument("draft", nargs="?", type=Path, metavar="DRAFT.YAML")

@@ -11,14 +11,15 @@ from engine.management.progress import read_date, show_lines
 from engine.services.statements import StatementFile, fetch_statement, import_statement
 from engine.statements.layouts import LAYOUTS
 from paymentplatform.kernel.commands import OperatorCommand, Report
-from paymentplatform.kernel.errors import InvalidRequest
 
 
 class Command(OperatorCommand):
     """Import. 0 it is there (also when it was before), 1 refused or missing, 2 wrong use."""
 
     help = "Import a channel's statement of one day from a file, or fetched from the channel."
-    moves_money = True
+    writes = "a statement and its lines"
+    again = "the same file is the same statement"
+    ends_1 = "no file, or a file that is refused"
 
     def add_options(self, parser: ArgumentParser) -> None:
         """Name channel, day and file."""
@@ -40,10 +41,11 @@ class Command(OperatorCommand):
                 path = Path(options["file"])
                 file = StatementFile(options["channel"], day, path, layout=options["layout"])
                 done = import_statement(file, dry_run=dry_run, on_progress=on_progress)
-            elif dry_run:
-                raise InvalidRequest("--dry-run needs a --file.")
             else:
                 done = fetch_statement(
-                    channel_code=options["channel"], statement_date=day, on_progress=on_progress
+                    channel_code=options["channel"],
+                    statement_date=day,
+                    dry_run=dry_run,
+                    on_progress=on_progress,
                 )
         return Report(asdict(done))

@@ -28,7 +28,9 @@ class Command(OperatorCommand):
     """Reconcile. 0 nothing waits for anybody, 1 unresolved differences or no file, 2 wrong use."""
 
     help = "Import or fetch a channel's statement of one day, reconcile it and report what differs."
-    moves_money = True
+    writes = "statements, differences, journals; what a fetched file's lines move"
+    again = "the same file is the same statement: finds the same, books nothing new"
+    ends_1 = "unresolved differences, or no file, or a file that is refused"
 
     def add_options(self, parser: ArgumentParser) -> None:
         """Name channel and day, perhaps a file, and where a CSV report goes."""

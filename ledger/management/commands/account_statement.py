@@ -21,6 +21,8 @@ class Command(OperatorCommand):
     """Show an account. 0 it adds up, 1 it does not, 2 wrong use."""
 
     help = "One account from one accounting date to another: what it had, what moved it, what it had then."
+    writes = ""
+    ends_1 = "it does not add up"
 
     def add_options(self, parser: ArgumentParser) -> None:
         """Declare the account and the days."""

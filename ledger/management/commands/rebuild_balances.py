@@ -5,15 +5,20 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from ledger.chart import parse_account_code
+from ledger.contracts import InvalidPosting
 from ledger.selectors import find_wrong_balances
 from ledger.services import rebuild_balances
 from paymentplatform.kernel.commands import OperatorCommand, Report
+from paymentplatform.kernel.errors import InvalidRequest
 
 
 class Command(OperatorCommand):
     """Rebuild. 0 done; safe to run again, at once, and on a busy platform."""
 
-    moves_money = True
+    writes = "stored balances and roll-ups; no posting"
+    again = "finds nothing wrong"
+    ends_1 = "never"
     help = (
         "Compare stored balances and roll-ups with postings and open holds, and set right those that differ. "
         "No posting is made or changed."
@@ -28,6 +33,11 @@ class Command(OperatorCommand):
     def perform(self, options: dict[str, Any]) -> Report:
         """Set right, or with --dry-run only say what is wrong."""
         codes = options["account"]
+        try:
+            for code in codes or ():
+                parse_account_code(code)
+        except InvalidPosting as error:
+            raise InvalidRequest(str(error)) from error
         wrong = (
             find_wrong_balances(account_codes=codes)
             if options["dry_run"]

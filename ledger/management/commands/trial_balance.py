@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
-from typing import Any, TextIO, cast
+from typing import Any
 
-from django.core.management.base import BaseCommand
 from rich.console import Console
 from rich.table import Table
 
 from ledger.chart import CHART
 from ledger.contracts import TrialBalance
 from ledger.day_books import get_trial_balance
-from paymentplatform.kernel.commands import PIPE_WIDTH
+from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report
+from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.money import format_amount
 
 
-class Command(BaseCommand):
-    """Add up the ledger per currency and kind of account."""
+class Command(OperatorCommand):
+    """Add up the ledger per currency and kind of account. 0 balanced, 1 not, 2 wrong use."""
 
     help = (
         "Trial balance 试算平衡 per currency and kind of account: exit 0 when balanced, 1 when not."
     )
+    writes = ""
+    ends_1 = "debits and credits differ"
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add ``--date``, ``--from`` and ``--json``."""
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add ``--date`` and ``--from``."""
         parser.add_argument(
             "--date",
             type=_day,
@@ -40,25 +40,18 @@ class Command(BaseCommand):
             type=_day,
             help="debits and credits from this accounting date on; the balance is that of --date",
         )
-        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        """Print it; exit 1 when debits and credits differ."""
-        trial_balance = get_trial_balance(
-            accounting_date=options["date"], from_date=options["from_date"]
+    def perform(self, options: dict[str, Any]) -> Report:
+        """Add it up."""
+        begin, end = options["from_date"], options["date"]
+        if begin is not None and end is not None and begin > end:
+            raise InvalidRequest(f"{begin} is after {end}.")
+        trial_balance = get_trial_balance(accounting_date=end, from_date=begin)
+        return Report(
+            _document(trial_balance),
+            show=lambda console: _show(trial_balance, console),
+            code=FINE if trial_balance.is_balanced else FAILED,
         )
-        if options["json"]:
-            self.stdout.write(_as_json(trial_balance))
-        else:
-            _show(trial_balance, _console(cast(TextIO, self.stdout)))
-        if not trial_balance.is_balanced:
-            sys.exit(1)
-
-
-def _console(stream: TextIO) -> Console:
-    """Wide enough for amounts where no terminal says how wide it is."""
-    width = None if stream.isatty() else PIPE_WIDTH
-    return Console(file=stream, emoji=False, highlight=False, width=width)
 
 
 def _day(text: str) -> date:
@@ -69,16 +62,13 @@ def _day(text: str) -> date:
         raise ArgumentTypeError(message) from error
 
 
-def _as_json(trial_balance: TrialBalance) -> str:
-    day = trial_balance.accounting_date
-    return json.dumps(
-        {
-            "date": day.isoformat() if day else None,
-            "from": trial_balance.from_date.isoformat() if trial_balance.from_date else None,
-            "balanced": trial_balance.is_balanced,
-            "rows": [dataclasses.asdict(row) for row in trial_balance.rows],
-        }
-    )
+def _document(trial_balance: TrialBalance) -> dict[str, Any]:
+    return {
+        "date": trial_balance.accounting_date,
+        "from": trial_balance.from_date,
+        "balanced": trial_balance.is_balanced,
+        "rows": [dataclasses.asdict(row) for row in trial_balance.rows],
+    }
 
 
 def _show(trial_balance: TrialBalance, console: Console) -> None:

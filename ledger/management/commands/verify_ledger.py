@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from rich.console import Console
-from rich.table import Table
 
 from ledger.day_books import is_sealed
 from ledger.sealed_invariants import SEALED_INVARIANTS, VERIFIED
 from ledger.selectors import find_differences
+from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report, build_table
 from paymentplatform.kernel.invariants import Difference
 
 
-class Command(BaseCommand):
-    """Ask every invariant of the ledger, in one snapshot."""
+class Command(OperatorCommand):
+    """Ask every invariant of the ledger, in one snapshot. 0 all hold, 1 rows break one, 2 wrong use."""
 
     help = "Check the ledger's invariants in one snapshot: exit 0 when all hold, 1 when rows break one."
+    writes = ""
+    ends_1 = "rows break an invariant, or the anchor is not in the chain"
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add ``--anchor`` and ``--json``."""
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add ``--anchor``."""
         parser.add_argument(
             "--anchor", metavar="HASH", help="an anchor kept elsewhere: it must be in the chain"
         )
-        parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
-    def handle(self, *_args: Any, **options: Any) -> None:
-        """Print what was found; exit 1 when there is anything."""
+    def perform(self, options: dict[str, Any]) -> Report:
+        """Ask, and look for the anchor."""
         differences = find_differences()
         if options["anchor"] is not None and not is_sealed(anchor=options["anchor"]):
             chain = SEALED_INVARIANTS[0]
@@ -39,38 +37,38 @@ class Command(BaseCommand):
             differences.append(
                 Difference(chain.number, chain.title, str(options["anchor"]), problem)
             )
-        if options["json"]:
-            self.stdout.write(_as_json(differences))
-        else:
-            _show(differences, Console(file=self.stdout, emoji=False, highlight=False))  # type: ignore[arg-type]
-        if differences:
-            sys.exit(1)
+        return Report(
+            _document(differences),
+            show=lambda console: _show(differences, console),
+            code=FAILED if differences else FINE,
+        )
 
 
-def _as_json(differences: list[Difference]) -> str:
-    return json.dumps(
-        {
-            "ok": not differences,
-            "invariants": [
-                {
-                    "number": invariant.number,
-                    "title": invariant.title,
-                    "differences": sum(found.title == invariant.title for found in differences),
-                }
-                for invariant in VERIFIED
-            ],
-            "differences": [dataclasses.asdict(found) for found in differences],
-        },
-        ensure_ascii=False,
-    )
+def _document(differences: list[Difference]) -> dict[str, Any]:
+    return {
+        "ok": not differences,
+        "invariants": [
+            {
+                "number": invariant.number,
+                "title": invariant.title,
+                "differences": _count(differences, invariant.title),
+            }
+            for invariant in VERIFIED
+        ],
+        "differences": [dataclasses.asdict(found) for found in differences],
+    }
+
+
+def _count(differences: list[Difference], title: str) -> int:
+    return sum(found.title == title for found in differences)
 
 
 def _show(differences: list[Difference], console: Console) -> None:
-    table = Table("No.", "Invariant", "Rows", title="Ledger")
-    for invariant in VERIFIED:
-        rows = sum(found.title == invariant.title for found in differences)
-        table.add_row(str(invariant.number), invariant.title, str(rows) if rows else "holds")
-    console.print(table)
+    rows: list[tuple[Any, ...]] = [
+        (invariant.number, invariant.title, _count(differences, invariant.title) or "holds")
+        for invariant in VERIFIED
+    ]
+    console.print(build_table("No.", "Invariant", "Rows", rows=rows, title="Ledger"))
     for found in differences:
         console.print(
             f"{found.invariant}: {found.subject}: {found.problem}", markup=False, soft_wrap=True

@@ -10,6 +10,7 @@ from typing import Final
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.settings import spectacular_settings
 
+from paymentplatform.console.docs.commands import draw_commands
 from paymentplatform.console.docs.errors import describe_errors
 from paymentplatform.console.docs.machines import draw_machines
 from paymentplatform.console.docs.roles import draw_roles
@@ -19,6 +20,7 @@ from paymentplatform.kernel.errors import InvalidRequest
 SECTIONS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "architecture.md": {"machines": draw_machines},
     "roles.md": {"roles": draw_roles},
+    "operations.md": {"commands": draw_commands},
     "database.md": {"tables": describe_tables, "libraries": list_library_tables},
 }
 """Written pages with the sections of each that are made: <!-- made:NAME --> … <!-- /made:NAME -->."""

@@ -86,16 +86,32 @@ class BankReconciliation:
 
 
 @transactions.forbid
-def reconcile_bank(*, statement_date: date, file: Path | None) -> BankReconciliation:
+def reconcile_bank(
+    *, statement_date: date, file: Path | None, dry_run: bool = False
+) -> BankReconciliation:
     """Import the bank's file of a day, if one is given, and compare it with the ledger both ways (forbid).
 
-    Raises StatementMissing when the day has no file, and what the import raises.
+    ``dry_run`` compares as if the file had been imported and keeps nothing of it. Raises StatementMissing when the day
+    has no file, and what the import raises.
     """
-    if file is not None:
-        engine.import_statement(engine.StatementFile(BANK, statement_date, file))
+    if file is None:
+        return _compare_in_one_snapshot(statement_date)
+    given = engine.StatementFile(BANK, statement_date, file)
+    if dry_run:
+        return engine.rehearse_import(given, look=lambda: _compare(statement_date))
+    engine.import_statement(given)
+    return _compare_in_one_snapshot(statement_date)
+
+
+def _compare_in_one_snapshot(statement_date: date) -> BankReconciliation:
+    with transactions.one_snapshot():
+        return _compare(statement_date)
+
+
+def _compare(statement_date: date) -> BankReconciliation:
     statement = engine.get_counting_statement(channel_code=BANK, statement_date=statement_date)
     given: dict[str, Any] = {"bank": BANK, "day": statement_date}
-    with transactions.one_snapshot(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_COMPARE, given)
         rows = cursor.fetchall()
     return BankReconciliation(

@@ -18,10 +18,15 @@ def _say_nothing(_invariant: Invariant) -> None:
 
 
 @transactions.forbid
-def take_proof(*, on_done: Callable[[Invariant], None] = _say_nothing) -> tuple[str, Proof]:
-    """Ask every invariant in one snapshot and keep the answer; returns its number and the proof (forbid)."""
+def take_proof(
+    *, on_done: Callable[[Invariant], None] = _say_nothing, keep: bool = True
+) -> tuple[str | None, Proof]:
+    """Ask every invariant in one snapshot and keep the answer; returns its number and the proof (forbid).
+
+    With ``keep`` False nothing is written, and there is no number.
+    """
     proof = prove_invariants(on_done=on_done)
-    return keep_proof(proof=proof), proof
+    return keep_proof(proof=proof) if keep else None, proof
 
 
 @transactions.start

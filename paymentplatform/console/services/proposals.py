@@ -205,6 +205,11 @@ def expire_due_proposals(*, limit: int) -> int:
     return len(rows)
 
 
+def count_due_proposals() -> int:
+    """Return how many open proposals are past their time."""
+    return Proposal.objects.filter(status="OPEN", expires_at__lte=database_now()).count()
+
+
 def get_proposal(*, proposal_no: str) -> ProposalView:
     """Return one proposal. Raises NotFound."""
     row = Proposal.objects.filter(proposal_no=proposal_no).first()

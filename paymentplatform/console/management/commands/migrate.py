@@ -17,12 +17,14 @@ class Command(DjangoCommand):
     """Django's command with our defaults."""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Let ``--database`` default to the owner."""
+        """Let ``--database`` default to the owner; take the option that all commands of ours have."""
         super().add_arguments(parser)
+        parser.add_argument("--dry-run", action="store_true", help="the same as --plan")
         parser.set_defaults(database="owner" if "owner" in settings.DATABASES else "default")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Wait for anybody else who migrates, then migrate; the second one finds nothing to do."""
+        options["plan"] = options["plan"] or options.pop("dry_run", False)
         connection = connections[options["database"]]
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = 0")

@@ -17,6 +17,9 @@ from paymentplatform.kernel.invariants import Difference
 class Command(OperatorCommand):
     """Ask every invariant. 0 all hold, 1 rows break one, 2 wrong use."""
 
+    writes = "the answer, on the page Proofs"
+    again = "asks again"
+    ends_1 = "rows break an invariant"
     help = "Check every invariant of the platform in one snapshot; rows in flight are shown and do not count."
 
     def perform(self, options: dict[str, Any]) -> Report:
@@ -25,7 +28,9 @@ class Command(OperatorCommand):
             console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
         ) as progress:
             task = progress.add_task("Proving", total=len(ALL_INVARIANTS))
-            proof_no, proof = take_proof(on_done=lambda _: progress.advance(task))
+            proof_no, proof = take_proof(
+                on_done=lambda _: progress.advance(task), keep=not options["dry_run"]
+            )
         return Report(
             document=_document(proof) | {"proof_no": proof_no},
             show=lambda console: _show(proof, console),

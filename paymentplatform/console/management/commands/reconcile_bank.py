@@ -19,6 +19,9 @@ from paymentplatform.kernel.money import format_amount
 class Command(OperatorCommand):
     """Compare. 0 everything agrees, 1 differences or no file, 2 wrong use."""
 
+    writes = "the bank's statement; no journal"
+    again = "the same file is the same statement: finds the same"
+    ends_1 = "differences, or no file, or a file that is refused"
     help = "Compare the bank's statement of a day (camt.053) with the ledger's bank account, both ways."
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -33,10 +36,13 @@ class Command(OperatorCommand):
         except ValueError:
             raise InvalidRequest(f"{options['date']!r} is no date (YYYY-MM-DD).") from None
         done = reconcile_bank(
-            statement_date=day, file=Path(options["file"]) if options["file"] else None
+            statement_date=day,
+            file=Path(options["file"]) if options["file"] else None,
+            dry_run=options["dry_run"],
         )
+        document = {"ok": not done.differences, "date": day, **asdict(done)}
         return Report(
-            document={"ok": not done.differences, "date": day, **asdict(done)},
+            document=document | ({"dry_run": True} if options["dry_run"] else {}),
             show=lambda console: _show(done, console),
             code=FAILED if done.differences else FINE,
         )

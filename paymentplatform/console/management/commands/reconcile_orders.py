@@ -7,15 +7,21 @@ from typing import Any
 
 from rich.console import Console
 
-from paymentplatform.console.selectors import OrderDifference, find_order_differences
+from paymentplatform.console.selectors import (
+    OrderDifference,
+    check_order_exists,
+    find_order_differences,
+)
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report, build_table
 from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.numbers import ORDER, is_number
 
 
 class Command(OperatorCommand):
-    """Compare. 0 everything agrees, 1 differences, 2 wrong use."""
+    """Compare. 0 everything agrees, 1 differences or no such order, 2 wrong use."""
 
+    writes = ""
+    ends_1 = "differences, or no such order"
     help = (
         "Find orders, payments, journals and events that do not agree; --order looks at one order."
     )
@@ -30,6 +36,8 @@ class Command(OperatorCommand):
         if order_no is not None and not is_number(order_no, ORDER):
             raise InvalidRequest(f"{order_no!r} is not an order number.")
         differences = find_order_differences(order_no=order_no)
+        if order_no is not None and not differences:
+            check_order_exists(order_no=order_no)
         return Report(
             document={"ok": not differences, "order": order_no, "differences": differences},
             show=lambda console: _show(differences, console),

@@ -7,36 +7,33 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from paymentplatform.console.demo_data import plan_demo, seed_demo
+from paymentplatform.kernel.commands import OperatorCommand, Report
+from paymentplatform.kernel.errors import InvalidRequest
 
-from paymentplatform.console.demo_data import seed_demo
-from paymentplatform.kernel.errors import DomainError
 
+class Command(OperatorCommand):
+    """Two merchants, two payers, an agreement, two operators. 0 seeded, 1 refused in production, 2 wrong use."""
 
-class Command(BaseCommand):
-    """``seed_demo``: two merchants, a payer with money, an agreement, an operator. Refused in production."""
+    help = "Make demo data (merchants, payers, agreement, operators); keeps what --previous names."
+    writes = "demo data"
+    again = "with --previous keeps all that still works; without, makes another set"
+    ends_1 = "in production"
 
-    help = "Make demo data (merchants, payer, agreement, operator); keeps what --previous names."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the earlier document and the form of the answer."""
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Take the earlier document."""
         parser.add_argument("--previous", type=Path, help="the document printed last time")
-        parser.add_argument("--json", action="store_true", help="print one JSON document")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Seed, then print."""
-        previous = {}
+    def perform(self, options: dict[str, Any]) -> Report:
+        """Seed; with --dry-run only say what would be kept and what made."""
+        previous: Any = {}
         if options["previous"] is not None:
             try:
-                previous = json.loads(options["previous"].read_text())
+                previous = json.loads(options["previous"].read_text(encoding="utf-8"))
             except (OSError, ValueError) as error:
-                raise CommandError(f"--previous cannot be read: {error}", returncode=2) from error
-        try:
-            seeded = seed_demo(previous=previous)
-        except DomainError as refusal:
-            raise CommandError(refusal.detail, returncode=1) from refusal
-        if options["json"]:
-            self.stdout.write(json.dumps(seeded, ensure_ascii=False))
-            return
-        for name, value in seeded.items():
-            self.stdout.write(f"{name:20} {value}")
+                raise InvalidRequest(f"--previous cannot be read: {error}") from error
+        if not isinstance(previous, dict):
+            raise InvalidRequest("--previous is no document of ours.")
+        if options["dry_run"]:
+            return Report({"dry_run": True, **plan_demo(previous=previous)})
+        return Report(dict(seed_demo(previous=previous)))

@@ -31,7 +31,11 @@ class Command(OperatorCommand):
         "Propose a top-up A20 → L10, once per reference; another operator's --approve posts it. "
         "--dry-run shows the exact postings and writes nothing."
     )
-    moves_money = True
+    writes = "a proposal; approved: a journal"
+    again = "the same reference is the same proposal, approved once"
+    ends_1 = (
+        "refused: no such payer, another top-up under this reference, no right, the same person"
+    )
 
     def add_options(self, parser: ArgumentParser) -> None:
         """Declare the money, or the proposal to approve, and who is acting."""

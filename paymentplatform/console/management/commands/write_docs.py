@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from paymentplatform.console.docs.writing import write_docs
 from paymentplatform.kernel.commands import FAILED, FINE, OperatorCommand, Report
+from paymentplatform.kernel.errors import InvalidRequest
 
 DOCS: Final = Path(__file__).resolve().parents[4] / "docs"
 
@@ -15,6 +16,9 @@ DOCS: Final = Path(__file__).resolve().parents[4] / "docs"
 class Command(OperatorCommand):
     """Write errors, schema, diagrams and tables. 0 fine, 1 with ``--check`` when something was stale, 2 wrong use."""
 
+    writes = "files of docs/; nothing of the platform"
+    again = "finds nothing stale"
+    ends_1 = "with --check: something is stale"
     help = "Write docs/errors.md, docs/openapi.yaml and the made sections of other pages from the code."
 
     def add_options(self, parser: ArgumentParser) -> None:
@@ -24,6 +28,9 @@ class Command(OperatorCommand):
 
     def perform(self, options: dict[str, Any]) -> Report:
         """Write, or look what would change."""
-        stale = write_docs(folder=options["folder"], dry_run=options["check"])
-        word = "stale" if options["check"] else "written"
+        if not options["folder"].is_dir():
+            raise InvalidRequest(f"There is no folder {options['folder']}.")
+        looks = options["check"] or options["dry_run"]
+        stale = write_docs(folder=options["folder"], dry_run=looks)
+        word = "stale" if looks else "written"
         return Report(document={word: stale}, code=FAILED if options["check"] and stale else FINE)

@@ -338,6 +338,27 @@ def test_an_unknown_card_token_is_declined(sandbox: Channel, new_request: Reques
     assert (answer.outcome, answer.failure_code) == (Outcome.FAILED, "card_invalid")
 
 
+@pytest.mark.parametrize(
+    "scenario", ["decline", "decline_retriable", "not_sent", "amount_mismatch", "refund_decline"]
+)
+def test_an_ordinary_card_leaves_it_to_the_order(
+    sandbox: Channel, new_request: Requests, institution: InstitutionProcess, scenario: str
+):
+    special = new_request(token=f"tok_{scenario}")
+    ordinary = new_request(token="tok_success", scenario=scenario)
+    ends = []
+    for request in (special, ordinary):
+        answer = sandbox.pay(request)
+        end = [answer.outcome, answer.retriable, answer.failure_code, answer.amount]
+        if scenario == "refund_decline":
+            trade_no = answer.channel_trade_no
+            assert trade_no is not None
+            end.append(sandbox.refund(refund_of(request, trade_no)).outcome)
+        ends.append([*end, *_statuses(institution, request)])
+    assert ends[0] == ends[1]
+    assert ends[0][:1] != [Outcome.SUCCEEDED] or scenario in {"amount_mismatch", "refund_decline"}
+
+
 def test_an_unknown_scenario_is_refused_and_not_taken_for_success(
     sandbox: Channel, new_request: Requests, institution: InstitutionProcess
 ):

@@ -216,15 +216,17 @@ class Acquirer:
         return Answer(document)
 
     def _choose_scenario(self, turn: sqlite3.Connection, order: PayOrder) -> str | None:
-        """Choose by the card, else by the order's metadata, else success; None for a card that nobody has."""
+        """Choose by the card; one that simply succeeds leaves it to the order. None for a card that nobody has."""
         chosen = order.scenario or "success"
         if not order.card_token:
             return chosen
         if is_saved_token(order.card_token):
             name = self._cards.find_scenario(turn, token=order.card_token, owner=order.card_owner)
-            return chosen if name == "success" and chosen in SCENARIOS else name
-        name = order.card_token.removeprefix("tok_")
-        return name if order.card_token.startswith("tok_") and name in SCENARIOS else None
+        else:
+            name = order.card_token.removeprefix("tok_")
+            if not order.card_token.startswith("tok_") or name not in SCENARIOS:
+                return None
+        return chosen if name == "success" and chosen in SCENARIOS else name
 
     def _decide_pending(self, turn: sqlite3.Connection, charge: Row, *, pay: bool) -> None:
         scenario = self._scenario(charge)

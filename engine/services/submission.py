@@ -28,6 +28,11 @@ from paymentplatform.kernel.failpoints import failpoint
 EXPIRES_EARLIER = timedelta(seconds=10)
 """The channel stops taking money this much before our own deadline, so that the two rarely cross."""
 
+_NOT_SENT_ANY_MORE = ChannelAnswer(
+    outcome=Outcome.FAILED, failure_code=PAYMENT_CLOSED, raw="certainly not sent: by us"
+)
+"""Our own word, for good and for every channel; no answer of this one, whose breaker must not count it."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -60,15 +65,24 @@ def submit_attempt(*, attempt_no: str) -> Applied | None:
     attempt = ChannelAttempt.objects.get(attempt_no=attempt_no)
     failpoint("attempt_claimed", attempt.order_no)
     payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
-    if payment.closing:
-        answer = ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code=PAYMENT_CLOSED)
-    else:
-        answer = _call_pay(attempt, payment)
+    over = _find_end(attempt, payment)
+    answer = _NOT_SENT_ANY_MORE if over is not None else _call_pay(attempt, payment)
     failpoint("payment_answered", attempt.order_no)
-    applied = apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=Cause.SYNC_ANSWER)
+    applied = apply_attempt_outcome(
+        attempt_no=attempt_no, answer=answer, cause=over or Cause.SYNC_ANSWER
+    )
     if applied.failover_attempt_no is not None:
         failpoint("failover_committed", attempt.order_no)
     return applied
+
+
+def _find_end(attempt: ChannelAttempt, payment: PaymentOrder) -> Cause | None:
+    """Say why a claimed attempt must not be sent any more: the payment is being closed, or its order's time is over."""
+    if payment.closing:
+        return Cause.CLOSE
+    assert attempt.submit_claimed_at is not None
+    expires_at = datetime.fromisoformat(payment.context["expires_at"])
+    return Cause.EXPIRY if attempt.submit_claimed_at >= expires_at else None
 
 
 def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:

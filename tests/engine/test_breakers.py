@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acquiring.contracts import Method
+from acquiring.contracts import CloseReason, Method
+from acquiring.services.closing import close_order
 from checkout.contracts import MethodUnavailable
 from checkout.services.routing import Route, plan_route
 from engine import health
@@ -38,6 +39,7 @@ from tests.barrier import run_times
 from tests.clock import VirtualClock
 from tests.engine.scripted import UNKNOWN, ScriptedChannel, charged
 from tests.engine.test_funnel import PENDING, RETRIABLE, new_trade_no
+from tests.slots import no_slot_free
 from tests.trading import Trade, make_trade, rows
 
 Channels = tuple[ScriptedChannel, ScriptedChannel]
@@ -125,6 +127,19 @@ class TestRule:
 
 
 class TestBreaker:
+    def test_counts_nothing_that_was_closed_before_it_was_sent(
+        self, channels: Channels, fresh: VirtualClock
+    ):
+        for trade in [make_trade() for _ in range(6)]:
+            with no_slot_free():
+                trade.pay()
+            close_order(
+                order_no=trade.order_no, merchant_no=None, reason=CloseReason.MERCHANT, cause="api"
+            )
+            assert trade.order()["status"] == "CLOSED"
+        assert watch_channels() == 0
+        assert channels[0].calls == []
+
     def test_its_whole_life(self, channels: Channels, fresh: VirtualClock):
         before = len(moves())
         pay(channels, *[UNKNOWN] * 4)

@@ -21,7 +21,6 @@ from engine.services.acceptance import create_payment
 from engine.services.inquiries import query_attempt, query_due_attempts
 from engine.services.outcomes import apply_attempt_outcome
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.clock import database_now
 from tests.clock import VirtualClock
 from tests.engine.scripted import ScriptedChannel, charged
 from tests.environment import LONG
@@ -210,7 +209,7 @@ def new_payment(trade: Trade, plan: ExchangePlan) -> NewPayment:
         options_digest="x",
         candidates=("scripted", "scripted2"),
         subject="Tea",
-        expires_at=database_now(),
+        expires_at=trade.order()["expires_at"],
         return_url="",
         plan=plan,
     )

@@ -578,6 +578,30 @@ class TestSubmission:
         assert again == [None] * 4
         assert [call for call, _ in channels[0].calls] == ["pay"]
 
+    def test_of_an_order_whose_time_is_over_never_happens(
+        self, channels: Channels, clock: VirtualClock
+    ):
+        """Whoever accepted it died, or its worker was away for long: nobody is charged for what he has left."""
+        trade = make_trade()
+        for channel in channels:
+            channel.only_order_no = trade.order_no
+            channel.pay_answers.append(charged(10_00, trade_no=new_trade_no()))
+        with no_slot_free():
+            assert trade.pay().status == "PAYING"
+        clock.advance(901)
+
+        while query_due_attempts():
+            pass
+
+        assert [channel.calls for channel in channels] == [[], []]
+        (attempt,) = trade.attempts()
+        assert (attempt["status"], attempt["submit_outcome"]) == ("FAILED", "")
+        (payment,) = trade.payments()
+        assert (payment["status"], payment["failure_code"]) == ("FAILED", "payment_closed")
+        while expire_due_orders():
+            pass
+        assert (trade.order()["status"], trade.merchant_balance()) == ("CLOSED", 0)
+
     def test_refuses_to_run_inside_a_transaction(self, channels: Channels):
         trade = pending_trade(channels)
         payment_no = trade.payments()[0]["payment_no"]

@@ -29,8 +29,8 @@ def seal(**_: Any) -> None:
             return
 
 
-@shared_task(name="ledger.close_days")
+@shared_task(name="ledger.close_days", soft_time_limit=3_600, time_limit=3_660)
 def close_days(**_: Any) -> None:
-    """Close every accounting day that is over and settled."""
+    """Close every accounting day that is over and settled; one with very many postings takes its time."""
     while close_next_day() in {"MARKED", "CLOSED"}:
         pass

@@ -19,7 +19,7 @@ from acquiring import api as acquiring
 from acquiring.business_calendar import find_cutoff, find_due_date, is_business_day
 from acquiring.models import BusinessDay, FeeContract
 from acquiring.release_plan import ItemClaim, plan_release
-from acquiring.services import settlement_release
+from acquiring.services import settlement, settlement_release
 from acquiring.settlement_books import write_batch_details
 from acquiring.settlement_contracts import (
     HoldNotActive,
@@ -531,6 +531,17 @@ def place(seller: Seller, order_no: str | None, *, reason: str = "looks stolen")
     return acquiring.place_settlement_hold(
         merchant_no=seller.number, order_no=order_no, operator="alice", reason=reason
     )
+
+
+def test_no_merchant_is_always_the_last():
+    """A run that ends by its time limit before it is done leaves others behind than the run before."""
+    sellers = [make_seller() for _ in range(3)]
+    for seller in sellers:
+        seller.sell()
+    orders = [settlement._list_owners(None) for _ in range(40)]
+    assert len({tuple(sorted(owners)) for owners in orders}) == 1
+    assert len({owners[0] for owners in orders}) > 1
+    assert {(seller.number, "CNY") for seller in sellers} <= set(orders[0])
 
 
 class TestRaces:

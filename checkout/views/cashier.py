@@ -44,6 +44,7 @@ from checkout.services import acceptance, cashier, consult
 from checkout.views.choices import draw_choices, draw_first_choices
 from checkout.views.page import (
     PASSWORDS,
+    PAYS,
     POLLS,
     cashier_page,
     forget_refusal,
@@ -93,6 +94,7 @@ def pay_order(request: HttpRequest, token: str) -> HttpResponse:
         return _ask_again(token, form, form.refused_fields())
     terminal = detect_terminal(request.headers.get("User-Agent", ""))
     arguments = form.pay_arguments()
+    PAYS.admit(token)
     if arguments["payment_password"] is not None:
         PASSWORDS.admit(token)
     try:

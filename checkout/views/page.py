@@ -35,6 +35,8 @@ PASSWORDS: Final = Throttle(name="payment_password", at_once=10, per_minute=10)
 """Payment passwords typed on one page in this process, so that the limit holds without Redis too: all processes
 together count in ``services.password_tries``, a payer's own five in the database.
 """
+PAYS: Final = Throttle(name="cashier_pay", at_once=20, per_minute=20)
+"""Presses of *pay* on one page in this process: each may close one payment at an institution and begin another."""
 POLLS: Final = Throttle(name="cashier_status", at_once=30, per_minute=120)
 """Questions after one order's status: four pages open at once never reach it."""
 

@@ -211,6 +211,14 @@ def test_passwords_of_a_page_are_throttled(standin: Standin, browser: Client) ->
     assert len(standin.paid) == 11, "other ways to pay go on"
 
 
+def test_presses_of_pay_are_throttled(standin: Standin, browser: Client) -> None:
+    """Whoever has the link could have payments begun and closed at institutions without end."""
+    for _ in range(20):
+        assert browser.post(f"{HERE}/pay", {"method": "QR_CODE"}).status_code == 303
+    refused = browser.post(f"{HERE}/pay", {"method": "WALLET"})
+    assert (refused.status_code, len(standin.paid)) == (429, 20)
+
+
 def test_polls_of_an_order_are_throttled(standin: Standin, browser: Client) -> None:
     standin.found = make_order("PAYING", payment=("PAYING", "QR_CODE", None))
     for _ in range(10):

@@ -162,6 +162,7 @@ def standin(monkeypatch: pytest.MonkeyPatch) -> Standin:
     for limits in ("POLLS", "PASSWORDS"):
         fresh = Throttle(name="test", at_once=10, per_minute=10)
         monkeypatch.setattr(views, limits, fresh)
+    monkeypatch.setattr(views, "PAYS", Throttle(name="test", at_once=20, per_minute=20))
     monkeypatch.setattr(acceptance, "pay_from_cashier", made.pay_from_cashier)
     monkeypatch.setattr(consult, "list_methods", lambda **_asked: OFFERS)
     return made

@@ -8,11 +8,14 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
 SECRET_KEY_MIN_CHARACTERS: Final = 50
 SECRET_KEY_MIN_DISTINCT: Final = 8
+LEAST: Final = {"SWEEP_BATCH": 1, "ORDER_MAX_TRIES": 1, "NOT_FOUND_GRACE_S": 10}
+"""A grace shorter than a request may take would have payments closed that are on their way."""
 KNOWN_DEMO_WORDS: Final = (
     "demo",
     "insecure",
@@ -43,6 +46,7 @@ def find_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _secret_faults(settings)
     yield from _address_faults(settings)
     yield from _database_faults(settings)
+    yield from _time_faults(settings)
     if not settings["OPERATOR_SECOND_FACTOR_REQUIRED"]:
         yield "OPERATOR_SECOND_FACTOR_REQUIRED must be on: nobody works by a password alone."
     if settings["WEBHOOK_ALLOW_LOOPBACK"]:
@@ -116,6 +120,20 @@ def _database_faults(settings: Mapping[str, Any]) -> Iterator[str]:
     owner = settings["DATABASES"].get("owner")
     if owner and owner.get("USER") == settings["DATABASES"]["default"].get("USER"):
         yield "MIGRATION_DATABASE_URL must name another role than DATABASE_URL."
+
+
+def _time_faults(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What would stop sweeps, inquiries or every posting, found out when money is under way already."""
+    try:
+        ZoneInfo(settings["BUSINESS_TIME_ZONE"])
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        yield "BUSINESS_TIME_ZONE is no time zone: write it like Asia/Shanghai."
+    for name, least in LEAST.items():
+        if settings[name] < least:
+            yield f"{name} must be at least {least}."
+    for name in ("INQUIRY_SCHEDULE_S", "WEBHOOK_LADDER_S"):
+        if not settings[name] or min(settings[name][1:], default=1) < 1 or settings[name][0] < 0:
+            yield f"{name} must be a list of seconds."
 
 
 def _is_loopback(host: str) -> bool:

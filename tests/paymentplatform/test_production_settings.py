@@ -31,6 +31,12 @@ SAFE = {
     "DATABASE_URL": "postgresql://app:secret@db/platform",
     "DATABASES": {"default": {"USER": "app", "PASSWORD": "secret", "HOST": "db"}},
     "REDIS_URL": "redis://:secret@redis/0",
+    "BUSINESS_TIME_ZONE": "Asia/Shanghai",
+    "SWEEP_BATCH": 500,
+    "ORDER_MAX_TRIES": 5,
+    "NOT_FOUND_GRACE_S": 30,
+    "INQUIRY_SCHEDULE_S": (3, 5, 10),
+    "WEBHOOK_LADDER_S": (0, 15, 30),
 }
 
 
@@ -74,6 +80,15 @@ def test_safe_values_have_no_fault() -> None:
         ("PLATFORM_FAILPOINT_DIR", "/tmp/x", "PLATFORM_FAILPOINT_DIR"),
         ("INSTALLED_APPS", ["paymentplatform.demo"], "demo shop"),
         ("INSTALLED_APPS", ["paymentplatform.demo.apps.DemoConfig"], "demo shop"),
+        ("BUSINESS_TIME_ZONE", "Asia/Shangai", "BUSINESS_TIME_ZONE"),
+        ("BUSINESS_TIME_ZONE", "", "BUSINESS_TIME_ZONE"),
+        ("BUSINESS_TIME_ZONE", "../etc", "BUSINESS_TIME_ZONE"),
+        ("SWEEP_BATCH", 0, "SWEEP_BATCH"),
+        ("ORDER_MAX_TRIES", 0, "ORDER_MAX_TRIES"),
+        ("NOT_FOUND_GRACE_S", 0, "NOT_FOUND_GRACE_S"),
+        ("INQUIRY_SCHEDULE_S", (), "INQUIRY_SCHEDULE_S"),
+        ("INQUIRY_SCHEDULE_S", (3, 0), "INQUIRY_SCHEDULE_S"),
+        ("WEBHOOK_LADDER_S", (-1,), "WEBHOOK_LADDER_S"),
         ("DATABASE_URL", "", "DATABASE_URL is missing"),
         ("DATABASES", {"default": {"USER": "app", "HOST": "db"}}, "password"),
         (

@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
             if options.reconcile:
                 return reconcile(running, options.json)
             if options.admin:
-                return measure_pages(running, options.json)
+                return measure_pages(running, options.json, orders=options.orders)
             document = measure_all(running, plan, options)
     except (LauncherError, Refused) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -129,7 +129,11 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
         help="of --stress and --limit, instead of 0.5 to 2 times what it can do",
     )
     add("--no-wrk", action="store_true", help="our own load, also where wrk is installed")
-    add("--admin", action="store_true", help="operators' pages with a million orders instead")
+    add(
+        "--admin",
+        action="store_true",
+        help="operators' pages with a million orders (or --orders N) instead",
+    )
     add("--reconcile", action="store_true", help="a day of a million lines instead")
     add("--plans", metavar="FILE", type=Path, help="only how the hot statements are carried out")
     add("--json", metavar="FILE", type=Path, help="write the figures there too")

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from acquiring.admin.reason_words import explain_delivery
 from acquiring.models import Delivery
-from acquiring.services.letters import SKIPPED_DAYS, list_letters, list_unresent
+from acquiring.services.letters import SKIPPED_DAYS, list_letters, list_resent, list_unresent
 from acquiring.services.redeliveries import (
     PassedOver,
     ResendReport,
@@ -28,8 +28,9 @@ from acquiring.services.redeliveries import (
     resend_letters,
 )
 from acquiring.webhooks.schedule import Reason
-from paymentplatform.kernel import context, transactions
+from paymentplatform.kernel import context, numbers, transactions
 from paymentplatform.kernel.admin import ReasonForm, confirmed_action
+from paymentplatform.kernel.admin_lists import narrow_keys
 from paymentplatform.kernel.admin_tables import build_page_table
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.clock import database_now
@@ -83,6 +84,7 @@ class ReasonFilter(admin.SimpleListFilter):
 class AgeFilter(admin.SimpleListFilter):
     """How long ago a delivery was made."""
 
+    bounds_keys = True
     title = _("Age")
     parameter_name = "age"
 
@@ -96,8 +98,10 @@ class AgeFilter(admin.SimpleListFilter):
             return rows
         _words, least, most = _AGES[self.value() or ""]
         now = database_now()
-        rows = rows.filter(created_at__lte=now - least)
-        return rows if most is None else rows.filter(created_at__gt=now - most)
+        since, until = None if most is None else now - most, now - least
+        rows = narrow_keys(rows, numbers.DELIVERY, since=since, until=until)
+        rows = rows.filter(created_at__lte=until)
+        return rows if since is None else rows.filter(created_at__gt=since)
 
 
 class ResentFilter(admin.SimpleListFilter):
@@ -115,7 +119,7 @@ class ResentFilter(admin.SimpleListFilter):
         if self.value() == "no":
             return list_unresent(rows)
         if self.value() == "yes":
-            return rows.exclude(pk__in=list_unresent(rows).values("pk"))
+            return list_resent(rows)
         return rows
 
 

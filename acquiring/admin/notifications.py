@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -128,7 +128,8 @@ class DeliveryAdmin(DeadLetterBatch, ReadOnlyAdmin):
     actions = ("redeliver_chosen",)
 
     default_period = "day"
-    indexed_filters = (("status__exact", "DEAD"), ("status__exact", "DUE"))
+    indexed_filters = (("status__exact", "DEAD"),)
+    implied: ClassVar = {"DUE": {"due_at__isnull": False}}
     time_filters = (AgeFilter.parameter_name,)
     number_prefix = numbers.DELIVERY
     list_display = ("delivery_no", "state", "tries", "reason", "last_error", "event_no", "url")

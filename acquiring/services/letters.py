@@ -60,8 +60,17 @@ def _find_first_event(merchant_no: str) -> str:
 
 def list_unresent(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Narrow deliveries to those that are the last to their target; one that had no target is always the last."""
+    return rows.filter(~Exists(_newer()))
+
+
+def list_resent(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Narrow deliveries to those that were made again since, to the same target."""
+    return rows.filter(Exists(_newer()))
+
+
+def _newer() -> QuerySet[Delivery]:
     nothing = Value("", output_field=TextField())
-    newer = (
+    return (
         Delivery.objects.annotate(endpoint=Coalesce("endpoint_id", nothing))
         .filter(
             event=OuterRef("event"),
@@ -73,7 +82,6 @@ def list_unresent(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
             | Q(created_at=OuterRef("created_at"), delivery_no__gt=OuterRef("delivery_no"))
         )
     )
-    return rows.filter(~Exists(newer))
 
 
 def _enabled_endpoint() -> QuerySet[WebhookEndpoint]:

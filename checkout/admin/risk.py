@@ -20,6 +20,7 @@ from unfold.widgets import (
 )
 
 from checkout.models import RiskDecision, RiskListEntry, RiskReview, RiskRule, Transition
+from checkout.risk.deciding import RiskOutcome
 from checkout.risk.facts import Subject
 from checkout.risk.rules import HARD_BLOCK, RuleAction, RuleMode
 from checkout.services.risk_reviews import approve_review, reject_review
@@ -247,6 +248,7 @@ class RiskDecisionAdmin(OfOrder):
 
     list_display = ("id", "at", "order", "payment", "result", "reason")
     list_filter = ("outcome",)
+    indexed_filters = tuple(("outcome__exact", one) for one in RiskOutcome if one != "ALLOW")
     search_fields = ("order_no",)
     search_help_text = _("A whole order number")
     searched = {numbers.ORDER: "order_no"}

@@ -202,6 +202,9 @@ class ChannelCallbackAdmin(ReadOnlyAdmin):
     not_exported = ("body",)
     list_display = ("id", "received_at", "channel_code", "outcome", "attempt_no", "note")
     list_filter = ("result", "channel_code")
+    indexed_filters = tuple(
+        ("result__exact", result) for result in ("RECEIVED", "REFUSED", "UNMATCHED", "QUARANTINED")
+    )
     search_fields = ("attempt_no",)
     search_help_text = _("A whole attempt number, or the callback's own")
     searched = {numbers.ATTEMPT: "attempt_no", "": "pk"}

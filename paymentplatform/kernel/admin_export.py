@@ -7,8 +7,9 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from django.contrib import messages
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
-from django.db.models import JSONField
+from django.db.models import JSONField, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -50,15 +51,19 @@ class ExportedList(ModelAdmin):
 
     ``default_period`` (``day``) is for lists of millions: filtered, or searched by a number with a prefix of
     ``searched_in_period``, which no index finds, they show that much unless told otherwise. ``indexed_filters`` are
-    parameters with a value that an index finds: what is narrowed by one of them is shown of any time, and so is what
-    a filter of ``time_filters`` (how its parameters begin) narrows to a time of its own.
+    parameters with a value that an index finds, ``implied`` tells of a state what else holds in it and its partial
+    index asks for: what is narrowed so is shown of any time, and so is what a filter of ``time_filters`` (how its
+    parameters begin) narrows to a time of its own. Whatever else a filter asks for, one page looks through
+    ``scanned_rows`` rows at most.
     """
 
     actions_list: Any = ("export",)
     number_prefix = ""
     default_period = ""
+    scanned_rows = 100_000
     searched_in_period: ClassVar[tuple[str, ...]] = ()
     indexed_filters: ClassVar[tuple[tuple[str, str], ...]] = ()
+    implied: ClassVar[dict[str, dict[str, Any]]] = {}
     time_filters: ClassVar[tuple[str, ...]] = ()
     not_exported: ClassVar[tuple[str, ...]] = ()
     list_before_template = "console/saved_views.html"
@@ -105,6 +110,11 @@ class ExportedList(ModelAdmin):
     def _page_name(self) -> str:
         return f"{self.opts.app_label}.{self.opts.model_name}"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Say of a rare state what its partial index asks for."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.filter(**self.implied.get(request.GET.get("status__exact", ""), {}))
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Page by key where the order allows it."""
         if is_keyset_order(self.model, self.ordering):
@@ -127,15 +137,21 @@ class ExportedList(ModelAdmin):
 
     def choose_default_period(self, request: HttpRequest) -> str:
         """Return the period that the list shows when none is chosen; empty: any time."""
+        if self.time_filters and any(name.startswith(self.time_filters) for name in request.GET):
+            return ""
+        return self.default_period if self.looks_without_index(request) else ""
+
+    def looks_without_index(self, request: HttpRequest) -> bool:
+        """Tell whether the list is narrowed by something that no index finds."""
         asked = request.GET
         if any(asked.get(name) == value for name, value in self.indexed_filters):
-            return ""
-        if self.time_filters and any(name.startswith(self.time_filters) for name in asked):
-            return ""
+            return False
+        if asked.get("status__exact") in self.implied:
+            return False
         term = clean_number(asked.get("q", ""))
         if term:
-            return self.default_period if term.partition("_")[0] in self.searched_in_period else ""
-        return self.default_period if set(asked) - {AFTER, BEFORE, PERIOD} else ""
+            return term.partition("_")[0] in self.searched_in_period
+        return bool(set(asked) - {AFTER, BEFORE, PERIOD, ORDER_VAR})
 
     def list_export_columns(self, request: HttpRequest) -> list[tuple[str, Callable[[Any], Any]]]:
         """Return heading and content of each column of an export: every stored column without secrets.

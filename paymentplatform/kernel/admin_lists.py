@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.db.models import QuerySet
@@ -14,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
+from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.numbers import first_number
 from paymentplatform.kernel.spreadsheets import make_harmless
@@ -23,6 +26,7 @@ AFTER: Final = "after"
 BEFORE: Final = "before"
 PERIOD: Final = "made"
 RECENT_ROWS: Final = 2_000
+KEY_MARGIN: Final = timedelta(hours=1)
 EXPORT_ROWS: Final = 1_000_000
 EXPORT_BATCH: Final = 2_000
 
@@ -37,10 +41,15 @@ class KeysetPages:
 
 
 class KeysetChangeList(ChangeList):
-    """One page of a list in the order of one unique column; ``after`` and ``before`` are keys on its edges."""
+    """One page of a list in the order of one unique column; ``after`` and ``before`` are keys on its edges.
+
+    Where no index finds what is asked for, a page looks through ``scanned_rows`` rows and says so: the link to older
+    ones goes on from there. So the rarest thing in the longest list takes many presses and never a long one.
+    """
 
     older_url = ""
     newer_url = ""
+    looked_through = 0
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         """Leave our own parameters out of the filters."""
@@ -52,7 +61,7 @@ class KeysetChangeList(ChangeList):
         return list(self.model_admin.ordering)
 
     def get_results(self, request: HttpRequest) -> None:
-        """Read one row more than fits: it tells whether there is another page."""
+        """Read one row more than fits, of as many as may be looked through: it tells whether there is another page."""
         order = str(self.model_admin.ordering[0])
         column = order.removeprefix("-")
         after, before = request.GET.get(AFTER), request.GET.get(BEFORE)
@@ -64,6 +73,9 @@ class KeysetChangeList(ChangeList):
             rows = _filter(rows, f"{column}__{newer}", before).order_by(backwards)
         elif after:
             rows = _filter(rows, f"{column}__{older}", after)
+        edge = self._find_edge(request, column, older=older)
+        if edge is not None:
+            rows = rows.filter(**{f"{column}__{newer if not before else older}e": edge})
         found = list(rows[: self.list_per_page + 1])
         more = len(found) > self.list_per_page
         page = found[: self.list_per_page]
@@ -75,10 +87,38 @@ class KeysetChangeList(ChangeList):
         self.show_admin_actions = bool(page)
         self.can_show_all = self.multi_page = False
         self.paginator = KeysetPages(per_page=self.list_per_page, count=len(page))
-        if page and (more if not before else True):
-            self.older_url = self._address({AFTER: getattr(page[-1], column)})
-        if page and ((before and more) or after):
-            self.newer_url = self._address({BEFORE: getattr(page[0], column)})
+        scanned = int(self.model_admin.scanned_rows)
+        self.looked_through = scanned if edge is not None and not more else 0
+        oldest, newest = (getattr(page[at], column) if page else None for at in (-1, 0))
+        goes_on_older = (oldest or edge) if before else oldest if more else edge
+        goes_on_newer = (
+            (newest if more else edge) if before else (newest or after) if after else None
+        )
+        if goes_on_older is not None:
+            self.older_url = self._address({AFTER: goes_on_older})
+        if goes_on_newer is not None:
+            self.newer_url = self._address({BEFORE: goes_on_newer})
+
+    def _find_edge(self, request: HttpRequest, column: str, *, older: str) -> Any:
+        """Return the key at which this page stops looking; None where it need not stop before the list ends.
+
+        The one OFFSET here: over so many keys of the index and no more.
+        """
+        if not self.model_admin.looks_without_index(request):
+            return None
+        keys: QuerySet[Any] = self.model._default_manager.all()  # noqa: SLF001 - public, despite its name
+        for chosen in self.filter_specs:
+            if getattr(chosen, "bounds_keys", False):
+                keys = chosen.queryset(request, keys)
+        before, after = request.GET.get(BEFORE), request.GET.get(AFTER)
+        order = f"-{column}" if (older == "lt") != bool(before) else column
+        if before:
+            keys = _filter(keys, f"{column}__{'gt' if older == 'lt' else 'lt'}", before)
+        elif after:
+            keys = _filter(keys, f"{column}__{older}", after)
+        reached = keys.order_by(order).values_list(column, flat=True)
+        scanned = int(self.model_admin.scanned_rows)
+        return next(iter(reached[scanned : scanned + 1]), None)
 
     def _address(self, edge: dict[str, Any]) -> str:
         return str(self.get_query_string(edge, [AFTER, BEFORE]))
@@ -91,6 +131,54 @@ def _filter(rows: QuerySet[Any], lookup: str, value: str) -> QuerySet[Any]:
         return rows.none()
 
 
+def narrow_keys(
+    rows: QuerySet[Any], prefix: str, *, since: datetime | None, until: datetime | None
+) -> QuerySet[Any]:
+    """Add the bounds on the key that follow from bounds on the time of making, a little wider: an index serves them.
+
+    A number tells the time at which it was drawn, somewhat before its row was written. Nothing is added while the
+    platform's clock is moved (tests, demo): numbers tell the real time.
+    """
+    if abs(database_now() - datetime.now(UTC)) > KEY_MARGIN / 2:
+        return rows
+    if since is not None:
+        rows = rows.filter(pk__gte=first_number(prefix, since - KEY_MARGIN))
+    return rows if until is None else rows.filter(pk__lt=first_number(prefix, until + KEY_MARGIN))
+
+
+class DayFilter(admin.DateFieldListFilter):
+    """Days of a date that is that of the row's making: the key's own index serves them."""
+
+    bounds_keys = True
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        _field, _request, _params, _model, model_admin, *_path = given
+        self._prefix = str(model_admin.number_prefix)
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow to the days."""
+        narrowed: QuerySet[Any] = super().queryset(request, rows)  # type: ignore[assignment]
+        since, until = (
+            _begin_of_day(self.used_parameters.get(f"{self.field_path}__{lookup}"))
+            for lookup in ("gte", "lt")
+        )
+        if since is None and until is None:
+            return narrowed
+        return narrow_keys(narrowed, self._prefix, since=since, until=until)
+
+
+def _begin_of_day(told: Any) -> datetime | None:
+    """Return when a day of the business begins; None for what tells none."""
+    text = str(told[0] if isinstance(told, list) else told)
+    try:
+        return datetime.combine(
+            date.fromisoformat(text), time(), ZoneInfo(settings.BUSINESS_TIME_ZONE)
+        )
+    except ValueError:
+        return None
+
+
 class PeriodFilter(admin.SimpleListFilter):
     """How young rows are, told by their numbers, which begin with the time: the key's own index serves it.
 
@@ -98,6 +186,7 @@ class PeriodFilter(admin.SimpleListFilter):
     match, and all would be read to find them. The choice is shown, and *Any time* takes it away.
     """
 
+    bounds_keys = True
     title = _("Made in the last")
     parameter_name = PERIOD
     _periods: ClassVar[dict[str, tuple[Any, timedelta]]] = {
@@ -127,7 +216,10 @@ class PeriodFilter(admin.SimpleListFilter):
         if self.value() not in self._periods:
             return rows
         _words, length = self._periods[str(self.value())]
-        return rows.filter(pk__gte=first_number(self._prefix, database_now() - length))
+        since = (
+            datetime.now(UTC) - length
+        )  # what numbers tell, also where the demo's clock is moved
+        return rows.filter(pk__gte=first_number(self._prefix, since))
 
 
 class RecentValuesFilter(admin.AllValuesFieldListFilter):
@@ -139,6 +231,11 @@ class RecentValuesFilter(admin.AllValuesFieldListFilter):
         found = set(newest.values_list(field.name, flat=True)[:RECENT_ROWS])
         known = sorted(value for value in found if value not in {None, ""})
         self.lookup_choices = known  # type: ignore[assignment]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Yield each value in words, where it is a code that has some."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": name_code(str(choice["display"]))}
 
 
 class CodesFilter(admin.ChoicesFieldListFilter):

@@ -103,6 +103,13 @@ class SecondPersonRequired(PermissionRefused):
     title = "Another person must decide this"
 
 
+class PersonNotConfirmed(PermissionRefused):
+    """The account's owner has not chosen his password yet, or no second administrator has confirmed who he is."""
+
+    code = "person_not_confirmed"
+    title = "Nobody has confirmed whose account this is"
+
+
 class ProposalNotOpen(Conflict):
     """The proposal was decided, withdrawn or has expired."""
 

@@ -20,8 +20,10 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from paymentplatform.console.admin.preview_words import ROLE_TITLES
 from paymentplatform.console.models import AuditLog
 from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS, build_payload
+from paymentplatform.console.services.identities import confirm_operator, is_ready
 from paymentplatform.console.services.operators import (
     create_operator,
     disable_operator,
@@ -34,14 +36,6 @@ from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, c
 from paymentplatform.kernel.admin_tables import PageTable, build_page_table
 from paymentplatform.kernel.roles import ONLY_ADMINS, Role
 
-ROLE_TITLES = {
-    Role.VIEWER: _("Viewer"),
-    Role.SUPPORT: _("Support"),
-    Role.OPERATOR: _("Operator"),
-    Role.ACCOUNTANT: _("Accountant"),
-    Role.RISK: _("Risk"),
-    Role.ADMIN: _("Administrator"),
-}
 _SHOWN = 50
 
 # Django's own pages register when they are imported, and are full of forms.
@@ -84,12 +78,31 @@ class AccessForm(ReasonForm):
         return {"roles": [role.value for role in list_roles(obj)], "is_active": obj.is_active}
 
 
+class WordForm(ReasonForm):
+    """Asks for the word that the account's owner sees after his log-in."""
+
+    word = forms.CharField(
+        label=_("The word that its owner tells you"),
+        max_length=16,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+    field_order = ["word", "reason"]
+
+
+def _waits_for_confirmation(user: User) -> bool:
+    row = getattr(user, "identity", None)
+    return row is not None and row.confirmed_at is None and is_ready(user, row)
+
+
 @admin.register(User)
 class OperatorAdmin(ReadOnlyAdmin):
     """Operators. A username never changes: proposals and the audit log know people by it."""
 
     seen_by = ONLY_ADMINS
-    list_display = ("username", "first_name", "role_names", "is_active", "factor", "last_login")
+    list_display = (
+        *("username", "first_name", "role_names", "is_active"),
+        *("factor", "person", "last_login"),
+    )
     list_filter = ("is_active", "groups")
     search_fields = ("username",)
     searched = {"": "username"}
@@ -98,23 +111,28 @@ class OperatorAdmin(ReadOnlyAdmin):
         ("username", "first_name"),
         ("role_names", "is_active"),
         ("factor", "is_superuser"),
+        "person",
         ("last_login", "date_joined"),
     )
-    readonly_fields = ("role_names", "factor")
+    readonly_fields = ("role_names", "factor", "person")
     actions_list = ("create", "export")
     not_exported = ("password",)
-    actions_detail = ("propose_access", "new_password", "disable")
+    actions_detail = ("confirm_person", "propose_access", "new_password", "disable")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Read roles and factors of a page at once."""
         rows: QuerySet[Any] = super().get_queryset(request)
         groups = Prefetch("groups", queryset=Group.objects.order_by("name"))
-        return rows.select_related("second_factor").prefetch_related(groups)
+        return rows.select_related("second_factor", "identity").prefetch_related(groups)
 
     def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
         """Leave out what Django says about its own way to edit users: nothing is edited here."""
         silent = {field.name: "" for field in User._meta.concrete_fields}  # noqa: SLF001 - Django's documented way
         return super().get_form(request, obj, **(options | {"help_texts": silent}))
+
+    def list_proposal_subjects(self, obj: User) -> list[str]:
+        """People are known by their names."""
+        return [obj.username]
 
     @admin.display(description=_("Roles"))
     def role_names(self, user: User) -> str:
@@ -131,6 +149,41 @@ class OperatorAdmin(ReadOnlyAdmin):
         row = getattr(user, "second_factor", None)
         return row is not None and row.confirmed_at is not None
 
+    @admin.display(description=_("Whose account it is"))
+    def person(self, user: User) -> str:
+        """Say who vouches for the person behind it, or what is still missing."""
+        row = getattr(user, "identity", None)
+        if row is None:
+            return say("Made on the server")
+        if row.chosen_at is None:
+            return (
+                say("%s gave it a password; its owner has not chosen his own") % row.password_from
+            )
+        if row.confirmed_at is None:
+            return say("Waits: another administrator must confirm its owner")
+        return say("Confirmed by %s") % row.confirmed_by
+
+    @confirmed_action(
+        description=_("Confirm its owner"),
+        permission="auth.change_user",
+        url_path="confirm-person",
+        icon="how_to_reg",
+        form=WordForm,
+        service_audits=True,
+        offered=_waits_for_confirmation,
+        foretell=lambda _user: say(
+            "The account works from then on. Ask the person, face to face or by a number that you know, not whoever "
+            "made the account."
+        ),
+    )
+    def confirm_person(self, *, object_no: str, operator: User, word: str, reason: str) -> str:
+        """Vouch for the person behind the account."""
+        username = User.objects.get(pk=object_no).username
+        transactions.join(confirm_operator)(
+            username=username, word=word, operator=operator, reason=reason
+        )
+        return say("%s is confirmed and can work.") % username
+
     @confirmed_action(
         description=_("New operator"),
         permission="auth.add_user",
@@ -145,7 +198,11 @@ class OperatorAdmin(ReadOnlyAdmin):
             username=username, name=name, operator=operator, reason=reason
         )
         return ShownOnce(
-            say("The account %s is made. It has no role yet: propose its access.") % username,
+            say(
+                "The account %s is made. It has no role yet: propose its access. Its owner chooses a password of his "
+                "own within three days; then another administrator than you confirms him."
+            )
+            % username,
             {say("First password"): password},
         )
 

@@ -109,6 +109,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "console_proof_run": ("1 per `prove`, at least 1 a day", _NO_CLEAN_UP),
     "console_volume": ("1 per five minutes, method or channel, and currency", _FOR_EVER),
     "console_saved_view": ("50 at most per operator and list", _FOR_EVER),
+    "console_operator_identity": ("1 per operator made in the console", _FOR_EVER),
     "console_second_factor": ("1 per operator", _FOR_EVER),
     "console_operator_session": ("1 per log-in", "until the operator has newer ones"),
     "demo_order": ("1 per sale of the demo shop", "until `run.py reset`"),

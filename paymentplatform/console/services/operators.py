@@ -12,6 +12,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 
 from paymentplatform.console.services.audit import record_operator_action
+from paymentplatform.console.services.identities import doubt, hand_over
 from paymentplatform.console.services.second_factor import has_factor, reset_second_factor
 from paymentplatform.console.services.sessions import end_sessions
 from paymentplatform.kernel import transactions
@@ -25,15 +26,18 @@ PASSWORD_BYTES: Final = 15
 def create_operator(*, username: str, name: str, operator: Any, reason: str) -> str:
     """Make an account without any role and return its first password, to be shown once (start).
 
+    Its owner chooses another one at his first log-in, and works once another administrator has confirmed him.
+
     Raises InvalidRequest for a name that is taken or cannot be one.
     """
     fault = _find_name_fault(username)
     if fault:
         raise InvalidRequest(fault, errors=(FieldError("username", "format", fault),))
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    User.objects.create_user(
+    user = User.objects.create_user(
         username=username, first_name=name, password=password, is_staff=True, is_active=True
     )
+    hand_over(user=user, giver=operator.get_username())
     record_operator_action(
         operator=operator,
         action="create_operator",
@@ -57,6 +61,7 @@ def issue_password(*, username: str, operator: Any, reason: str) -> str:
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     user.set_password(password)
     user.save(update_fields=["password"])
+    hand_over(user=user, giver=operator.get_username())
     ended = end_sessions(user=user)
     record_operator_action(
         operator=operator,
@@ -100,6 +105,7 @@ def change_access(
     user.save(update_fields=["is_active"])
     if forget_second_factor:
         reset_second_factor(user=user)
+        doubt(user=user)
     if forget_second_factor or not is_active:
         end_sessions(user=user)
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
+from django.utils.translation import gettext as say
 from django_otp.oath import hotp
 
 from paymentplatform.console.models import SecondFactor
@@ -53,7 +54,7 @@ def begin_enrolment(*, user: Any) -> str:
     """
     row = SecondFactor.objects.select_for_update().filter(user=user).first()
     if row is not None and row.confirmed_at is not None:
-        raise Conflict("There is a second factor already.")
+        raise Conflict(say("There is a second factor already."))
     secret = base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
     SecondFactor.objects.update_or_create(
         user=user,
@@ -75,7 +76,7 @@ def verify_second_factor(*, user: Any, code: str) -> None:
     Raises InvalidRequest without an enrolment, SecondFactorWrong, and SecondFactorLocked during a wait.
     """
     if not _take_code(user=user, code=code):
-        raise SecondFactorWrong("The code is not right; wait for the next one.")
+        raise SecondFactorWrong(say("The code is not right; wait for the next one."))
 
 
 @transactions.start
@@ -83,10 +84,10 @@ def _take_code(*, user: Any, code: str) -> bool:
     """Look at one code and remember the outcome: a wrong one must be counted, so it is no error here."""
     row = SecondFactor.objects.select_for_update().filter(user=user).first()
     if row is None:
-        raise InvalidRequest("There is no second factor yet.")
+        raise InvalidRequest(say("There is no second factor yet."))
     now = database_now()
     if row.locked_until is not None and row.locked_until > now:
-        raise SecondFactorLocked("Too many wrong codes: wait a little.")
+        raise SecondFactorLocked(say("Too many wrong codes: wait a little."))
     key = base64.b32decode(decrypt_text(row.secret))
     step = _find_step(key, code.strip(), at=int(now.timestamp()), after=row.last_step)
     if step is None:

@@ -12,12 +12,18 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from paymentplatform.console.models import OperatorSession
+from paymentplatform.console.services.identities import (
+    is_confirmed,
+    must_choose_password,
+    read_identity,
+)
 from paymentplatform.console.services.second_factor import has_factor
 from paymentplatform.kernel import transactions
 
 PASSWORD: Final = "password"  # noqa: S105 - how somebody was let in, not a secret
 CODE: Final = "code"
 _LET_IN: Final = "let_in_by"
+_SETTLED: Final = "is_settled"
 _OPENED: Final = "opened_at"
 _SEEN: Final = "seen_at"
 _NOTED_EVERY_S: Final = 60
@@ -31,6 +37,22 @@ def needs_second_factor(request: HttpRequest) -> bool:
     if settings.OPERATOR_SECOND_FACTOR_REQUIRED:
         return True
     return by != PASSWORD and has_factor(request.user)
+
+
+def owes_introduction(request: HttpRequest) -> bool:
+    """Tell whether the account must choose its own password yet, or nobody has confirmed whose it is.
+
+    Remembered by the session: whatever brings it into doubt again ends all sessions of the account.
+    """
+    session = request.session
+    if session.get(_SETTLED):
+        return False
+    row = read_identity(request.user)
+    if must_choose_password(row) or not is_confirmed(row):
+        return True
+    if session.get(_LET_IN) is not None:
+        session[_SETTLED] = True
+    return False
 
 
 def is_over(request: HttpRequest) -> bool:

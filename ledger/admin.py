@@ -15,6 +15,8 @@ from ledger.models import Account, Hold, Journal
 from ledger.selectors import get_balance, get_journal
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action, submit_proposal
+from paymentplatform.kernel.admin_codes import show_code
+from paymentplatform.kernel.admin_lists import DayFilter
 from paymentplatform.kernel.admin_tables import link_number, show_money
 
 
@@ -44,8 +46,8 @@ class AccountAdmin(ReadOnlyAdmin):
 class JournalAdmin(ReadOnlyAdmin):
     """Journals with their postings."""
 
-    list_display = ("journal_no", "event_type", "event_id", "accounting_date", "currency")
-    list_filter = ("event_type", "currency", "accounting_date")
+    list_display = ("journal_no", "fact", "event_id", "accounting_date", "currency")
+    list_filter = ("event_type", "currency", ("accounting_date", DayFilter))
     default_period = "day"
     time_filters = ("accounting_date",)
     number_prefix = numbers.JOURNAL
@@ -55,7 +57,7 @@ class JournalAdmin(ReadOnlyAdmin):
     ordering = ("-journal_no",)
     fields = (
         "journal_no",
-        "event_type",
+        "fact",
         "event_id",
         "accounting_date",
         "currency",
@@ -64,7 +66,7 @@ class JournalAdmin(ReadOnlyAdmin):
         "reversed_by",
         "created_at",
     )
-    readonly_fields = ("postings", "reversed_by")
+    readonly_fields = ("fact", "postings", "reversed_by")
     actions_detail = ("propose_reversal",)
 
     @confirmed_action(
@@ -86,6 +88,11 @@ class JournalAdmin(ReadOnlyAdmin):
             operator=operator,
             reason=reason,
         )
+
+    @admin.display(description=_("Business fact"), ordering="event_type")
+    def fact(self, journal: Journal) -> str:
+        """Say what happened."""
+        return show_code(journal.event_type)
 
     @admin.display(description=_("Postings"))
     def postings(self, journal: Journal) -> SafeString:

@@ -237,6 +237,10 @@ class CredentialAdmin(ReadOnlyAdmin):
         transactions.join(revoke_credential)(key_id=object_no)
         return say("The key is revoked.")
 
+    def list_proposal_subjects(self, obj: Credential) -> list[str]:
+        """A key is proposed about its merchant."""
+        return [str(obj.merchant_id)]
+
     @admin.display(description=_("Hint"))
     def hint_or_state(self, credential: Credential) -> str:
         """Return the hint; of a key that nobody can use, that nobody has collected its secret."""

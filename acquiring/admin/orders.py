@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as say
@@ -16,10 +16,12 @@ from unfold.decorators import action
 
 from acquiring.admin.notifications import DELIVERY_COLUMNS, EVENT_COLUMNS, TRY_COLUMNS
 from acquiring.admin.refunding import (
+    LoneRefundForm,
     RefundForm,
     build_refund_payload,
     foretell_alone,
     foretell_close,
+    foretell_proposal,
     is_refundable,
     may_refund_alone,
 )
@@ -41,6 +43,7 @@ from ledger import api as ledger
 from ledger.contracts import JournalView
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action, submit_proposal
+from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -120,6 +123,11 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     actions_detail = ("dossier", "close", "query_channel", "refund", "propose_refund")
     readonly_fields = ("in_short", "state", "money", "refunded", "merchant", "payment", "tries")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Let each row know who is looking at it: how much may go back depends on that."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(viewer=Value(request.user.get_username(), output_field=TextField()))
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -180,9 +188,10 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="refund",
         icon="undo",
-        form=RefundForm,
+        form=LoneRefundForm,
         offered=may_refund_alone,
         foretell=foretell_alone,
+        waits_for="refund",
     )
     def refund(self, *, object_no: str, operator: Any, amount: int, **_answers: Any) -> str:
         """Refund a small amount at once: what went back already counts toward the limit."""
@@ -199,6 +208,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         form=RefundForm,
         service_audits=True,
         offered=is_refundable,
+        foretell=foretell_proposal,
     )
     def propose_refund(self, *, object_no: str, operator: Any, amount: int, reason: str) -> str:
         """Propose a refund of any size; another operator approves."""
@@ -236,6 +246,12 @@ class TradeOrderAdmin(ReadOnlyAdmin):
     def tries(self, order: TradeOrder) -> str:
         """Return how many tries failed, of how many there are."""
         return f"{order.failed_tries} / {order.max_tries}"
+
+    def list_proposal_subjects(self, obj: TradeOrder) -> list[str]:
+        """Also name the order's late money and cases: what waits about them is about the order's money."""
+        file = _read_file(obj)
+        late = [late.late_money_no for late in file.late_money]
+        return [obj.order_no, *late, *(case.case_no for case in file.cases)]
 
     def build_tables(self, obj: TradeOrder) -> list[PageTable]:
         """Show the whole life: money first, then what the merchant was told, then every move."""
@@ -295,7 +311,7 @@ def _money_tables(file: TradeFile) -> Iterator[PageTable]:
             yield build_page_table(title, rows, columns=columns_of(type(rows[0])))
     for journal in _journals(file):
         word = say("Journal")
-        title = f"{word} {journal.journal_no} · {journal.event_type} · {journal.accounting_date}"
+        title = f"{word} {journal.journal_no} · {name_code(journal.event_type)} · {journal.accounting_date}"
         yield build_page_table(
             title, journal.postings, columns=("line_no", "debit", "credit", "amount")
         )

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from acquiring.contracts import SecondOperatorRequired
-from acquiring.models import TradeOrder
+from acquiring.models import RefundAllowance, TradeOrder
 from acquiring.selectors import lock_order
 from acquiring.services.refunds import OPERATORS_REFUND, name_operators_refund, request_refund
 from paymentplatform.kernel import numbers, transactions
@@ -63,6 +63,27 @@ def limit_of_order(currency: str) -> int:
 def limit_of_day(currency: str) -> int:
     """Return what one operator alone may refund on one business day, in minor units."""
     return int(settings.OPERATOR_REFUND_DAY_LIMIT.get(currency, 0))
+
+
+def count_alone(order: TradeOrder, *, operator: str) -> int:
+    """Return how much of the order this operator alone may refund now, in minor units; what the order has left aside.
+
+    By the limit of an order, and by what he refunded alone today.
+    """
+    gone = order.refunded_amount + order.refunding_amount
+    return max(
+        0,
+        min(
+            limit_of_order(order.currency) - gone,
+            limit_of_day(order.currency) - _read_spent(operator, order.currency),
+        ),
+    )
+
+
+def _read_spent(operator: str, currency: str) -> int:
+    today = business_date(database_now())
+    spent = RefundAllowance.objects.filter(operator=operator, day=today, currency=currency)
+    return spent.values_list("spent_amount", flat=True).first() or 0
 
 
 def _spend_allowance(*, operator: str, currency: str, amount: int) -> None:

@@ -83,6 +83,11 @@ class RouteBookVersionAdmin(ReadOnlyAdmin):
             reason=reason,
         )
 
+    def list_proposal_subjects(self, _obj: RouteBookVersion) -> list[str]:
+        """Another version is proposed about the newest one, whichever is looked at."""
+        newest = RouteBookVersion.objects.order_by("-version").values_list("version", flat=True)
+        return [f"route book {(newest.first() or 0) + 1}"]
+
     @admin.display(description=_("Rules"))
     def text(self, book: RouteBookVersion) -> SafeString:
         """Return the document, laid out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
@@ -12,6 +12,7 @@ from engine.admin.history import MovesAdmin
 from engine.models import Case
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import confirmed_action, submit_proposal
+from paymentplatform.kernel.admin_codes import show_code
 from paymentplatform.kernel.admin_tables import link_number, name_amounts
 
 
@@ -20,16 +21,17 @@ class CaseAdmin(MovesAdmin):
     """What people must look at."""
 
     number_prefix = numbers.CASE
-    list_display = ("case_no", "state", "kind", "about", "text", "created_at")
+    list_display = ("case_no", "state", "what", "about", "text", "created_at")
     list_filter = ("status", "kind")
+    implied: ClassVar = {key: {"resolved_at__isnull": True} for key in ("OPEN", "PROPOSED")}
     search_fields = ("case_no",)
     search_help_text = _("A whole case number, or that of what it is about")
     searched = {numbers.CASE: "case_no"} | dict.fromkeys(
         (numbers.ATTEMPT, numbers.LATE_MONEY, numbers.PAYMENT, numbers.REFUND), "object_no"
     )
     ordering = ("-case_no",)
-    fields = (("case_no", "state"), ("kind", "about"), "text", ("created_at", "resolved_at"))
-    readonly_fields = ("state", "about", "text")
+    fields = (("case_no", "state"), ("what", "about"), "text", ("created_at", "resolved_at"))
+    readonly_fields = ("state", "what", "about", "text")
     actions_detail = ("propose_resolution",)
 
     @confirmed_action(
@@ -50,6 +52,15 @@ class CaseAdmin(MovesAdmin):
             operator=operator,
             reason=reason,
         )
+
+    def list_proposal_subjects(self, obj: Case) -> list[str]:
+        """Also name what it is about: a decision about that ends the case."""
+        return [obj.case_no, obj.object_no]
+
+    @admin.display(description=_("Kind"), ordering="kind")
+    def what(self, case: Case) -> str:
+        """Say why it was opened."""
+        return show_code(case.kind)
 
     @admin.display(description=_("Detail"))
     def text(self, case: Case) -> str:

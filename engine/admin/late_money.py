@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -25,6 +25,7 @@ from engine.selectors import sla_border
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReasonForm, confirmed_action, submit_proposal
+from paymentplatform.kernel.admin_codes import name_code, show_code
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -89,6 +90,8 @@ class LateMoneyAdmin(MovesAdmin):
         "created_at",
     )
     list_filter = ("status", OverdueFilter, "channel_code", "policy")
+    implied: ClassVar = {key: {"resolved_at__isnull": True} for key in ("OPEN", "REFUNDING")}
+    indexed_filters = ((OverdueFilter.parameter_name, "yes"),)
     search_fields = ("late_money_no",)
     search_help_text = _("A whole late money, order, attempt or payment number, or the channel's")
     searched = {
@@ -105,12 +108,12 @@ class LateMoneyAdmin(MovesAdmin):
         ("order", "attempt"),
         ("money", "merchant"),
         ("channel_code", "channel_trade_no"),
-        ("reason", "policy"),
+        ("why", "policy"),
         ("respond_by", "due_at"),
         ("decided_by", "clock"),
         ("created_at", "resolved_at"),
     )
-    readonly_fields = ("state", "money", "order", "attempt", "merchant", "clock")
+    readonly_fields = ("state", "money", "order", "attempt", "merchant", "clock", "why")
     actions_detail = ("propose_decision",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -153,6 +156,11 @@ class LateMoneyAdmin(MovesAdmin):
             return show_status("OVERDUE")
         return show_time(late.created_at + timedelta(hours=settings.LATE_MONEY_SLA_HOURS))
 
+    @admin.display(description=_("Reason"))
+    def why(self, late: LateMoney) -> str:
+        """Say why its trade could not use it."""
+        return show_code(late.reason)
+
     @admin.display(description=_("Order"))
     def order(self, late: LateMoney) -> str:
         """Link the order."""
@@ -192,5 +200,5 @@ def _list_journals(late: LateMoney, refunds: list[Refund]) -> Iterator[PageTable
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)
         if journal is not None:
             word = say("Journal")
-            title = f"{word} {journal.journal_no} · {event_type}"
+            title = f"{word} {journal.journal_no} · {name_code(event_type)}"
             yield build_page_table(title, journal.postings, columns=POSTINGS)

@@ -9,6 +9,7 @@ from engine.admin.history import POSTINGS, MovesAdmin
 from engine.models import Case, ChannelCallback, Refund
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -144,7 +145,7 @@ class RefundAdmin(MovesAdmin):
         return [
             *(
                 build_page_table(
-                    f"{_('Journal')} {journal.journal_no} · {journal.event_type}",
+                    f"{_('Journal')} {journal.journal_no} · {name_code(journal.event_type)}",
                     journal.postings,
                     columns=POSTINGS,
                 )

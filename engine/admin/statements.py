@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -18,7 +18,7 @@ from engine.admin.history import POSTINGS, MovesAdmin
 from engine.models import Discrepancy, Statement
 from engine.services.chargebacks import lock_pulled_back
 from engine.services.discrepancies import list_resolutions
-from engine.statement_contracts import Resolution
+from engine.statement_contracts import BY_PEOPLE, Resolution
 from engine.statement_selectors import list_newest_discrepancies
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
@@ -28,6 +28,7 @@ from paymentplatform.kernel.admin import (
     confirmed_action,
     submit_proposal,
 )
+from paymentplatform.kernel.admin_codes import RESOLUTIONS, name_code, name_resolution, show_code
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -35,15 +36,7 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
 )
 
-_WORDS = {
-    Resolution.ACCEPTED: _("Nothing to book: it is accepted as it is"),
-    Resolution.WITHDRAWN: _("Long: the channel took it back (L90 to A10)"),
-    Resolution.CREDITED: _("Long: it is the merchant's (L90 to L20)"),
-    Resolution.RECOVERED: _("Long: it had been written off (L90 to X90)"),
-    Resolution.WRITTEN_OFF: _("Short: the platform bears it (X90 to A90)"),
-    Resolution.CHARGED: _("Short: the merchant bears it (L21 to A90)"),
-    Resolution.PROMISED: _("Short: the channel owes it and will pay (A10 to A90)"),
-}
+_WORDS = {code: RESOLUTIONS[code.value] for code in Resolution if code in BY_PEOPLE}
 _COLUMNS = ("discrepancy_no", "kind", "match_key", "channel_amount", "our_amount", "status")
 _TOTALS = ("line_kind", "lines", "amount", "fee_amount")
 _FACTS = (
@@ -89,15 +82,16 @@ class DiscrepancyAdmin(MovesAdmin):
     list_display = (
         "discrepancy_no",
         "state",
-        "kind",
+        "what",
         "channel_code",
         "statement_date",
         "line_kind",
         "at_stake",
         "about",
-        "resolution",
+        "how_it_ended",
     )
     list_filter = ("status", "kind", "channel_code")
+    implied: ClassVar = {key: {"resolved_at__isnull": True} for key in ("OPEN", "PROPOSED")}
     search_fields = ("discrepancy_no",)
     search_help_text = _("A whole number: of the difference, ours, or the channel's")
     searched = {
@@ -109,18 +103,20 @@ class DiscrepancyAdmin(MovesAdmin):
     ordering = ("-discrepancy_no",)
     fields = (
         ("discrepancy_no", "state"),
-        ("kind", "line_kind"),
+        ("what", "line_kind"),
         ("channel_code", "statement_date"),
         ("statement", "line_no"),
         ("match_key", "about"),
         ("channel_says", "we_say"),
         ("at_stake", "posted_at"),
         ("merchant", "our_status"),
-        ("resolution", "resolved_by"),
+        ("how_it_ended", "resolved_by"),
         ("created_at", "resolved_at"),
     )
     readonly_fields = (
         "state",
+        "what",
+        "how_it_ended",
         "at_stake",
         "about",
         "statement",
@@ -153,6 +149,16 @@ class DiscrepancyAdmin(MovesAdmin):
     def lock_before(self, obj: Discrepancy) -> None:
         """Lock the order of a chargeback first, as its resolution does."""
         lock_pulled_back(obj)
+
+    @admin.display(description=_("Kind"), ordering="kind")
+    def what(self, row: Discrepancy) -> str:
+        """Say how the two sides disagree."""
+        return show_code(row.kind)
+
+    @admin.display(description=_("Resolution"))
+    def how_it_ended(self, row: Discrepancy) -> str:
+        """Say why it has ended."""
+        return name_resolution(row.resolution or "–")
 
     @admin.display(description=_("Channel less ours"))
     def at_stake(self, row: Discrepancy) -> SafeString:
@@ -195,7 +201,7 @@ class DiscrepancyAdmin(MovesAdmin):
             journal = ledger.find_journal(event_type=event_type, event_id=obj.pk)
             if journal is not None:
                 word = say("Journal")
-                title = f"{word} {journal.journal_no} · {event_type}"
+                title = f"{word} {journal.journal_no} · {name_code(event_type)}"
                 tables.append(build_page_table(title, journal.postings, columns=POSTINGS))
         return [*tables, *super().build_tables(obj)]
 
@@ -248,7 +254,9 @@ class StatementAdmin(ReadOnlyAdmin):
         if row.summary is None:
             return "–"
         kinds = row.summary["differences"]
-        return ", ".join(f"{kind} {entry['count']}" for kind, entry in kinds.items()) or say("none")
+        return ", ".join(
+            f"{name_code(kind)} {entry['count']}" for kind, entry in kinds.items()
+        ) or say("none")
 
     def build_tables(self, obj: Statement) -> list[PageTable]:
         """Show the newest differences found in it."""

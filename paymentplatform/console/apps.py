@@ -21,15 +21,16 @@ class ConsoleConfig(AppConfig):
         from django.apps import apps
 
         from paymentplatform.console.services.audit import record_operator_action
-        from paymentplatform.console.services.proposals import propose
+        from paymentplatform.console.services.proposals import list_waiting, propose
         from paymentplatform.console.services.saved_views import KeptViews
         from paymentplatform.kernel.admin_words import name_everything
         from paymentplatform.kernel.audit import register_audit_trail
-        from paymentplatform.kernel.proposing import register_proposer
+        from paymentplatform.kernel.proposing import register_proposer, register_waiting_lister
         from paymentplatform.kernel.saved_views import register_saved_views
 
         register_audit_trail(record_operator_action)
         register_proposer(propose)
+        register_waiting_lister(list_waiting)
         register_saved_views(KeptViews())
         name_everything(apps.get_app_configs())
         post_migrate.connect(_grant_after_migration, dispatch_uid="console.grants")

@@ -19,6 +19,7 @@ from paymentplatform.kernel import transactions
 from paymentplatform.kernel.admin import ReasonForm
 from paymentplatform.kernel.admin_tables import link_number, name_amounts, show_time
 from paymentplatform.kernel.errors import NotFound
+from paymentplatform.kernel.proposing import list_waiting_proposals
 
 KIND_TITLES: Final = {
     "order": _("Order"),
@@ -69,9 +70,15 @@ def show_dossier(request: HttpRequest, number: str, *, site: AdminSite) -> HttpR
         "order": link_number(dossier.order_no),
         "rows": [_show(entry) for entry in dossier.entries],
         "form": form,
+        "waiting_proposals": list_waiting_proposals(subject_nos=_list_subjects(dossier)),
         "may_export": request.user.has_perm(EXPORT),
     }
     return render(request, "console/dossier.html", shown)
+
+
+def _list_subjects(dossier: Dossier) -> list[str]:
+    """Return the order's number and that of everything that belongs to it."""
+    return sorted({dossier.order_no, *(entry.number for entry in dossier.entries)})
 
 
 def _show(entry: Any) -> dict[str, Any]:

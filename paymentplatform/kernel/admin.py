@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin
 from paymentplatform.kernel.admin_acts import (
     ShownOnce,
     confirmed_action,
+    find_blocking,
     is_offered,
     rule_of,
     submit_proposal,
@@ -32,6 +33,7 @@ from paymentplatform.kernel.admin_tables import (
     show_money,
     show_status,
 )
+from paymentplatform.kernel.proposing import WaitingProposal, list_waiting_proposals
 from paymentplatform.kernel.roles import EVERYBODY, Role
 
 __all__ = [
@@ -85,6 +87,7 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
     actions: Any = None
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they would count every row
     paginator = BoundedPaginator
     list_disable_select_all = True
     view_on_site = False
@@ -92,6 +95,7 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
     seen_by: ClassVar[tuple[Role, ...]] = EVERYBODY
     more_rights: ClassVar[dict[str, tuple[Role, ...]]] = {}
     searched: ClassVar[dict[str, str]] = {}
+    change_form_outer_before_template = "console/waiting_proposals.html"
     change_form_outer_after_template = "console/page_tables.html"
 
     def build_tables(self, _obj: Any) -> list[PageTable]:
@@ -101,6 +105,18 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
     def build_confirmation_tables(self, _obj: Any) -> list[PageTable]:
         """Return what an operator should see once more before confirming an act on this object."""
         return []
+
+    def list_proposal_subjects(self, obj: Any) -> list[str]:
+        """Return the numbers under which proposals about this object stand: its own, mostly."""
+        return [str(obj.pk)]
+
+    def list_waiting(self, request: HttpRequest, obj: Any) -> list[WaitingProposal]:
+        """Return what waits for a second person about this object, asked once for each request."""
+        read: dict[Any, list[WaitingProposal]] = request.__dict__.setdefault("_waiting_read", {})
+        key = (self.model, obj.pk)
+        if key not in read:
+            read[key] = list_waiting_proposals(subject_nos=self.list_proposal_subjects(obj))
+        return read[key]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         """Read the object of a page once, however many parts of the page ask for it."""
@@ -113,10 +129,18 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only acts that would change something."""
         offered = super().get_actions_detail(request, object_id)
-        if not any(rule_of(act) for act in offered):
+        kinds = {id(act): getattr(act.method, "waits_for", "") for act in offered}
+        if not any(rule_of(act) or kinds[id(act)] for act in offered):
             return list(offered)
         obj = self.get_object(request, unquote(str(object_id)))
-        return [act for act in offered if obj is None or is_offered(rule_of(act), obj)]
+        if obj is None:
+            return list(offered)
+        waiting = self.list_waiting(request, obj)
+        return [
+            act
+            for act in offered
+            if find_blocking(kinds[id(act)], waiting) is None and is_offered(rule_of(act), obj)
+        ]
 
     def changeform_view(
         self,
@@ -129,7 +153,9 @@ class ReadOnlyAdmin(ExportedList, ModelAdmin):
         context = dict(extra_context or {})
         if object_id is not None and self.has_view_permission(request):
             obj = self.get_object(request, unquote(object_id))
-            context["page_tables"] = self._build_all_tables(obj) if obj is not None else []
+            if obj is not None:
+                context["page_tables"] = self._build_all_tables(obj)
+                context["waiting_proposals"] = self.list_waiting(request, obj)
         return super().changeform_view(request, object_id, form_url, context)  # type: ignore[no-any-return]
 
     def _build_all_tables(self, obj: Any) -> list[PageTable]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -21,7 +21,7 @@ from paymentplatform.kernel.admin_forms import ReasonForm
 from paymentplatform.kernel.audit import audit_trail
 from paymentplatform.kernel.errors import DomainError, InvalidRequest
 from paymentplatform.kernel.problems import name_error
-from paymentplatform.kernel.proposing import proposer
+from paymentplatform.kernel.proposing import WaitingProposal, proposer
 from paymentplatform.kernel.roles import ONLY_ADMINS, Role
 
 
@@ -43,6 +43,8 @@ def submit_proposal(
     return say("Proposed as %s: another person must approve it.") % proposal_no
 
 
+PROPOSE: Final = "console.propose_"
+"""How the permissions to propose begin; the kind's name follows."""
 Perform = Callable[..., str | ShownOnce]
 Rule = Callable[[Any], bool]
 
@@ -58,6 +60,7 @@ class _Act:
     foretell: Callable[[Any], str] | None
     offered: Rule | None
     calls_out: bool
+    waits_for: str
 
 
 def confirmed_action(
@@ -73,6 +76,7 @@ def confirmed_action(
     roles: tuple[Role, ...] = ONLY_ADMINS,
     on_list: bool = False,
     calls_out: bool = False,
+    waits_for: str = "",
 ) -> Callable[[Perform], Callable[..., HttpResponse]]:
     """Make an admin method a button that asks first: GET only shows a form, POST acts.
 
@@ -88,13 +92,19 @@ def confirmed_action(
     ``foretell`` says of the object, above the button, what will happen. ``offered`` tells whether there is anything to
     do: if not, the button is not there, and whoever presses it all the same changes nothing and writes no audit line.
 
-    ``on_list`` makes it a button above the list, about no row: list it in ``actions_list``; the method gets no
-    ``object_no`` and its service audits. ``calls_out`` is for services that may call a channel, so not inside a
+    ``on_list`` makes it a button above the list (``actions_list``), about no row: the method gets no ``object_no``, its
+    service audits. ``calls_out`` is for services that may call a channel, so not inside a
     transaction: the audit line is committed before the act, and what came of it in a second one behind it.
+
+    An act that proposes is not there while a proposal of its kind waits about the same object; ``waits_for`` names the
+    kind for which another act waits, too.
     """
+    kind = waits_for or permission.partition(PROPOSE)[2]
 
     def decorate(perform: Perform) -> Callable[..., HttpResponse]:
-        act = _Act(perform, form, description, not service_audits, foretell, offered, calls_out)
+        act = _Act(
+            perform, form, description, not service_audits, foretell, offered, calls_out, kind
+        )
 
         @wraps(perform)
         def ask_then_act(
@@ -108,10 +118,8 @@ def confirmed_action(
         button: Any = action(
             description=description, permissions=[permission], url_path=url_path, icon=icon
         )(ask_then_act)
-        button.offered = offered
-        button.permission = permission
-        button.on_list = on_list
-        button.roles = roles
+        button.offered, button.permission, button.on_list = offered, permission, on_list
+        button.waits_for, button.roles = kind, roles
         return button  # type: ignore[no-any-return]
 
     return decorate
@@ -124,6 +132,10 @@ def _ask_then_act(
     posted = request.POST if request.method == "POST" else None
     asked = act.form(posted, initial=act.form.read_initial(obj))
     done: str | ShownOnce | DomainError | None = None
+    waiting = model_admin.list_waiting(request, obj) if obj is not None else []
+    if (blocks := find_blocking(act.waits_for, waiting)) is not None:
+        messages.warning(request, say("It waits for a second person: %s.") % blocks.proposal_no)
+        return HttpResponseRedirect(back)
     if not is_offered(act.offered, obj):
         done = _nothing_to_do()
     elif posted is not None and asked.is_valid():
@@ -137,7 +149,7 @@ def _ask_then_act(
         page["Cache-Control"] = "no-store"
         return page
     if isinstance(done, DomainError):
-        messages.error(request, f"{done.detail} ({done.code})")
+        messages.error(request, describe_refusal(done))
     else:
         messages.success(request, done)
     return HttpResponseRedirect(back)
@@ -153,6 +165,7 @@ def _build_page(
         "opts": model_admin.opts,
         "foretold": act.foretell(obj) if act.foretell is not None else "",
         "page_tables": model_admin.build_confirmation_tables(obj) if obj is not None else [],
+        "waiting_proposals": model_admin.list_waiting(request, obj) if obj is not None else [],
     }
 
 
@@ -164,8 +177,20 @@ def _put_at_fields(asked: ReasonForm, error: DomainError) -> bool:
     for item in named:
         asked.add_error(item.field, item.detail)
     if not named:
-        asked.add_error(None, f"{error.detail} ({error.code})")
+        asked.add_error(None, describe_refusal(error))
     return True
+
+
+def describe_refusal(error: DomainError) -> str:
+    """Say why an act was refused: its title in the operator's language, what was wrong this time, and the code."""
+    title = say(error.title)
+    told = f"{error.detail} ({error.code})"
+    return told if title == error.title else f"{title}: {told}"
+
+
+def find_blocking(kind: str, waiting: Sequence[WaitingProposal]) -> WaitingProposal | None:
+    """Return the proposal of this kind that must be decided before another can be made about the same thing."""
+    return next((one for one in waiting if kind and one.kind == kind and one.alone), None)
 
 
 def rule_of(act: Any) -> Rule | None:

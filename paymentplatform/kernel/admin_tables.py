@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 
+from paymentplatform.kernel.admin_codes import show_code
 from paymentplatform.kernel.admin_words import COLUMN_TITLES
 from paymentplatform.kernel.money import format_amount, is_currency
 
@@ -148,8 +149,8 @@ def show_value(row: Any, name: str) -> Any:
         return say("yes") if value else say("no")
     if isinstance(value, datetime):
         return show_time(value)
-    if name == "detail":
-        return name_amounts(str(value))
+    if name in _BY_NAME:
+        return _BY_NAME[name](str(value))
     if name in _SMALL:
         return format_html('<span class="small font-mono text-xs">{}</span>', value)
     return link_number(value) if isinstance(value, str) else value
@@ -172,6 +173,13 @@ def _name_amount(found: re.Match[str]) -> str:
     if not is_currency(currency):
         return found[0]
     return f"{format_amount(int(amount), currency)} {currency}"
+
+
+_BY_NAME: Final[dict[str, Callable[[str], Any]]] = {
+    "detail": name_amounts,
+    "event_type": show_code,
+    "kind": show_code,
+}
 
 
 def clean_number(typed: str) -> str:

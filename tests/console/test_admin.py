@@ -303,7 +303,7 @@ class TestEveryPage:
     ):
         for model in OURS:
             client.get(page(model, "changelist"))
-            with django_assert_max_num_queries(10, info=model._meta.label):
+            with django_assert_max_num_queries(11, info=model._meta.label):
                 client.get(page(model, "changelist"))
 
 

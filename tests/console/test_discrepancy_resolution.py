@@ -206,7 +206,7 @@ class TestPages:
         shown = client.get(page(Discrepancy, "change", row.pk)).content.decode()
         assert "CHANNEL_ONLY" in shown
         assert "7.77" in shown
-        assert "channel_long" in shown
+        assert "渠道长款" in shown
         assert client.get(page(Discrepancy, "changelist")).status_code == 200
         statement = client.get(page(Statement, "change", row.statement_no))
         assert row.pk in statement.content.decode()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
+from django.urls import reverse
 
 from acquiring.contracts import SecondOperatorRequired
 from acquiring.models import RefundAllowance, TradeOrder
@@ -139,6 +141,52 @@ class TestRefunding:
         assert books(order_no) == before
         assert not RefundAllowance.objects.filter(operator=who).exists()
 
+    @override_settings(OPERATOR_REFUND_LIMIT={"CNY": 500}, OPERATOR_REFUND_DAY_LIMIT={"CNY": 600})
+    def test_the_form_begins_with_what_one_may_refund_alone(self, order_no, clock):
+        """And says the limits and where more is asked for; who may refund no more today is not offered it."""
+        support, other = person(Role.SUPPORT), str(trades.paid_by_channel().order)
+        for one, left, most in ((order_no, 10_00, 5_00), (other, 10_00, 1_00)):
+            form = support.get(
+                act_page(TradeOrder, one, "refund"), headers={"Accept-Language": "en"}
+            ).content.decode()
+            assert re.search(rf'name="amount" value="{most}"', form)
+            said = re.sub(r"\s+", " ", form)
+            assert f"{left / 100:.2f} CNY is left to refund" in said
+            assert f"at most {most / 100:.2f} CNY now" in said
+            assert "5.00 CNY of one order and 6.00 CNY on one day" in said
+            assert "Propose a refund" in said
+            press(support, TradeOrder, one, "refund", amount=most)
+        before = books(other)
+        shown = support.get(page(TradeOrder, "change", other)).content.decode()
+        assert act_page(TradeOrder, other, "refund") not in shown
+        assert act_page(TradeOrder, other, "propose-refund") in shown
+        press(support, TradeOrder, other, "refund", amount=1)
+        assert books(other) == before
+        clock.advance(86_400)
+        assert act_page(TradeOrder, other, "refund") in (
+            support.get(page(TradeOrder, "change", other)).content.decode()
+        )
+
+    def test_while_one_waits_no_other_is_begun(self, order_no):
+        """On the order's page and its dossier stands what it waits for; neither way to refund is offered."""
+        support = person(Role.SUPPORT)
+        press(support, TradeOrder, order_no, "propose-refund", amount=700)
+        proposal = Proposal.objects.get(subject_no=order_no)
+        before = books(order_no)
+        link = page(Proposal, "change", proposal.pk)
+        shown = support.get(page(TradeOrder, "change", order_no)).content.decode()
+        assert link in shown
+        for path in ("refund", "propose-refund"):
+            assert act_page(TradeOrder, order_no, path) not in shown
+            assert proposal.pk in press(support, TradeOrder, order_no, path, amount=100)
+        assert link in support.get(reverse("admin:dossier", args=[order_no])).content.decode()
+        assert books(order_no) == before
+        assert Proposal.objects.filter(subject_no=order_no).count() == 1
+        press(support, Proposal, proposal.pk, "withdraw")
+        shown = support.get(page(TradeOrder, "change", order_no)).content.decode()
+        assert link not in shown
+        assert act_page(TradeOrder, order_no, "refund") in shown
+
     def test_a_proposed_one_happens_when_another_one_approves(self, order_no):
         support, checker = person(Role.SUPPORT), person(Role.OPERATOR)
         before = books(order_no)
@@ -161,7 +209,7 @@ class TestRefunding:
     def test_what_has_changed_since_is_not_approved(self, order_no):
         press(person(Role.SUPPORT), TradeOrder, order_no, "propose-refund", amount=700)
         proposal = Proposal.objects.get(subject_no=order_no)
-        press(person(Role.SUPPORT), TradeOrder, order_no, "refund", amount=700)
+        transactions.start(refund_alone)(order_no=order_no, amount=700, operator="somebody")
         before = books(order_no)
         said = press(
             person(Role.OPERATOR),

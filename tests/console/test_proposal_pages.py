@@ -79,7 +79,7 @@ class TestQueue:
                 act_page(Proposal, made.proposal_no, "approve"),
             ):
                 shown = text_of(client.get(address, headers={"Accept-Language": "en"}))
-                assert f"The journal to be posted: top_up · {made.reference}" in shown
+                assert f"The journal to be posted: Top-up of a payer · {made.reference}" in shown
                 assert "Bank A20:platform:CNY" in shown
                 assert f"Payer balance L10:{payer}:CNY 1,234.56 CNY" in shown
 

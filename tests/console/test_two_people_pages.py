@@ -194,11 +194,25 @@ def read_hash(client: Client, address: str) -> str:
     return found[1]
 
 
+def is_waiting(it: Decision, made: Proposal) -> bool:
+    """Whether the page of what it is about links the proposal, and then does not offer to propose it again."""
+    shown = member(it.makers).get(page(it.model, "change", it.key)).content.decode()
+    waits = page(Proposal, "change", made.pk) in shown
+    assert not (waits and it.address in shown)
+    return waits
+
+
 @pytest.mark.parametrize("plant", DECISIONS)
 def test_one_proposes_another_approves_and_it_is_done_once(clock: VirtualClock, plant: Any):
     it = plant(clock)
     maker, checker = member(it.makers), member(it.checkers)
     made = propose(maker, it)
+    assert (it.look(), it.journals()) == (it.waiting, 0)
+    assert is_waiting(it, made)
+    assert maker.get(it.address).status_code == 302
+    again = maker.post(it.address, it.answers | {"reason": "once more"}, follow=True)
+    assert made.pk in again.content.decode()
+    assert Proposal.objects.filter(subject_no=it.key).count() == 1
     assert (it.look(), it.journals()) == (it.waiting, 0)
 
     shown = checker.get(page(Proposal, "change", made.pk)).content.decode()
@@ -213,6 +227,7 @@ def test_one_proposes_another_approves_and_it_is_done_once(clock: VirtualClock, 
 
     assert checker.post(address, answers).status_code == 302
     assert (it.look(), it.journals()) == (it.done, int(bool(it.fact)))
+    assert not is_waiting(it, made)
 
 
 @pytest.mark.parametrize("plant", DECISIONS)

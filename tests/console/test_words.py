@@ -11,9 +11,12 @@ from babel.messages.pofile import read_po
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets, label_for_field
 from django.test import RequestFactory
-from django.utils.translation import override, templatize
+from django.utils.translation import gettext, override, templatize
 
+from acquiring.contracts import OrderClosed
 from paymentplatform.kernel.admin import ReadOnlyAdmin
+from paymentplatform.kernel.admin_acts import describe_refusal
+from paymentplatform.kernel.errors import all_error_classes
 from tests.architecture.sources import PRODUCT
 from tests.console.test_admin import OURS
 from tests.environment import ROOT
@@ -55,6 +58,19 @@ def test_every_text_is_translated_without_doubt():
     assert [message.id for message in catalogue if message.fuzzy and message.id] == []
     translated = {message.id for message in catalogue if message.string}
     assert {text: place for text, place in texts().items() if text not in translated} == {}
+
+
+def test_every_refusal_begins_in_the_operators_language():
+    """What was wrong this time is said in English, as the API says it; what kind of refusal it is, is not."""
+    with override("zh-hans"):
+        english = [
+            one.code for one in all_error_classes().values() if gettext(one.title) == one.title
+        ]
+        told = describe_refusal(OrderClosed("Closed at noon."))
+    assert english == []
+    assert told == "订单已关闭: Closed at noon. (order_closed)"
+    with override("en"):
+        assert describe_refusal(OrderClosed("Closed at noon.")) == "Closed at noon. (order_closed)"
 
 
 def test_the_compiled_catalogue_is_the_written_one():

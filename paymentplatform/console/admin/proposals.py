@@ -19,6 +19,7 @@ from unfold.dataclasses import UnfoldAction
 
 from ledger import api as ledger
 from ledger.contracts import AccountKind
+from paymentplatform.console.admin.preview_words import name_effect, show_effect
 from paymentplatform.console.models import Proposal, Transition
 from paymentplatform.console.proposals.table import KINDS
 from paymentplatform.console.services.proposals import (
@@ -28,12 +29,12 @@ from paymentplatform.console.services.proposals import (
 )
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, confirmed_action
+from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
     build_page_table,
     link_number,
-    name_amounts,
     name_column,
     show_money,
 )
@@ -83,6 +84,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         "expires_at",
     )
     list_filter = ("status", "kind")
+    indexed_filters = (("status__exact", "OPEN"),)
     search_fields = ("proposal_no",)
     search_help_text = _("A whole proposal number, that of what it is about, or the reference")
     searched = {numbers.PROPOSAL: "proposal_no", "": "reference"} | dict.fromkeys(
@@ -245,7 +247,7 @@ def _show_preview(row: Proposal) -> Iterator[PageTable]:
         done = row.status == "APPROVED"
         head = say("The journal that was posted") if done else say("The journal to be posted")
         yield PageTable(
-            f"{head}: {journal['event_type']} · {journal['event_id']}",
+            f"{head}: {name_code(journal['event_type'])} · {journal['event_id']}",
             tuple(name_column(name) for name in ("debit", "credit", "amount")),
             tuple(
                 (
@@ -262,18 +264,10 @@ def _show_preview(row: Proposal) -> Iterator[PageTable]:
             say("What else it does"),
             (say("What"), say("Value")),
             tuple(
-                (name_column(name), _show_effect(name, str(value)))
+                (name_effect(name), show_effect(name, str(value)))
                 for name, value in sorted(effects.items())
             ),
         )
-
-
-def _show_effect(name: str, value: str) -> str:
-    """Link a number of ours; write a difference, kept in minor units with its sign, for people."""
-    if name == "difference":
-        sign = "-" if value.startswith("-") else ""
-        return sign + name_amounts(value.removeprefix("-"))
-    return link_number(value)
 
 
 def _show_account(code: str) -> SafeString:

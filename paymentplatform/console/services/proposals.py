@@ -7,7 +7,7 @@ writes the move and the audit line in its own transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -30,10 +30,12 @@ from paymentplatform.console.models import Proposal, Transition
 from paymentplatform.console.proposals.base import ProposalKind
 from paymentplatform.console.proposals.table import KINDS
 from paymentplatform.console.services.audit import record_operator_action
+from paymentplatform.console.services.identities import require_person
 from paymentplatform.console.states import PROPOSAL
 from paymentplatform.kernel import context, numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, PermissionRefused
+from paymentplatform.kernel.proposing import WaitingProposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,25 @@ def count_due_proposals() -> int:
     return Proposal.objects.filter(status="OPEN", expires_at__lte=database_now()).count()
 
 
+def list_waiting(*, subject_nos: Sequence[str]) -> list[WaitingProposal]:
+    """Return the open proposals about these numbers, the oldest first, by one query."""
+    rows = Proposal.objects.filter(
+        subject_no__in=subject_nos, status="OPEN", expires_at__gt=database_now()
+    )
+    return [
+        WaitingProposal(
+            proposal_no=row.proposal_no,
+            kind=row.kind,
+            title=str(KINDS[row.kind].title) if row.kind in KINDS else row.kind,
+            subject_no=row.subject_no,
+            maker=row.maker,
+            expires_at=row.expires_at,
+            alone=row.reference == row.subject_no,
+        )
+        for row in rows.order_by("proposal_no")
+    ]
+
+
 def get_proposal(*, proposal_no: str) -> ProposalView:
     """Return one proposal. Raises NotFound."""
     row = Proposal.objects.filter(proposal_no=proposal_no).first()
@@ -245,6 +266,7 @@ def _get_operator(username: str) -> AbstractBaseUser:
     user = get_user_model().objects.filter(username=username, is_active=True, is_staff=True).first()
     if user is None:
         raise PermissionRefused(f"{username} is not an active operator.")
+    require_person(user)
     return user
 
 

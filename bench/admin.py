@@ -11,13 +11,14 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import psycopg
 
+from bench.admin_choices import measure_export, measure_lists
 from bench.admin_trade import FILL
 from bench.seed import Shop, make_shop
 from bench.servers import Platform
@@ -67,13 +68,29 @@ def measure_admin(running: Platform, *, orders: int = ORDERS) -> dict[str, Any]:
             rows.append(row)
             verdict = "" if row.holds else f"  over {limit:.0f} ms"
             print(f"{page:<34}{row.p50_ms:>9.0f}{row.p95_ms:>9.0f}{verdict}", flush=True)
+        lists = []
+        for one in measure_lists(client, merchant_no=shop.merchant_no):
+            lists.append(one)
+            verdict = f"  over {LIMIT_MS:.0f} ms" if one.worst_ms >= LIMIT_MS else ""
+            print(
+                f"{one.page:<36}{one.choices:>4} choices, the slowest{one.worst_ms:>6.0f}  {one.worst}{verdict}",
+                flush=True,
+            )
+        export = measure_export(client, f"/admin/engine/refund/export/?q={shop.merchant_no}")
+        print(
+            f"export: begins after {export.first_ms:.0f} ms, {export.rows_per_s:,.0f} rows a second"
+        )
     return {
         "orders": orders,
         "pages": [
             {"page": row.page, "p50_ms": row.p50_ms, "p95_ms": row.p95_ms, "limit_ms": row.limit_ms}
             for row in rows
         ],
-        "holds": all(row.holds for row in rows),
+        "lists": [asdict(one) for one in lists],
+        "export": asdict(export),
+        "holds": all(row.holds for row in rows)
+        and all(one.worst_ms < LIMIT_MS for one in lists)
+        and export.first_ms < LIMIT_MS,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -53,6 +54,7 @@ from paymentplatform.kernel.admin_tables import (
     link_number,
     show_money,
 )
+from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.roles import Role
 
 _REFUND_FACTS = (
@@ -62,6 +64,23 @@ _REFUND_FACTS = (
     "refund_failed",
     "late_money_refund_failed",
 )
+
+
+class PastTimeFilter(admin.SimpleListFilter):
+    """Orders that should have ended a minute ago and have not: the index of what is due knows them."""
+
+    title = _("Past its time")
+    parameter_name = "overdue"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the one question."""
+        return [("yes", _("Past its time"))]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[TradeOrder]) -> QuerySet[TradeOrder]:
+        """Keep those when asked."""
+        if self.value() != "yes":
+            return rows
+        return rows.filter(due_at__lt=PlatformNow() - Value(timedelta(seconds=60)))
 
 
 @admin.register(TradeOrder)
@@ -79,7 +98,8 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         "merchant",
         "created_at",
     )
-    list_filter = ("status", "closing", "currency")
+    list_filter = ("status", PastTimeFilter, "closing", "currency")
+    indexed_filters = ((PastTimeFilter.parameter_name, "yes"),)
     not_exported = ("cashier_secret", "metadata")
     search_fields = ("order_no",)
     search_help_text = _(

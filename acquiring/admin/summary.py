@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
 
+from acquiring.contracts import CloseReason
 from acquiring.models import TradeOrder
 from engine.contracts import LateMoneyView, RefundView, TradeFile
+from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.admin_tables import link_number, show_money, show_time
 
 
@@ -23,6 +26,13 @@ def summarize(order: TradeOrder, file: TradeFile, deliveries: Sequence[Any]) -> 
     return format_html_join("", "<p>{}</p>", ((line,) for line in lines))
 
 
+_CLOSED_BY: Final = {
+    CloseReason.MERCHANT.value: _("by the merchant"),
+    CloseReason.OPERATOR.value: _("by an operator"),
+    CloseReason.EXPIRED.value: _("its time was over"),
+}
+
+
 def _time(at: Any) -> SafeString | str:
     return show_time(at) if at else "–"
 
@@ -32,7 +42,11 @@ def _say_state(order: TradeOrder, file: TradeFile) -> str:
         return format_html(say("Paid at {at}."), at=_time(order.paid_at))
     if order.status == "CLOSED":
         text = say("Closed at {at} ({reason}), not paid.")
-        return format_html(text, at=_time(order.closed_at), reason=order.close_reason)
+        return format_html(
+            text,
+            at=_time(order.closed_at),
+            reason=_CLOSED_BY.get(str(order.close_reason), order.close_reason),
+        )
     if order.status == "FAILED":
         return say("Failed for good, not paid: no try is left.")
     if order.status == "PAYING":
@@ -99,7 +113,7 @@ def _say_late_money(late: LateMoneyView) -> SafeString:
         text,
         no=link_number(late.late_money_no),
         money=show_money(late.amount, late.currency),
-        reason=late.reason,
+        reason=name_code(late.reason),
         resolved=_time(late.resolved_at),
         due=_time(late.due_at),
     )
@@ -109,7 +123,7 @@ def _say_open(file: TradeFile, deliveries: Sequence[Any]) -> Iterator[SafeString
     for case in file.cases:
         if case.status != "RESOLVED":
             text = say("Case {no} ({kind}) is open.")
-            yield format_html(text, no=link_number(case.case_no), kind=case.kind)
+            yield format_html(text, no=link_number(case.case_no), kind=name_code(case.kind))
     unheard = [
         line
         for line in deliveries

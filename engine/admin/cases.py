@@ -13,6 +13,7 @@ from engine.models import Case
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import confirmed_action, submit_proposal
 from paymentplatform.kernel.admin_codes import show_code
+from paymentplatform.kernel.admin_lists import UnendedFilter
 from paymentplatform.kernel.admin_tables import link_number, name_amounts
 
 
@@ -22,7 +23,8 @@ class CaseAdmin(MovesAdmin):
 
     number_prefix = numbers.CASE
     list_display = ("case_no", "state", "what", "about", "text", "created_at")
-    list_filter = ("status", "kind")
+    list_filter = ("status", UnendedFilter, "kind")
+    indexed_filters = ((UnendedFilter.parameter_name, "yes"),)
     implied: ClassVar = {key: {"resolved_at__isnull": True} for key in ("OPEN", "PROPOSED")}
     search_fields = ("case_no",)
     search_help_text = _("A whole case number, or that of what it is about")

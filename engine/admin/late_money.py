@@ -178,7 +178,11 @@ class LateMoneyAdmin(MovesAdmin):
 
     def build_tables(self, obj: LateMoney) -> list[PageTable]:
         """Show its refunds, cases, postings and moves."""
-        refunds = list(Refund.objects.filter(late_money_no=obj.pk).order_by("created_at"))
+        refunds = list(
+            Refund.objects.filter(order_no=obj.order_no, late_money_no=obj.pk).order_by(
+                "created_at"
+            )
+        )
         cases = Case.objects.filter(object_no=obj.pk).order_by("case_no")
         return [
             build_page_table(_("Refunds"), refunds, columns=_REFUND_COLUMNS),

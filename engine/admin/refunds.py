@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from django.contrib import admin
+from django.db.models import QuerySet, Subquery
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from engine.admin.history import POSTINGS, MovesAdmin
-from engine.models import Case, ChannelCallback, Refund
+from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, Refund
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
+    clean_number,
     link_number,
     show_money,
 )
@@ -26,6 +31,11 @@ REFUND_FACTS = (
     "late_money_refund_failed",
 )
 """What the ledger may know of a refund, in the order in which it happens."""
+_BEHIND: Final[dict[str, Any]] = {
+    numbers.ATTEMPT: ChannelAttempt,
+    numbers.LATE_MONEY: LateMoney,
+}
+"""Whose numbers refunds carry without an index of their own: their order's number has one."""
 
 
 @admin.register(Refund)
@@ -85,6 +95,17 @@ class RefundAdmin(MovesAdmin):
         "late_money",
         "last_said",
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by what a refund is of through that one's order."""
+        term = clean_number(search_term)
+        model = _BEHIND.get(term.partition("_")[0])
+        if model is not None:
+            of_order = model.objects.filter(pk=term).values("order_no")[:1]
+            queryset = queryset.filter(order_no=Subquery(of_order))
+        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description=_("Merchant"))
     def merchant(self, refund: Refund) -> str:

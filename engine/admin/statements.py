@@ -29,6 +29,7 @@ from paymentplatform.kernel.admin import (
     submit_proposal,
 )
 from paymentplatform.kernel.admin_codes import RESOLUTIONS, name_code, name_resolution, show_code
+from paymentplatform.kernel.admin_lists import UnendedFilter
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -90,7 +91,8 @@ class DiscrepancyAdmin(MovesAdmin):
         "about",
         "how_it_ended",
     )
-    list_filter = ("status", "kind", "channel_code")
+    list_filter = ("status", UnendedFilter, "kind", "channel_code")
+    indexed_filters = ((UnendedFilter.parameter_name, "yes"),)
     implied: ClassVar = {key: {"resolved_at__isnull": True} for key in ("OPEN", "PROPOSED")}
     search_fields = ("discrepancy_no",)
     search_help_text = _("A whole number: of the difference, ours, or the channel's")

@@ -162,6 +162,11 @@ class ChannelCallback(models.Model):
         db_table = "engine_channel_callback"
         indexes = [
             models.Index(fields=["attempt_no"], name="engine_callback_of_attempt"),
+            models.Index(
+                fields=["refund_no"],
+                name="engine_callback_of_refund",
+                condition=Q(refund_no__isnull=False),
+            ),
             # What was not simply applied is rare, and people look for it among millions.
             models.Index(
                 fields=["-id"], name="engine_callback_rare", condition=~Q(result="APPLIED")

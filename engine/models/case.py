@@ -133,6 +133,7 @@ class Case(FSMModelMixin, models.Model):
                 condition=Q(resolved_at__isnull=True),
             )
         ]
+        indexes = [models.Index(fields=["object_no"], name="engine_case_of_object")]
         triggers = guard_machine(CASE)
 
     def __str__(self) -> str:

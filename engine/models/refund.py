@@ -110,6 +110,7 @@ class Refund(FSMModelMixin, models.Model):
                 condition=Q(next_try_at__isnull=False),
             ),
             models.Index(fields=["order_no", "refund_no"], name="engine_refund_of_order"),
+            models.Index(fields=["payment_no"], name="engine_refund_of_payment"),
             models.Index(fields=["merchant_no", "-refund_no"], name="engine_refund_newest"),
             BrinIndex(fields=["succeeded_at"], name="engine_refund_done", pages_per_range=32),
         ]

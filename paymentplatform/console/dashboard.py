@@ -36,8 +36,9 @@ SELECT count(*), min(due_at) FROM (
     ORDER BY due_at LIMIT %s) AS late
 """
 _OPEN: Final = """
-SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_case WHERE status <> 'RESOLVED' LIMIT %(most)s) AS c),
-       (SELECT count(*) FROM (SELECT 1 FROM engine_late_money WHERE status = 'OPEN' LIMIT %(most)s) AS l),
+SELECT (SELECT count(*) FROM (SELECT 1 FROM engine_case WHERE resolved_at IS NULL LIMIT %(most)s) AS c),
+       (SELECT count(*) FROM (SELECT 1 FROM engine_late_money
+                                WHERE resolved_at IS NULL AND status = 'OPEN' LIMIT %(most)s) AS l),
        (SELECT count(*) FROM (SELECT 1 FROM console_proposal WHERE status = 'OPEN' LIMIT %(most)s) AS p),
        (SELECT count(*) FROM (SELECT 1 FROM engine_discrepancy WHERE resolved_at IS NULL LIMIT %(most)s) AS d),
        (SELECT count(*) FROM (SELECT 1 FROM acquiring_payout WHERE ended_at IS NULL LIMIT %(most)s) AS o)

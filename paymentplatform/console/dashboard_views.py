@@ -45,14 +45,14 @@ def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
 def _tiles(found: Dashboard) -> Iterator[dict[str, Any]]:
     late = show_time(found.oldest_late_order) if found.oldest_late_order else ""
     lists = {
-        "cases": f"{reverse('admin:engine_case_changelist')}?status__exact=OPEN",
+        "cases": f"{reverse('admin:engine_case_changelist')}?unended=yes",
         "late": f"{reverse('admin:engine_latemoney_changelist')}?status__exact=OPEN",
         "proposals": f"{reverse('admin:console_proposal_changelist')}?status__exact=OPEN",
-        "differences": reverse("admin:engine_discrepancy_changelist"),
+        "differences": f"{reverse('admin:engine_discrepancy_changelist')}?unended=yes",
         "payouts": reverse("admin:acquiring_payout_changelist"),
         "deliveries": f"{reverse('admin:acquiring_delivery_changelist')}?status__exact=DUE",
         "channels": reverse("admin:engine_knownchannel_changelist"),
-        "orders": f"{reverse('admin:acquiring_tradeorder_changelist')}?status__exact=PAYING",
+        "orders": f"{reverse('admin:acquiring_tradeorder_changelist')}?overdue=yes",
     }
     disabled = found.disabled_channels
     backlog = sum(found.backlog.values())

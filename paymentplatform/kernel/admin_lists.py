@@ -222,6 +222,21 @@ class PeriodFilter(admin.SimpleListFilter):
         return rows.filter(pk__gte=first_number(self._prefix, since))
 
 
+class UnendedFilter(admin.SimpleListFilter):
+    """What has not ended: ``resolved_at`` is null, which a partial index knows."""
+
+    title = _("Not ended")
+    parameter_name = "unended"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
+        """Offer the one question."""
+        return [("yes", _("Not ended"))]
+
+    def queryset(self, _request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what has not ended when asked."""
+        return rows.filter(resolved_at__isnull=True) if self.value() == "yes" else rows
+
+
 class RecentValuesFilter(admin.AllValuesFieldListFilter):
     """Offers the values that the newest rows have: all values would mean reading every row."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.urls import reverse
 
 from acquiring import api as acquiring
-from acquiring.models import BusinessDay, SettlementItem
+from acquiring.models import BusinessDay, SettlementItem, TradeOrder
 from engine.channels.base import Outcome
-from engine.models import Case, PaymentOrder
+from engine.models import Case, Discrepancy, PaymentOrder
 from paymentplatform.console.dashboard import read_dashboard
 from paymentplatform.console.models import Volume
 from paymentplatform.console.services.volumes import roll_up_volumes
@@ -20,6 +22,7 @@ from paymentplatform.kernel.money import format_amount
 from paymentplatform.kernel.roles import Role
 from tests.barrier import run_together
 from tests.console import proposals, trades
+from tests.console.differences import extra
 from tests.console.test_admin import log_in
 from tests.waiting import wait_until
 
@@ -128,3 +131,23 @@ def test_what_is_due_to_merchants_is_shown_until_it_is_released(unit_database):
         acquiring.lift_settlement_hold(hold_no=hold_no, operator="bob", reason="seen")
     acquiring.settle_merchants(merchant_no=merchant_no)
     assert due() == before
+
+
+def test_a_tile_leads_to_what_it_counts():
+    """Orders past their time, cases and differences that have not ended: also those that wait for a second person."""
+    trades.paid_too_late()
+    extra()
+    late, in_time = str(trades.placed().order), str(trades.placed().order)
+    TradeOrder.objects.filter(pk=late).update(due_at=database_now() - timedelta(minutes=2))
+    viewer = log_in(User.objects.get(username=proposals.operator(Role.VIEWER)))
+    shown = viewer.get(reverse("admin:index")).content.decode()
+    address = f"{reverse('admin:acquiring_tradeorder_changelist')}?overdue=yes"
+    assert f'href="{address}"' in shown
+    listed = viewer.get(address).content.decode()
+    assert (late in listed, in_time in listed) == (True, False)
+    for model, name in ((Case, "case"), (Discrepancy, "discrepancy")):
+        address = f"{reverse(f'admin:engine_{name}_changelist')}?unended=yes"
+        assert f'href="{address}"' in shown
+        found = viewer.get(address).context["cl"].result_list
+        wanted = model.objects.filter(resolved_at__isnull=True).order_by("-pk")[:50]
+        assert [row.pk for row in found] == [row.pk for row in wanted]

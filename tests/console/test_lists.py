@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from acquiring.models import Delivery, Merchant, TradeOrder
 from checkout.models import AgreementRequest, PayerWallet, RiskDecision
-from engine.models import Case, ChannelAttempt, Discrepancy, LateMoney, PaymentOrder
+from engine.models import Case, ChannelAttempt, Discrepancy, LateMoney, PaymentOrder, Refund
 from ledger import api as ledger
 from ledger.models import Journal
 from paymentplatform.console.models import AuditLog
@@ -224,6 +224,27 @@ def test_an_attempt_is_found_by_its_order_and_by_the_channels_number():
     for number in (trade.order, trade.trade_no, trade.attempt, trade.payment):
         shown = client.get(page(ChannelAttempt, "changelist"), {"q": number}).content.decode()
         assert trade.attempt in shown, number
+
+
+def test_a_refund_is_found_by_all_it_is_of_through_its_order():
+    trade = trades.refunded(trades.paid_by_channel())
+    other = trades.refunded(trades.paid_by_channel())
+    refund, another = (Refund.objects.get(order_no=one.order).pk for one in (trade, other))
+    client = person(Role.VIEWER)
+    for number in (trade.order, trade.payment, trade.attempt, refund):
+        with CaptureQueriesContext(connection) as asked:
+            shown = client.get(page(Refund, "changelist"), {"q": number}).content.decode()
+        assert (refund in shown, another in shown) == (True, False), number
+        (sql,) = [
+            one["sql"]
+            for one in asked
+            if 'FROM "engine_refund" ' in one["sql"] and "LIMIT 51" in one["sql"]
+        ]
+        assert '"order_no" = ' in sql or number in {refund, trade.payment}
+    assert (
+        refund
+        not in client.get(page(Refund, "changelist"), {"q": "att_" + "0" * 22}).content.decode()
+    )
 
 
 def test_an_export_is_streamed_and_written_down():

@@ -50,6 +50,7 @@ _TYPES: Final = {
     "chargeback": ("CHARGEBACK", "FEE"),
     "channel_short_charged": ("DIFFERENCE", "FEE"),
     "channel_long_credited": ("DIFFERENCE", "FEE"),
+    "channel_loss_recovered": ("DIFFERENCE", "FEE"),
 }
 """The ledger's fact: what its amount and its fee are called; another fact goes by its own name."""
 

@@ -86,7 +86,7 @@ SELECT l.statement_no || '/' || l.line_no AS subject,
   LEFT JOIN engine_chargeback AS b
     ON l.kind = 'CHARGEBACK' AND b.channel_code = s.channel_code AND b.channel_trade_no = l.match_key
  WHERE s.superseded_at IS NULL AND s.reconciled_at IS NOT NULL
-   AND (l.amount = COALESCE(m.amount, a.amount, r.external_amount, b.amount)
+   AND (l.amount = COALESCE(m.amount, a.amount, r.external_amount, b.booked_amount, b.amount)
         AND l.currency = COALESCE(m.currency, a.currency, r.currency, b.currency)) IS NOT TRUE
    AND NOT EXISTS (SELECT 1 FROM engine_discrepancy AS d
                     WHERE d.match_key = l.match_key AND d.line_kind = l.kind AND d.channel_code = s.channel_code)
@@ -150,6 +150,13 @@ SELECT d.discrepancy_no, 'is ' || d.resolution || ', and refunds are not limited
    AND d.resolution IN ('CHARGED', 'WRITTEN_OFF')
    AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b
                     WHERE b.channel_code = d.channel_code AND b.channel_trade_no = d.match_key)
+UNION ALL
+SELECT b.chargeback_no, 'is booked with ' || b.booked_amount || ' of ' || b.amount || ', and the rest is no difference'
+  FROM engine_chargeback AS b
+ WHERE b.booked_amount IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM engine_discrepancy AS d
+                    WHERE d.channel_code = b.channel_code AND d.match_key = b.channel_trade_no
+                      AND d.line_kind = 'CHARGEBACK' AND d.kind = 'AMOUNT_OVER')
 """
 
 _LATE_MONEY_GOES_ONE_WAY: Final = """

@@ -3,7 +3,9 @@
 The temporary tables are filled in this order, each in a transaction of its own; what is written is one transaction.
 ``rec_line`` is the statement with repetitions
 counted, ``rec_odd`` what does not agree, ``rec_difference`` what is to be written down. Signs: a charge is money the
-channel owes us (+), a refund or a chargeback money it has paid out (−); ``difference`` is channel less ours.
+channel owes us (+), a refund or a chargeback money it has paid out (−); ``difference`` is channel less ours. Ours is
+what we have booked with what two people have decided about it (``rec_decided``): once ten of a hundred are written off,
+a file that says ninety agrees, and one that says a hundred has ten more.
 """
 
 from __future__ import annotations
@@ -39,9 +41,24 @@ SELECT d.line_kind AS kind, d.match_key
  WHERE d.channel_code = %(channel_code)s AND d.kind = 'PLATFORM_ONLY' AND d.resolution IN {BOOKED_STATES}
 """  # noqa: S608 - a text of ours
 
+_DECIDED_SUMS: Final = """
+SELECT d.line_kind AS kind, d.match_key, d.currency, sum(d.difference)::bigint AS amount
+  FROM engine_discrepancy AS d
+ WHERE d.channel_code = %(channel_code)s AND d.kind <> 'PLATFORM_ONLY'
+   AND d.resolution IN ('CREDITED', 'RECOVERED', 'CHARGED', 'WRITTEN_OFF')
+   AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b WHERE b.discrepancy_no = d.discrepancy_no)
+ GROUP BY d.line_kind, d.match_key, d.currency
+"""
+"""What people have decided of each trade, channel less ours. A chargeback of theirs is a row of ours by itself."""
+
+DECIDED: Final = f"""
+CREATE TEMP TABLE rec_decided AS {_DECIDED_SUMS}
+"""
+
 ODD: Final = """
 CREATE TEMP TABLE rec_odd AS
-SELECT l.*, o.object_no, o.our_status, o.our_amount, o.our_currency, o.merchant_no,
+SELECT l.*, s.sign, o.object_no, o.our_status, o.our_amount, o.our_currency, o.merchant_no,
+       COALESCE(x.amount, 0) AS decided, COALESCE(y.amount, 0) AS decided_in_ours,
        f.expected AS our_fee, l.ordinal > 1 OR p.kind IS NOT NULL AS is_repeated, w.kind IS NOT NULL AS is_written_off
   FROM rec_line AS l
   LEFT JOIN engine_channel_attempt AS a
@@ -57,15 +74,21 @@ SELECT l.*, o.object_no, o.our_status, o.our_amount, o.our_currency, o.merchant_
   LEFT JOIN rec_written_off AS w ON w.kind = l.kind AND w.match_key = l.match_key
  CROSS JOIN LATERAL (SELECT COALESCE(m.late_money_no, a.attempt_no, r.refund_no, b.chargeback_no) AS object_no,
                             CASE WHEN r.refund_no IS NULL THEN 'SUCCEEDED' ELSE r.status END AS our_status,
-                            COALESCE(m.amount, a.amount, r.external_amount, b.amount) AS our_amount,
+                            COALESCE(m.amount, a.amount, r.external_amount, b.booked_amount, b.amount) AS our_amount,
                             COALESCE(m.currency, a.currency, r.currency, b.currency) AS our_currency,
                             COALESCE(m.merchant_no, r.merchant_no, b.merchant_no) AS merchant_no) AS o
+ CROSS JOIN LATERAL (SELECT CASE l.kind WHEN 'CHARGE' THEN 1 ELSE -1 END AS sign) AS s
+  LEFT JOIN rec_decided AS x ON x.kind = l.kind AND x.match_key = l.match_key AND x.currency = l.currency
+  LEFT JOIN rec_decided AS y ON y.kind = l.kind AND y.match_key = l.match_key AND y.currency = o.our_currency
  CROSS JOIN LATERAL (SELECT CASE WHEN l.kind = 'CHARGE' AND %(cost_ppm)s::bigint IS NOT NULL
                                  THEN (l.amount * %(cost_ppm)s::bigint + 500000) / 1000000 END AS expected) AS f
- WHERE (l.ordinal = 1 AND p.kind IS NULL AND w.kind IS NULL
-        AND o.our_amount = l.amount AND o.our_currency = l.currency
-        AND o.our_status IN ('SUCCEEDED', 'SUCCESS')
-        AND COALESCE(f.expected, l.fee) = l.fee) IS NOT TRUE
+ CROSS JOIN LATERAL (SELECT w.kind IS NULL AND o.object_no IS NOT NULL
+                            AND o.our_status IN ('SUCCEEDED', 'SUCCESS') AS counts) AS c
+ WHERE (l.ordinal = 1 AND p.kind IS NULL
+        AND CASE WHEN c.counts AND o.our_currency <> l.currency THEN s.sign * o.our_amount + COALESCE(y.amount, 0) = 0
+                 ELSE s.sign * l.amount
+                      = COALESCE(x.amount, 0) + CASE WHEN c.counts THEN s.sign * o.our_amount ELSE 0 END END
+        AND (NOT c.counts OR COALESCE(f.expected, l.fee) = l.fee)) IS NOT TRUE
 """
 
 DIFFERENCES: Final = """
@@ -79,7 +102,7 @@ WITH known AS (
            COALESCE(l.merchant_no, (SELECT p.merchant_no FROM engine_channel_attempt AS a
                                       JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
                                      WHERE a.attempt_no = COALESCE(q.attempt_no, l.object_no))) AS merchant,
-           CASE l.kind WHEN 'CHARGE' THEN 1 ELSE -1 END AS sign,
+           l.our_amount + l.sign * l.decided AS expected,
            l.object_no IS NOT NULL AND NOT l.is_written_off AS is_ours
       FROM rec_odd AS l
       LEFT JOIN engine_channel_attempt AS q
@@ -93,20 +116,21 @@ WITH known AS (
                 WHEN NOT k.is_ours THEN 'CHANNEL_ONLY'
                 WHEN k.our_status NOT IN ('SUCCEEDED', 'SUCCESS') THEN 'STATUS_MISMATCH'
                 WHEN k.our_currency <> k.currency THEN 'CURRENCY_MISMATCH'
-                WHEN k.amount > k.our_amount THEN 'AMOUNT_OVER'
-                WHEN k.amount < k.our_amount THEN 'AMOUNT_UNDER' END AS difference_kind
+                WHEN k.amount > k.expected THEN 'AMOUNT_OVER'
+                WHEN k.amount < k.expected THEN 'AMOUNT_UNDER' END AS difference_kind
       FROM known AS k
 )
 SELECT j.difference_kind AS kind, j.kind AS line_kind, j.match_key, j.ordinal, j.line_no, j.channel_trade_no,
        COALESCE(CASE WHEN j.is_ours THEN j.object_no END, j.named_no) AS object_no, j.merchant AS merchant_no,
        COALESCE(CASE WHEN j.is_ours THEN j.our_status END, j.named_status) AS our_status,
-       CASE WHEN j.is_ours THEN j.our_amount END AS our_amount,
+       CASE WHEN j.is_ours AND j.difference_kind IN ('AMOUNT_OVER', 'AMOUNT_UNDER') THEN j.expected
+            WHEN j.is_ours THEN j.our_amount END AS our_amount,
        CASE WHEN j.is_ours THEN j.our_currency END AS our_currency, j.our_fee,
        j.amount AS channel_amount, j.currency AS channel_currency, j.fee AS channel_fee,
-       j.sign * CASE WHEN j.difference_kind = 'DUPLICATE' THEN 0
-                     WHEN j.difference_kind = 'CURRENCY_MISMATCH' THEN -j.our_amount
-                     WHEN j.difference_kind IN ('AMOUNT_OVER', 'AMOUNT_UNDER') THEN j.amount - j.our_amount
-                     ELSE j.amount END AS difference,
+       CASE WHEN j.difference_kind = 'DUPLICATE' THEN 0
+            WHEN j.difference_kind = 'CURRENCY_MISMATCH' THEN -j.sign * j.our_amount - j.decided_in_ours
+            WHEN j.difference_kind IN ('AMOUNT_OVER', 'AMOUNT_UNDER') THEN j.sign * (j.amount - j.expected)
+            ELSE j.sign * j.amount - j.decided END AS difference,
        CASE WHEN j.difference_kind = 'CURRENCY_MISMATCH' THEN j.our_currency ELSE j.currency END AS currency,
        CASE WHEN j.difference_kind = 'DUPLICATE' THEN false
             WHEN j.difference_kind = 'STATUS_MISMATCH' AND j.kind = 'CHARGE'
@@ -114,13 +138,13 @@ SELECT j.difference_kind AS kind, j.kind AS line_kind, j.match_key, j.ordinal, j
             WHEN j.difference_kind = 'STATUS_MISMATCH' THEN j.our_status = 'FAILED'
             WHEN j.difference_kind = 'CHANNEL_ONLY' AND j.named_no IS NOT NULL AND NOT j.is_written_off
             THEN NOT (%(is_verified)s AND (j.kind = 'CHARGE' OR j.can_be_pulled_back))
-            ELSE true END AS is_posted, %(statement_date)s::date AS statement_date
+            ELSE true END AS is_posted, %(statement_date)s::date AS statement_date, j.decided
   FROM judged AS j
  WHERE j.difference_kind IS NOT NULL
 UNION ALL
 SELECT 'FEE_MISMATCH', j.kind, j.match_key, j.ordinal, j.line_no, j.channel_trade_no, j.object_no, j.merchant,
        j.our_status, j.our_amount, j.our_currency, j.our_fee, j.amount, j.currency, j.fee, 0, j.currency, false,
-       %(statement_date)s::date
+       %(statement_date)s::date, j.decided
   FROM judged AS j
  WHERE j.is_ours AND NOT j.is_repeated AND j.our_fee <> j.fee
 """
@@ -193,9 +217,12 @@ SELECT 'PLATFORM_ONLY', e.kind, e.match_key, 1, e.object_no,
                    JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
                   WHERE a.attempt_no = e.object_no)),
        CASE e.kind WHEN 'REFUND' THEN 'SUCCESS' ELSE 'SUCCEEDED' END, e.amount, e.currency,
-       CASE e.kind WHEN 'CHARGE' THEN -e.amount ELSE e.amount END, e.currency, true, e.business_date
+       -o.booked, e.currency, true, e.business_date
   FROM engine_cutoff_entry AS e
- WHERE e.channel_code = %(channel_code)s AND e.found_at IS NULL AND e.overdue_at IS NULL
+  LEFT JOIN rec_decided AS x ON x.kind = e.kind AND x.match_key = e.match_key AND x.currency = e.currency
+ CROSS JOIN LATERAL (SELECT CASE e.kind WHEN 'CHARGE' THEN e.amount ELSE -e.amount END + COALESCE(x.amount, 0)
+                            AS booked) AS o
+ WHERE o.booked <> 0 AND e.channel_code = %(channel_code)s AND e.found_at IS NULL AND e.overdue_at IS NULL
    AND e.business_date <= %(statement_date)s::date - %(grace_days)s
    AND (SELECT count(DISTINCT s.statement_date) FROM engine_statement AS s
          WHERE s.channel_code = e.channel_code AND s.superseded_at IS NULL
@@ -237,8 +264,13 @@ SELECT EXISTS (
       JOIN rec_line AS l ON l.kind = d.line_kind AND l.match_key = d.match_key
      WHERE d.channel_code = %(channel_code)s AND d.kind = 'PLATFORM_ONLY' AND d.resolution IN {BOOKED_STATES}
        AND NOT EXISTS (SELECT 1 FROM rec_written_off AS w WHERE w.kind = l.kind AND w.match_key = l.match_key))
-"""  # noqa: S608 - a text of ours
-"""Whether people decided, after the reading, that something which the file has will not come. Asked behind GONE."""
+    OR EXISTS (
+    SELECT 1 FROM ({_DECIDED_SUMS}) AS n
+      JOIN rec_line AS l ON l.kind = n.kind AND l.match_key = n.match_key
+      LEFT JOIN rec_decided AS x ON x.kind = n.kind AND x.match_key = n.match_key AND x.currency = n.currency
+     WHERE x.amount IS DISTINCT FROM n.amount)
+"""  # noqa: S608 - texts of ours
+"""Whether people have decided, after the reading, about something that the file has. Asked behind GONE."""
 
 FRESH: Final = f"""
 CREATE TEMP TABLE rec_fresh ON COMMIT DROP AS
@@ -337,9 +369,9 @@ SELECT t.currency, sum(t.file)::bigint, sum(t.agreed)::bigint, sum(t.differing):
         UNION ALL
         SELECT n.channel_currency, 0, 0,
                CASE WHEN n.kind IN ('AMOUNT_OVER', 'AMOUNT_UNDER') THEN s.sign * n.our_amount + n.difference
-                    WHEN n.kind = 'FEE_MISMATCH' THEN s.sign * n.our_amount
+                    WHEN n.kind = 'FEE_MISMATCH' THEN s.sign * n.our_amount + n.decided
                     WHEN n.kind IN ('DUPLICATE', 'CURRENCY_MISMATCH') THEN s.sign * n.channel_amount
-                    ELSE n.difference END
+                    ELSE n.difference + n.decided END
           FROM rec_difference AS n
          CROSS JOIN LATERAL (SELECT CASE n.line_kind WHEN 'CHARGE' THEN 1 ELSE -1 END AS sign) AS s
          WHERE n.line_no IS NOT NULL

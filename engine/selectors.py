@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Final
@@ -28,6 +28,7 @@ from engine.models import (
     PaymentOrder,
     Refund,
 )
+from engine.statement_contracts import STANDING
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
 
@@ -96,23 +97,39 @@ def count_live_refunds(*, order_no: str) -> int:
 def sum_chargebacks(*, payment_no: str, order_no: str) -> int:
     """Return how much of a payment its channel has pulled back, in minor units; stable while its owner is locked.
 
-    What people have charged or written off of a chargeback that a later file says is larger counts too. One in another
-    currency than the payment's counts as all of it: what that leaves is for people.
+    One in another currency than the payment's counts as all of it: what that leaves is for people.
     """
     pulled = list(Chargeback.objects.filter(order_no=order_no, payment_no=payment_no))
     if not pulled:
         return 0
     payment = PaymentOrder.objects.get(payment_no=payment_no)
-    larger = Discrepancy.objects.filter(
-        object_no__in=[row.chargeback_no for row in pulled],
-        match_key__in=[row.channel_trade_no for row in pulled],
-        kind="AMOUNT_OVER",
-        resolution__in=("CHARGED", "WRITTEN_OFF"),
-    )
-    more = int(larger.aggregate(amount=Sum("difference", default=0))["amount"])
     if any(row.currency != payment.currency for row in pulled):
         return int(payment.amount)
-    return sum(row.amount for row in pulled) - more
+    return sum_pulled(pulled)
+
+
+def sum_pulled(pulled: Sequence[Chargeback], *, asking: str | None = None) -> int:
+    """Return what these chargebacks have taken back, in minor units, with what people have decided about them since.
+
+    What of one is not booked counts too, for its payer has it; not of the one that ``asking`` names, whose own
+    difference asks how much is left for it.
+    """
+    decided: dict[str | None, int] = dict(
+        Discrepancy.objects.filter(
+            object_no__in=[row.chargeback_no for row in pulled],
+            match_key__in=[row.channel_trade_no for row in pulled],
+            line_kind="CHARGEBACK",
+            resolution__in=STANDING,
+        )
+        .values_list("object_no")
+        .annotate(Sum("difference"))
+    )
+    total = 0
+    for row in pulled:
+        taken = row.booked - decided.get(row.chargeback_no, 0)
+        counts_whole = row.booked_amount is not None and row.chargeback_no != asking
+        total += max(taken, row.amount) if counts_whole else taken
+    return total
 
 
 def list_refund_numbers(

@@ -65,6 +65,17 @@ BY_PEOPLE = frozenset(
 """Resolutions that an operator may propose."""
 
 
+STANDING = frozenset(
+    {
+        Resolution.CREDITED,
+        Resolution.RECOVERED,
+        Resolution.CHARGED,
+        Resolution.WRITTEN_OFF,
+    }
+)
+"""What of them is booked for good: from then on it is part of what we have booked of the trade."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedStatement:
     """A statement that has been read; ``repeated`` when the very file was there before.
@@ -148,6 +159,7 @@ class ResolutionNotPossible(Conflict):
 
 __all__ = [
     "BY_PEOPLE",
+    "STANDING",
     "DifferenceKind",
     "DiscrepancyNotOpen",
     "DiscrepancyView",

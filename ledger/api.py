@@ -20,6 +20,17 @@ from ledger.day_books import (
     get_balance_at,
     get_trial_balance,
 )
+from ledger.difference_rules import (
+    build_channel_long_credited,
+    build_channel_long_found,
+    build_channel_long_withdrawn,
+    build_channel_loss_recovered,
+    build_channel_short_charged,
+    build_channel_short_found,
+    build_channel_short_recovered,
+    build_channel_short_written_off,
+    build_late_money_pulled_back,
+)
 from ledger.entries import build_reversal
 from ledger.invariants import INVARIANTS
 from ledger.movements import AccountMovement, MovementKey, list_movements
@@ -63,17 +74,8 @@ from ledger.services import (
 )
 from ledger.settlement_rules import (
     build_channel_cost_corrected,
-    build_channel_long_credited,
-    build_channel_long_found,
-    build_channel_long_withdrawn,
-    build_channel_loss_recovered,
     build_channel_settled,
-    build_channel_short_charged,
-    build_channel_short_found,
-    build_channel_short_recovered,
-    build_channel_short_written_off,
     build_chargeback,
-    build_late_money_pulled_back,
     build_merchant_release,
     build_payout_confirmed,
     build_payout_failed,

@@ -92,6 +92,11 @@ class Discrepancy(FSMModelMixin, models.Model):
                 condition=Q(resolved_at__isnull=True),
             ),
             models.Index(fields=["match_key"], name="engine_discrepancy_key"),
+            models.Index(
+                fields=["channel_code"],
+                name="engine_discrepancy_decided",
+                condition=Q(resolution__in=["CREDITED", "RECOVERED", "CHARGED", "WRITTEN_OFF"]),
+            ),
         ]
         triggers = [
             *guard_machine(DISCREPANCY),

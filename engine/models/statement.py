@@ -180,8 +180,10 @@ class CutoffEntry(models.Model):
 class Chargeback(models.Model):
     """A payment that its channel pulled back: its payer has the money, the order stays as it is.
 
-    The merchant bears it when the channel's own file said so. When two people resolved the difference of an operator's
-    file, ``discrepancy_no`` is that difference, and its resolution says who bears it.
+    The merchant bears it when the channel's own file said so, as far as his charge has not gone back already:
+    ``booked_amount`` of it, all when that is NULL; the rest is a difference of its own (AMOUNT_OVER). When two people
+    resolved the difference of an operator's file, ``discrepancy_no`` is that difference, and its resolution says who
+    bears it.
     """
 
     database_access = grants.APPEND_ONLY
@@ -194,6 +196,7 @@ class Chargeback(models.Model):
     order_no = models.TextField()
     merchant_no = models.TextField()
     amount = models.BigIntegerField()
+    booked_amount = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3)
     statement_no = models.TextField()
     discrepancy_no = models.TextField(null=True)
@@ -206,12 +209,22 @@ class Chargeback(models.Model):
                 fields=["channel_code", "channel_trade_no"], name="engine_chargeback_trade_number"
             ),
             models.CheckConstraint(condition=Q(amount__gte=1), name="engine_chargeback_positive"),
+            models.CheckConstraint(
+                condition=Q(booked_amount__isnull=True)
+                | Q(booked_amount__gte=0, booked_amount__lt=models.F("amount")),
+                name="engine_chargeback_booked",
+            ),
         ]
         indexes = [models.Index(fields=["order_no"], name="engine_chargeback_of_order")]
         triggers = guard_append_only()
 
     def __str__(self) -> str:
         return self.chargeback_no
+
+    @property
+    def booked(self) -> int:
+        """What is booked under it, in minor units."""
+        return self.amount if self.booked_amount is None else self.booked_amount
 
 
 class ChannelSettlement(models.Model):

@@ -6,7 +6,7 @@ it is RESOLVED, so the balances of both are the sums of open differences (invari
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from django.db import connection
@@ -14,8 +14,10 @@ from django.db import connection
 from engine import reconciliation_queries as queries
 from engine.contracts import Cause
 from engine.models import Discrepancy
+from engine.services.borne import Borne, sum_borne
 from engine.services.chargebacks import (
     check_pulled_back_once,
+    find_share_of_merchant,
     is_of_nobodys_money,
     keep_resolved_chargeback,
     lock_pulled_back,
@@ -24,6 +26,7 @@ from engine.services.moves import apply_move
 from engine.services.statement_voices import is_still_to_speak
 from engine.statement_contracts import (
     BY_PEOPLE,
+    STANDING,
     DiscrepancyNotOpen,
     DiscrepancyView,
     Resolution,
@@ -35,9 +38,6 @@ from ledger.contracts import JournalDraft
 from paymentplatform.kernel import context, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import InvalidRequest, NotFound
-
-BORNE: Final = frozenset({Resolution.WRITTEN_OFF, Resolution.CHARGED})
-"""Short money that will not come: the platform's loss, or the merchant's."""
 
 
 @transactions.require
@@ -143,34 +143,27 @@ def list_resolutions(row: Discrepancy) -> tuple[Resolution, ...]:
     if row.difference > 0:
         return (Resolution.WITHDRAWN, *_list_uses(row))
     got_it = row.merchant_no is not None and not is_of_nobodys_money(row)
-    charged = (Resolution.CHARGED,) if got_it else ()
+    charged = (Resolution.CHARGED,) if got_it and find_share_of_merchant(row) else ()
     return (Resolution.WRITTEN_OFF, *charged, Resolution.PROMISED)
 
 
 def _list_uses(row: Discrepancy) -> tuple[Resolution, ...]:
-    """Say whose long money may be: the merchant's, or his who bore the same charge when it was short.
+    """Say whose long money may be: his who bore it when it was short, or the merchant's.
 
-    Not a charge that our books may yet learn of: it would be booked a second time, as late money.
+    Not of a charge that our books may yet learn of: it would be booked a second time, as late money.
     """
-    if row.line_kind != "CHARGE":
-        return ()
-    if row.kind == "AMOUNT_OVER":
-        return (Resolution.CREDITED,) if row.merchant_no is not None else ()
-    borne = Discrepancy.objects.filter(
-        channel_code=row.channel_code,
-        line_kind=row.line_kind,
-        match_key=row.match_key,
-        kind="PLATFORM_ONLY",
-        currency=row.currency,
-        difference=-row.difference,
-        resolution__in=(Resolution.WRITTEN_OFF, Resolution.CHARGED),
-    )
-    ended = borne.values_list("resolution", "merchant_no").first()
-    if row.kind != "CHANNEL_ONLY" or ended is None:
-        return ()
-    if ended[0] == Resolution.WRITTEN_OFF:
-        return (Resolution.RECOVERED,)
-    return (Resolution.CREDITED,) if ended[1] == row.merchant_no else ()
+    borne = sum_borne(row)
+    beyond = row.difference - borne.platform
+    if borne.platform > 0:
+        return (Resolution.RECOVERED,) if beyond <= 0 or _is_merchants(row, borne, beyond) else ()
+    return (Resolution.CREDITED,) if _is_merchants(row, borne, row.difference) else ()
+
+
+def _is_merchants(row: Discrepancy, borne: Borne, amount: int) -> bool:
+    """Whether so much long money is the merchant's: he has borne it, or his charge brought more than was asked."""
+    if row.merchant_no is None:
+        return False
+    return amount <= borne.merchant or (row.kind, row.line_kind) == ("AMOUNT_OVER", "CHARGE")
 
 
 def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
@@ -192,35 +185,50 @@ def _build_end(row: Discrepancy, resolution: Resolution) -> JournalDraft | None:
     if resolution in {Resolution.WITHDRAWN, Resolution.PROMISED}:
         return _take_back(row.discrepancy_no, row.channel_code, row.currency, row.difference)
     check_pulled_back_once(row, resolution)
-    if resolution in {Resolution.CREDITED, Resolution.RECOVERED, *BORNE}:
-        _refuse_second(row, resolution)
-    if resolution == Resolution.CREDITED:
-        return ledger.build_channel_long_credited(**fact, merchant_no=str(row.merchant_no))
-    if resolution == Resolution.RECOVERED:
-        return ledger.build_channel_loss_recovered(**fact)
-    if resolution == Resolution.CHARGED:
-        return ledger.build_channel_short_charged(**fact, merchant_no=str(row.merchant_no))
-    if resolution == Resolution.WRITTEN_OFF:
-        return ledger.build_channel_short_written_off(**fact)
-    return None
+    if resolution in STANDING:
+        _refuse_outdated(row)
+    return _BUILD[resolution](row, fact) if resolution in _BUILD else None
 
 
-def _refuse_second(row: Discrepancy, resolution: Resolution) -> None:
-    """What a trade differs by is given, or borne, once, by whomever: another day's or version's file may show it again.
+def _build_recovered(row: Discrepancy, fact: dict[str, Any]) -> JournalDraft:
+    beyond = max(0, row.difference - sum_borne(row).platform)
+    return ledger.build_channel_loss_recovered(
+        **fact, credited=beyond, merchant_no=str(row.merchant_no)
+    )
 
-    All differences of the trade are locked, so that of two approvals at once one sees the other. By how much a
-    chargeback that was charged is larger is not the chargeback itself.
+
+def _build_charged(row: Discrepancy, fact: dict[str, Any]) -> JournalDraft:
+    written_off = abs(row.difference) - find_share_of_merchant(row)
+    return ledger.build_channel_short_charged(
+        **fact, merchant_no=str(row.merchant_no), written_off=written_off
+    )
+
+
+_BUILD: Final[dict[Resolution, Callable[[Discrepancy, dict[str, Any]], JournalDraft]]] = {
+    Resolution.CREDITED: lambda row, fact: ledger.build_channel_long_credited(
+        **fact, merchant_no=str(row.merchant_no)
+    ),
+    Resolution.RECOVERED: _build_recovered,
+    Resolution.CHARGED: _build_charged,
+    Resolution.WRITTEN_OFF: lambda _row, fact: ledger.build_channel_short_written_off(**fact),
+}
+
+
+def _refuse_outdated(row: Discrepancy) -> None:
+    """Refuse to book a difference when people have decided about its trade since it was found: it counts without that.
+
+    All differences of the trade are locked, so that of two approvals at once one sees the other.
     """
     same = Discrepancy.objects.select_for_update(no_key=True).filter(
         channel_code=row.channel_code, line_kind=row.line_kind, match_key=row.match_key
     )
-    if row.line_kind == "CHARGEBACK":
-        same = same.filter(kind=row.kind)
-    alike = BORNE if resolution in BORNE else {resolution}
     for other in same.order_by("discrepancy_no"):
-        if other.pk != row.pk and other.resolution in alike:
+        if other.pk == row.pk or other.resolution not in STANDING:
+            continue
+        if other.resolved_at is not None and other.resolved_at >= row.created_at:
             raise ResolutionNotPossible(
-                f"{other.discrepancy_no}, of the same trade, is {other.resolution} already."
+                f"{other.discrepancy_no}, of the same trade, is {other.resolution} since: reconcile"
+                f" {row.statement_date} again."
             )
 
 

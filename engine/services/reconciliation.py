@@ -48,6 +48,7 @@ READING: Final = (
     ("read", "rec_line", queries.LINES),
     ("read", "rec_repeated", queries.REPEATED),
     ("read", "rec_written_off", queries.WRITTEN_OFF),
+    ("read", "rec_decided", queries.DECIDED),
     ("match", "rec_odd", queries.ODD),
     ("match", "rec_difference", queries.DIFFERENCES),
 )
@@ -220,7 +221,7 @@ def _write(given: dict[str, Any], on_step: OnStep) -> ReconciledStatement:
 
 
 def _refuse_outdated(cursor: CursorWrapper, given: dict[str, Any]) -> None:
-    """Raise _Superseded when people have since written off what the file has: it is new money, not what agrees.
+    """Raise _Superseded when people have since decided about what the file has: that is ours from then on.
 
     Whatever was still open is locked by now, so nobody can decide it before this run commits.
     """

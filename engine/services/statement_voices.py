@@ -97,7 +97,7 @@ def _speak(row: Discrepancy, statement_no: str) -> bool:
     )
     named = str(row.object_no)
     if row.line_kind == "CHARGEBACK":
-        record_chargeback(attempt_no=named, answer=answer, statement_no=statement_no)
+        record_chargeback(line=row, answer=answer, statement_no=statement_no)
     elif numbers.is_number(named, numbers.REFUND):
         apply_refund_outcome(refund_no=named, answer=answer, cause=Cause.STATEMENT)
     elif numbers.is_number(named, numbers.ATTEMPT):

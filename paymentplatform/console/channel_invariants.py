@@ -21,7 +21,8 @@ WITH taken AS (
             UNION ALL
             SELECT c.channel_code, c.currency, -c.gross FROM engine_channel_settlement AS c
             UNION ALL
-            SELECT b.channel_code, b.currency, -b.amount FROM engine_chargeback AS b WHERE b.discrepancy_no IS NULL
+            SELECT b.channel_code, b.currency, -COALESCE(b.booked_amount, b.amount)
+              FROM engine_chargeback AS b WHERE b.discrepancy_no IS NULL
             UNION ALL
             SELECT d.channel_code, d.currency, d.difference
               FROM engine_discrepancy AS d

@@ -35,6 +35,7 @@ from tests.engine.statement_days import (
     L90,
     Day,
     found,
+    kinds,
     line_of,
     moved,
     paid,
@@ -236,12 +237,16 @@ def test_one_in_another_currency_leaves_nothing_to_refund_by_itself(today: Day):
     assert_refunds_stop_at(trade, 0)
 
 
-def test_a_refund_that_has_gone_already_is_no_reason_to_owe_the_merchant(today: Day):
+def test_what_a_merchant_has_given_back_already_is_not_charged_to_him_again(today: Day):
     trade = trades.refunded(paid(), amount=AMOUNT)
     line = pulled_line(trade)
-    today.reconcile(line)
-    resolve(found(line.trade_no)[0], Resolution.CHARGED)
-    assert (left_of(trade), borne(trade)) == (0, PULLED)
+    today.reconcile(line_of(trade), line)
+    (row,) = found(line.trade_no)
+    with pytest.raises(ResolutionNotPossible):
+        resolve(row, Resolution.CHARGED)
+    assert (found(line.trade_no), kept(line), borne(trade)) == ([row], [], 0)
+    resolve(row, Resolution.WRITTEN_OFF)
+    assert (left_of(trade), borne(trade)) == (0, 0)
 
 
 def test_of_money_that_no_merchant_got_no_merchant_is_charged(today: Day, books: dict[str, int]):
@@ -496,3 +501,157 @@ def all_of(trade: trades.Trade) -> tuple[Any, ...]:
         balance_of(L90),
         [balance_of(f"{kind}:{merchant_no}:CNY") for kind in ("L20", "L21")],
     )
+
+
+def left_with(trade: trades.Trade) -> int:
+    """What its merchant still has of the charge, the fee aside, whichever way it went back: never less than nothing."""
+    merchant_no = trade.merchant["merchant_no"]
+    (fee,) = rows(
+        "SELECT p.fee_amount - (SELECT COALESCE(sum(r.returned_fee), 0) FROM engine_refund AS r WHERE"
+        " r.payment_no = p.payment_no AND r.status <> 'FAILED')::bigint AS kept FROM engine_payment_order AS p"
+        " WHERE p.payment_no = %s",
+        trade.payment,
+    )
+    held = sum(balance_of(f"{kind}:{merchant_no}:CNY") for kind in ("L20", "L21"))
+    return held + int(fee["kept"])
+
+
+def rests(*lines: Line) -> list[tuple[str, str, int]]:
+    """What of these chargebacks is nobody's yet."""
+    return [one for line in lines for one in kinds(line.trade_no) if one[0] == "AMOUNT_OVER"]
+
+
+class TestMoreThanTheCharge:
+    """Chargebacks and refunds together take no more from a merchant than his charge was; the rest is for people."""
+
+    @pytest.mark.parametrize("files", ["one-file", "two-days", "the-later-day-first"])
+    def test_two_chargebacks_of_one_charge(self, today: Day, books: dict[str, int], files: str):
+        trade = paid()
+        lines = [pulled_line(trade), pulled_line(trade)]
+        first = today.date
+        if files == "one-file":
+            today.reconcile(line_of(trade), *lines, verified=True)
+        elif files == "two-days":
+            today.reconcile(line_of(trade), lines[0], verified=True)
+            today.next()
+            today.reconcile(lines[1], verified=True)
+        else:
+            today.next()
+            today.reconcile(lines[0], verified=True)
+            today.reconcile(line_of(trade), lines[1], verified=True, day=first)
+        assert left_with(trade) == 0
+        assert moved(books) == (LEFT - PULLED, PULLED - LEFT, 0)
+        assert [(one.amount, one.booked_amount) for line in lines for one in kept(line)] == [
+            (PULLED, None),
+            (PULLED, LEFT),
+        ]
+        assert rests(*lines) == [("AMOUNT_OVER", "OPEN", LEFT - PULLED)]
+        said = rows(
+            "SELECT detail FROM engine_case WHERE kind = 'chargeback' AND object_no = ANY(%s)",
+            [trade.attempt, kept(lines[1])[0].pk],
+        )
+        assert [("is the rest" in case["detail"]) for case in said] == [False, True]
+        before = (found(*(line.trade_no for line in lines)), moved(books), left_with(trade))
+        today.again()
+        today.again(day=first)
+        assert (found(*(line.trade_no for line in lines)), moved(books), left_with(trade)) == before
+        assert_refunds_stop_at(trade, 0)
+        with pytest.raises(ResolutionNotPossible):
+            resolve(found(lines[1].trade_no)[-1], Resolution.CHARGED)
+        resolve(found(lines[1].trade_no)[-1], Resolution.WRITTEN_OFF)
+        assert (left_with(trade), moved(books)) == (0, (LEFT - PULLED, 0, 0))
+
+    def test_a_refund_before_a_chargeback(self, today: Day, books: dict[str, int]):
+        """What is on its way counts; when it comes to nothing there is more that its merchant can bear."""
+        trade = trades.refunded(paid(), amount=5_00)
+        line = pulled_line(trade, amount=AMOUNT)
+        today.reconcile(line_of(trade), line, verified=True)
+        assert (borne(trade), left_with(trade)) == (5_00, 0)
+        assert rests(line) == [("AMOUNT_OVER", "OPEN", -5_00)]
+        rest = found(line.trade_no)[-1]
+        with pytest.raises(ResolutionNotPossible):
+            resolve(rest, Resolution.CHARGED)
+        trades.refund_answered(trade, trades.Outcome.FAILED)
+        assert_refunds_stop_at(trade, 0)
+        resolve(rest, Resolution.CHARGED)
+        assert (borne(trade), left_with(trade)) == (AMOUNT, 0)
+        assert_refunds_stop_at(trade, 0)
+
+    def test_a_refund_between_two_chargebacks(self, today: Day, books: dict[str, int]):
+        trade = paid()
+        lines = [pulled_line(trade), pulled_line(trade, amount=1_00)]
+        today.reconcile(line_of(trade), lines[0], verified=True)
+        assert_refunds_stop_at(trade, LEFT)
+        today.next()
+        today.reconcile(lines[1], verified=True)
+        assert (borne(trade), left_with(trade)) == (PULLED, 0)
+        assert [one.booked_amount for one in kept(lines[1])] == [0]
+        assert rests(lines[1]) == [("AMOUNT_OVER", "OPEN", -1_00)]
+        resolve(found(lines[1].trade_no)[-1], Resolution.PROMISED)
+        today.again()
+        assert (left_with(trade), moved(books)) == (0, (LEFT, 0, 0))
+
+    def test_what_people_charge_beyond_the_charge_is_the_platforms(
+        self, today: Day, books: dict[str, int]
+    ):
+        """An operator's file: the journal that two people see has both shares."""
+        trade = trades.refunded(paid(), amount=5_00)
+        line = pulled_line(trade)
+        loss = balance_of("X90:platform:CNY")
+        today.reconcile(line_of(trade), line)
+        resolve(found(line.trade_no)[0], Resolution.CHARGED)
+        assert (borne(trade), left_with(trade)) == (5_00, 0)
+        assert balance_of("X90:platform:CNY") == loss + 1_00
+        assert moved(books) == (LEFT, 0, 0)
+
+    def test_corrected_to_less_it_takes_the_rest_back(self, today: Day, books: dict[str, int]):
+        trade = trades.refunded(paid(), amount=5_00)
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line, verified=True)
+        today.reconcile(line_of(trade), line.but(amount=5_00), verified=True)
+        assert rests(line) == [("AMOUNT_OVER", "RESOLVED", -1_00)]
+        assert (left_with(trade), moved(books)) == (0, (AMOUNT - 5_00, 0, 0))
+
+    def test_who_dies_behind_it_leaves_the_rest_booked_once(
+        self, today: Day, books: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    ):
+        trade = trades.refunded(paid(), amount=5_00)
+        line = pulled_line(trade)
+
+        def die(**_: Any) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as undone:
+            undone.setattr("engine.services.statement_voices._mark_voiced", die)
+            with pytest.raises(KeyboardInterrupt):
+                today.reconcile(line_of(trade), line, verified=True)
+        assert kinds(line.trade_no) == [
+            ("CHANNEL_ONLY", "OPEN", -PULLED),
+            ("AMOUNT_OVER", "OPEN", -1_00),
+        ]
+        with pytest.raises(ResolutionNotPossible):
+            resolve(found(line.trade_no)[0], Resolution.ACCEPTED)
+        assert moved(books) == (LEFT, 1_00, 0)
+        for _run in range(2):
+            today.again()
+        assert kinds(line.trade_no) == [
+            ("CHANNEL_ONLY", "RESOLVED", -PULLED),
+            ("AMOUNT_OVER", "OPEN", -1_00),
+        ]
+        assert (left_with(trade), moved(books)) == (0, (LEFT, 1_00, 0))
+
+    def test_a_refund_at_the_same_moment(self, today: Day):
+        """Whichever takes the order's lock first, the other counts it."""
+        trade = paid()
+        line = pulled_line(trade)
+        today.bring(line_of(trade), line, verified=True)
+        refused = _at_once(today.again, lambda: trades.refunded(trade, amount=AMOUNT))
+        (pulled,) = kept(line)
+        if refused:
+            assert (refused, pulled.booked, left_with(trade)) == (
+                ["refund_exceeds_paid"],
+                PULLED,
+                LEFT,
+            )
+        else:
+            assert (pulled.booked, left_with(trade)) == (0, 0)

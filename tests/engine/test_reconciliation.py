@@ -336,41 +336,6 @@ class TestCorrectedFiles:
         ]
         assert moved(books) == (AMOUNT + 2, 0, 2)
 
-    @pytest.mark.parametrize(
-        ("over", "resolution"), [(5, Resolution.CREDITED), (-5, Resolution.CHARGED)]
-    )
-    def test_a_merchant_is_not_credited_or_charged_twice_for_one_trade(
-        self, today: Day, over: int, resolution: Resolution
-    ):
-        trade = paid()
-        today.reconcile(line_of(trade, amount=AMOUNT + over))
-        resolve(found(trade.trade_no)[0], resolution)
-        today.reconcile(line_of(trade, amount=AMOUNT + over * 2))
-        with pytest.raises(ResolutionNotPossible):
-            resolve(found(trade.trade_no)[1], resolution)
-
-    @pytest.mark.parametrize(
-        ("first", "second"),
-        [
-            (Resolution.WRITTEN_OFF, Resolution.WRITTEN_OFF),
-            (Resolution.WRITTEN_OFF, Resolution.CHARGED),
-            (Resolution.CHARGED, Resolution.WRITTEN_OFF),
-        ],
-    )
-    def test_nobody_bears_again_what_somebody_has_borne_of_a_trade(
-        self, today: Day, books: dict[str, int], first: Resolution, second: Resolution
-    ):
-        trade = paid()
-        today.reconcile(line_of(trade, amount=AMOUNT - 5))
-        resolve(found(trade.trade_no)[0], first)
-        today.reconcile(line_of(trade, amount=AMOUNT - 7))
-        again = found(trade.trade_no)[1]
-        with pytest.raises(ResolutionNotPossible):
-            resolve(again, second)
-        assert (found(trade.trade_no)[1], moved(books)) == (again, (AMOUNT - 12, 7, 0))
-        resolve(again, Resolution.PROMISED)
-        assert moved(books) == (AMOUNT - 5, 0, 0)
-
     def test_what_people_have_decided_stays(self, today: Day, books: dict[str, int]):
         trade = paid()
         today.reconcile(line_of(trade, amount=AMOUNT - 5))

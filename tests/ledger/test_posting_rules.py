@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger import difference_rules as differing
 from ledger import posting_rules as rules
 from ledger import settlement_rules as settling
 from ledger.chart import parse_account_code
@@ -167,28 +168,36 @@ TABLE += [
     *(
         (build(**DIFFERENCE), [(debit, credit, 10_000)])
         for build, debit, credit in (
-            (settling.build_channel_long_found, "A10:c:CNY", "L90:c:CNY"),
-            (settling.build_channel_long_withdrawn, "L90:c:CNY", "A10:c:CNY"),
-            (settling.build_channel_loss_recovered, "L90:c:CNY", "X90:platform:CNY"),
-            (settling.build_channel_short_found, "A90:c:CNY", "A10:c:CNY"),
-            (settling.build_channel_short_recovered, "A10:c:CNY", "A90:c:CNY"),
-            (settling.build_channel_short_written_off, "X90:platform:CNY", "A90:c:CNY"),
+            (differing.build_channel_long_found, "A10:c:CNY", "L90:c:CNY"),
+            (differing.build_channel_long_withdrawn, "L90:c:CNY", "A10:c:CNY"),
+            (differing.build_channel_loss_recovered, "L90:c:CNY", "X90:platform:CNY"),
+            (differing.build_channel_short_found, "A90:c:CNY", "A10:c:CNY"),
+            (differing.build_channel_short_recovered, "A10:c:CNY", "A90:c:CNY"),
+            (differing.build_channel_short_written_off, "X90:platform:CNY", "A90:c:CNY"),
         )
     ),
     (
-        settling.build_channel_long_credited(**DIFFERENCE, merchant_no="m"),
+        differing.build_channel_long_credited(**DIFFERENCE, merchant_no="m"),
         [("L90:c:CNY", "L20:m:CNY", 10_000)],
     ),
     (
-        settling.build_channel_short_charged(**DIFFERENCE, merchant_no="m"),
+        differing.build_channel_short_charged(**DIFFERENCE, merchant_no="m"),
         [("L21:m:CNY", "A90:c:CNY", 10_000)],
+    ),
+    (
+        differing.build_channel_short_charged(**DIFFERENCE, merchant_no="m", written_off=1),
+        [("L21:m:CNY", "A90:c:CNY", 9_999), ("X90:platform:CNY", "A90:c:CNY", 1)],
+    ),
+    (
+        differing.build_channel_loss_recovered(**DIFFERENCE, merchant_no="m", credited=1),
+        [("L90:c:CNY", "X90:platform:CNY", 9_999), ("L90:c:CNY", "L20:m:CNY", 1)],
     ),
     (
         settling.build_chargeback(**OF_MERCHANT, channel_code="c", chargeback_no="b"),
         [("L21:m:CNY", "A10:c:CNY", 10_000)],
     ),
     (
-        settling.build_late_money_pulled_back(**OF_CHANNEL, late_money_no="l", amount=10_000),
+        differing.build_late_money_pulled_back(**OF_CHANNEL, late_money_no="l", amount=10_000),
         [("L90:c:CNY", "X90:platform:CNY", 10_000)],
     ),
     (

@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acquiring.contracts import CloseReason, OrderAlreadyPaid, OrderClosed, OrderFailed
 from acquiring.services.closing import (
+    CLOSED_AT_ONCE,
     CloseResult,
     _begin_close,
     close_order,
@@ -20,7 +21,7 @@ from acquiring.services.closing import (
 )
 from engine.channels.base import ChannelAnswer, Outcome, PayerActionData
 from engine.contracts import Cause
-from engine.services.inquiries import query_attempt, query_due_attempts
+from engine.services.inquiries import BATCH, query_attempt, query_due_attempts
 from engine.services.outcomes import apply_attempt_outcome
 from engine.services.submission import submit_attempt, submit_payment
 from paymentplatform.kernel.transactions import TransactionMisuse
@@ -564,6 +565,43 @@ class TestClosing:
         assert trade.order()["close_reason"] == "EXPIRED"
         with pytest.raises(OrderClosed):
             trade.pay()
+
+    def test_expiry_takes_up_no_more_than_a_silent_channel_lets_it_end_in_time(
+        self, channels: Channels, clock: VirtualClock
+    ):
+        """What is taken up longer than it is leased is taken up by a second worker as well, and by a third."""
+        trades = [pending_trade(channels) for _ in range(CLOSED_AT_ONCE + 1)]
+        clock.advance(901)
+
+        def taken_up() -> int:
+            return sum(trade.order()["closing"] for trade in trades)
+
+        expire_due_orders()
+        assert taken_up() <= CLOSED_AT_ONCE
+        while expire_due_orders():
+            pass
+        assert taken_up() == CLOSED_AT_ONCE + 1
+
+
+def test_a_channel_with_very_many_due_keeps_no_other_waiting(channels: Channels):
+    """A silent one with thousands of codes on show would else be all that every worker asks, as long as it lasts."""
+    many = [pending_trade(channels) for _ in range(BATCH + 1)]
+    channels[0].pay_answers.append(RETRIABLE)
+    other = pending_trade(channels[::-1])
+    with (
+        connection.cursor() as cursor
+    ):  # longer due than what other tests have left, and the other the last of all
+        cursor.execute(
+            "UPDATE engine_channel_attempt SET next_query_at = timestamptz '2001-01-01' + CASE order_no WHEN %s"
+            " THEN interval '1 day' ELSE interval '0' END WHERE order_no = ANY (%s) AND live_detail_no IS NOT NULL",
+            [other.order_no, [trade.order_no for trade in (*many, other)]],
+        )
+
+    query_due_attempts()
+
+    assert [call for call, _ in channels[1].calls] == ["pay", "query"]
+    asked = [call for call, _ in channels[0].calls].count("query")
+    assert 1 < asked < BATCH
 
 
 class TestSubmission:

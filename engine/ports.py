@@ -25,7 +25,15 @@ class OwnerState:
 
 
 class PaymentOwner(Protocol):
-    """What owns a payment. Every method must be called inside a transaction (require)."""
+    """What owns a payment. Every method but ``take_success`` must be called inside a transaction (require)."""
+
+    def take_success(self, *, attempt_no: str, charge: str, words: bytes) -> str | None:
+        """Lock the owner, have ``engine_take_successes`` end its payment if that is plain, then end the owner (forbid).
+
+        In a transaction of its own, which successes that other threads bring now may share, ``charge`` being the
+        channel's number of it and ``words`` what that function is told. Returns the owner's number; None when nothing
+        was written. Whatever it raises: nothing was written, or nobody knows.
+        """
 
     def lock_owner(self, *, order_no: str) -> OwnerState:
         """Lock the owner's row, the first lock of every money transaction, and tell how it stands."""

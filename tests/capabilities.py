@@ -109,6 +109,8 @@ CAPABILITIES = (
         (
             "bench/*",
             "concurrency/test_losing_a_group.py",
+            "engine/test_losing_successes.py",
+            "engine/test_plain_successes.py",
             "flows/test_hot_plans.py",
             "kernel/test_combining.py",
             "kernel/test_numbers.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from acquiring.selectors import get_late_money_terms, lock_order
+from acquiring.services.channel_payments import take_success
 from acquiring.services.late_money import announce_late_money, calculate_late_money_fee
 from acquiring.services.order_moves import end_failed_payment, end_order_refund, succeed_order
 from engine.contracts import LateMoneyState
@@ -12,6 +13,11 @@ from paymentplatform.kernel import transactions
 
 class OrderPaymentOwner:
     """A trade order owns its payments. See ``engine.ports.PaymentOwner`` for the promises."""
+
+    @transactions.forbid
+    def take_success(self, *, attempt_no: str, charge: str, words: bytes) -> str | None:
+        """Take a plain success and make its order SUCCESS (forbid)."""
+        return take_success(attempt_no=attempt_no, charge=charge, words=words)
 
     @transactions.require
     def lock_owner(self, *, order_no: str) -> OwnerState:

@@ -1,4 +1,7 @@
-"""Callbacks of channels: stored raw, verified, compared, then into the funnel. A repeat answers success."""
+"""Callbacks of channels: stored raw, verified, compared, then into the funnel. A repeat answers success.
+
+One that tells of a plain success is stored with its effect; every other one before anything is made of it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from engine.channels.base import Channel, Notification, NotificationRefused
 from engine.channels.registry import UnknownChannel, find_channel, get_channel
 from engine.contracts import Cause
 from engine.models import ChannelAttempt, ChannelCallback, Refund
-from engine.services.outcomes import Applied, apply_attempt_outcome
+from engine.services.answers import Applied
+from engine.services.outcomes import fold_answer
+from engine.services.plain_successes import RawCallback, take_plain_success
 from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
@@ -61,6 +66,8 @@ def receive_callback(
             note=str(refusal)[:_KEPT_NOTE],
         )
         raise Unauthenticated from refusal
+    if _take_at_once(channel, notification, RawCallback(channel_code, kept, body)):
+        return channel.acknowledge()
     stored = ChannelCallback.objects.create(channel_code=channel_code, headers=kept, body=body)
     wrong = _hand_over(stored, channel, notification)
     if wrong is not None:
@@ -118,6 +125,29 @@ def apply_stored_callback(*, callback_id: int) -> ReplayedCallback:
     )
 
 
+def _take_at_once(channel: Channel, notification: Notification, callback: RawCallback) -> bool:
+    """Store the callback with its effect, when it tells of a plain success and is for us; else nothing is written."""
+    attempt_no = notification.request_no or ""
+    if (
+        notification.refund_no is not None
+        or notification.merchant_account != channel.merchant_account
+        or not is_number(attempt_no, ATTEMPT)
+    ):
+        return False
+    order_no = take_plain_success(
+        attempt_no=attempt_no, answer=notification.answer, cause=Cause.CALLBACK, callback=callback
+    )
+    if order_no is None:
+        return False
+    _note_effect(order_no)
+    return True
+
+
+def _note_effect(order_no: str) -> None:
+    """Mark the moment at which a callback has had its effect and its channel has not heard so."""
+    failpoint("callback_applied", order_no)
+
+
 def _hand_over(
     stored: ChannelCallback, channel: Channel, notification: Notification, *, joined: bool = False
 ) -> str | None:
@@ -140,11 +170,11 @@ def _hand_over(
             refund_no=about.refund_no, answer=notification.answer, cause=Cause.CALLBACK
         )
     else:
-        fold = transactions.join(apply_attempt_outcome) if joined else apply_attempt_outcome
+        fold = transactions.join(fold_answer) if joined else fold_answer
         applied = fold(
             attempt_no=about.attempt_no, answer=notification.answer, cause=Cause.CALLBACK
         )
-    failpoint("callback_applied", about.order_no)
+    _note_effect(about.order_no)
     result = _RESULTS.QUARANTINED if applied.effect == "quarantined" else _RESULTS.APPLIED
     _note(stored, result, applied.effect, about)
     return None

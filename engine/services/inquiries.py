@@ -24,7 +24,8 @@ from engine.selectors import (
     get_attempt,
     get_payment_progress,
 )
-from engine.services.outcomes import QUERY_TASK, Applied, apply_attempt_outcome
+from engine.services.answers import Applied
+from engine.services.outcomes import QUERY_TASK, apply_attempt_outcome
 from engine.services.submission import build_reference, submit_attempt
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
 from paymentplatform.kernel.clock import database_now

@@ -1,8 +1,9 @@
 """The funnel: the ONE way in which any answer about an attempt changes anything.
 
-Sync answer, callback, inquiry, close, statement line and operator all end here. Locks: owner, payment, details,
-attempt, then the ledger's accounts. Whoever comes second finds a terminal attempt and changes nothing. What the payer's
-balance holds for the payment is captured or given back in the very transaction that ends it.
+Sync answer, callback, inquiry, close, statement line and operator all end here. Most answers are plain successes, each
+taken in one call of the database (``plain_successes``); all else is folded here, row by row. Locks: owner, payment,
+details, attempt, then the ledger's accounts. Whoever comes second finds a terminal attempt and changes nothing. What
+the payer's balance holds for the payment is captured or given back in the very transaction that ends it.
 """
 
 from __future__ import annotations
@@ -20,27 +21,26 @@ from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
 from engine.ports import OwnerState, payment_owner
 from engine.selectors import get_attempt, lock_attempt, lock_details, lock_payment
 from engine.services.acceptance import create_attempt
+from engine.services.answers import Applied, is_readable, keep_answer, note_commit
 from engine.services.cases import AMOUNT_MISMATCH, open_case, resolve_cases
 from engine.services.holds import build_legs, end_untaken_details
 from engine.services.late_money import record_late_money
 from engine.services.moves import LAST_HEARD, apply_move
+from engine.services.plain_successes import take_plain_success
 from engine.services.saved_cards import save_card
 from ledger import api as ledger
 from paymentplatform.kernel import jobs, metrics, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.database import PlatformNow
 from paymentplatform.kernel.failpoints import failpoint
-from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
 from paymentplatform.kernel.redaction import redact_text
 from paymentplatform.kernel.transactions import after_commit
 
 QUERY_TASK = "engine.query_due_attempts"
-MAX_TRADE_NO = 64
 PAYMENT_CLOSED = "payment_closed"
 """Failure code of a payment that was closed before anything was taken; it is no try of the payer."""
 _ONLY_SUSPICION = frozenset({Cause.SYNC_ANSWER, Cause.CALLBACK, Cause.STATEMENT})
 """What an institution says unasked, or while it is still at work; every other cause asked it what became of it."""
-KEPT_OF_ANSWER = 4_096
 SCHEDULE_SPENT = "inquiry_schedule_spent"
 DUPLICATE_TRADE_NO = "duplicate_trade_no"
 _AFTER_END = {
@@ -48,14 +48,6 @@ _AFTER_END = {
     "FAILED": LateMoneyReason.SUCCESS_AFTER_FAILURE,
     "CLOSED": LateMoneyReason.SUCCESS_AFTER_CLOSE,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What the funnel did. ``failover_attempt_no`` is a new attempt that nobody has submitted yet."""
-
-    effect: str
-    failover_attempt_no: str | None = None
 
 
 @dataclass(slots=True)
@@ -71,15 +63,24 @@ class _Locked:
         return next(row for row in self.details if row.detail_no == self.attempt.detail_id)
 
 
-@transactions.start
+@transactions.forbid
 def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Cause) -> Applied:
-    """Fold one verified answer into attempt, detail, payment, order and ledger (start).
+    """Bring one verified answer to attempt, detail, payment, order and ledger, in its own transaction (forbid).
 
     Safe to call any number of times with the same or contradicting answers; raises NotFound for an attempt that
     does not exist. An unverified answer must come as UNKNOWN.
     """
+    paid = take_plain_success(attempt_no=attempt_no, answer=answer, cause=cause)
+    if paid is not None:
+        return Applied("paid")
+    return fold_answer(attempt_no=attempt_no, answer=answer, cause=cause)
+
+
+@transactions.start
+def fold_answer(*, attempt_no: str, answer: ChannelAnswer, cause: Cause) -> Applied:
+    """Do what ``apply_attempt_outcome`` does, for whatever the answer is, row by row (start)."""
     seen = get_attempt(attempt_no=attempt_no)
-    after_commit(lambda: failpoint("outcome_committed", seen.order_no))
+    after_commit(lambda: note_commit(seen.order_no))
     owner = payment_owner().lock_owner(order_no=seen.order_no)
     rows = _Locked(
         owner=owner,
@@ -100,7 +101,7 @@ def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Caus
 
 
 def _fold(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:
-    if answer.outcome == Outcome.SUCCEEDED and not _is_readable(answer):
+    if answer.outcome == Outcome.SUCCEEDED and not is_readable(answer):
         open_case(
             kind="unreadable_success",
             object_no=rows.attempt.attempt_no,
@@ -132,20 +133,7 @@ def _remember(attempt: ChannelAttempt, answer: ChannelAnswer, cause: Cause) -> N
         attempt.submit_outcome = answer.outcome
     attempt.last_outcome_cause = cause
     attempt.last_outcome_at = PlatformNow()
-    attempt.last_answer = redact_text(answer.raw)[:KEPT_OF_ANSWER]
-
-
-def _is_readable(answer: ChannelAnswer) -> bool:
-    """Whether a success says in possible figures what was charged; nothing is ever booked on less."""
-    return (
-        answer.amount is not None
-        and 1 <= answer.amount <= MAX_AMOUNT
-        and answer.currency is not None
-        and is_currency(answer.currency)
-        and bool(answer.channel_trade_no)
-        and len(answer.channel_trade_no or "") <= MAX_TRADE_NO
-        and (answer.channel_trade_no or "").isprintable()
-    )
+    attempt.last_answer = keep_answer(answer)
 
 
 def _apply_after_end(rows: _Locked, answer: ChannelAnswer, cause: Cause) -> Applied:

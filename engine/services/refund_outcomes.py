@@ -16,10 +16,10 @@ from engine.contracts import Cause
 from engine.models import PaymentDetail, Refund
 from engine.ports import payment_owner
 from engine.selectors import get_refund, lock_details, lock_payment, lock_refund
+from engine.services.answers import Applied
 from engine.services.cases import REFUND_AMOUNT_MISMATCH, open_case, resolve_cases
 from engine.services.late_money import end_late_money_refund
 from engine.services.moves import apply_move
-from engine.services.outcomes import Applied
 from ledger import api as ledger
 from ledger.contracts import AccountKind, JournalDraft
 from paymentplatform.kernel import metrics, transactions

@@ -17,8 +17,8 @@ from engine.channels.registry import find_channel
 from engine.contracts import Cause, RefundProgress
 from engine.models import ChannelAttempt, PaymentOrder, Refund
 from engine.selectors import get_refund, get_refund_progress
+from engine.services.answers import Applied
 from engine.services.call_slots import take_call_slot
-from engine.services.outcomes import Applied
 from engine.services.refund_outcomes import REFUND_TASK, apply_refund_outcome
 from engine.services.submission import build_reference
 from paymentplatform.kernel import jobs, metrics, numbers, transactions

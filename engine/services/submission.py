@@ -13,13 +13,9 @@ from engine.channels.registry import get_channel
 from engine.contracts import Cause, PaymentProgress
 from engine.models import ChannelAttempt, PaymentOrder
 from engine.selectors import find_live_attempt, get_payment_progress
+from engine.services.answers import Applied
 from engine.services.call_slots import take_call_slot
-from engine.services.outcomes import (
-    PAYMENT_CLOSED,
-    QUERY_TASK,
-    Applied,
-    apply_attempt_outcome,
-)
+from engine.services.outcomes import PAYMENT_CLOSED, QUERY_TASK, apply_attempt_outcome
 from engine.services.saved_cards import name_card_owner, open_options
 from paymentplatform.kernel import jobs, transactions
 from paymentplatform.kernel.database import PlatformNow

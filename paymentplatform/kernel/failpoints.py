@@ -21,8 +21,8 @@ FAILPOINTS: Final[dict[str, str]] = {
     "payment_accepted": "payment, detail and attempt are committed; nobody has claimed the attempt",
     "attempt_claimed": "the claim is committed; not a byte has left",
     "payment_answered": "the channel has answered pay; nothing of it is written",
-    "outcome_before_commit": "the funnel has written everything; nothing is committed",
-    "outcome_committed": "the funnel has committed; no doorbell has rung",
+    "outcome_before_commit": "the funnel has folded everything; nothing is committed",
+    "outcome_committed": "the funnel has committed; whoever brought the answer has not heard of it",
     "failover_committed": "the attempt at the next channel is committed; nobody has claimed it",
     "balance_payment_committed": "a payment from the balance is committed; nobody was told",
     # Asking and closing.
@@ -56,7 +56,7 @@ FAILPOINTS: Final[dict[str, str]] = {
     "day_step_before_commit": "a step of closing an accounting day is written; nothing is committed",
     # Callbacks and merchants' notifications.
     "callback_stored": "the raw callback is stored; the funnel has not seen it",
-    "callback_applied": "the callback had its effect; it is neither noted nor acknowledged",
+    "callback_applied": "the callback had its effect; it is not acknowledged, nor noted if it was folded",
     "deliveries_claimed": "due deliveries are leased; nothing is sent",
     "delivery_sent": "a merchant has answered a delivery; that is not written",
     # Requests with an Idempotency-Key.

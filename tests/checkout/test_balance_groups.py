@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from paymentplatform.kernel.combining import GroupFailed
 from paymentplatform.kernel.errors import Unavailable
 from tests.barrier import run_together
 from tests.checkout.test_risk_deciding import FACTS
+from tests.comparing import comparable_rows
 from tests.makers import make_payer, make_payer_token, top_up
 from tests.trading import Trade, balance_of, make_identity, make_trade, rows
 from tests.waiting import wait_until
@@ -120,34 +120,7 @@ def written(trade: Trade, payment: BalancePayment) -> list[Any]:
         "agreement": payment.agreement_no,
         "payer": f"L10:{payment.payer_no}:CNY",
     }
-    found = []
-    for table, where in about.items():
-        text = str(rows_named(f"SELECT * FROM {table} WHERE {where}", values))
-        for pattern, label in _VARYING:
-            text = pattern.sub(label, text)
-        found.append((table, text))
-    found.append(("merchant", trade.merchant_balance()))
-    return found
-
-
-_VARYING = [
-    (re.compile(r"datetime\.datetime\([^)]*\)+"), "<time>"),
-    (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z"), "<time>"),
-    (re.compile(r"cashier/[0-9a-zA-Z_-]+"), "cashier/<token>"),
-    (re.compile(r"UUID\('[^']*'\)"), "<digest>"),
-    (re.compile(r"'cashier_secret': '[^']*'"), "<secret>"),
-    (re.compile(r"'(token_hash|request_digest|fee_contract_no)': '[^']*'"), r"<\1>"),
-    (re.compile(r"\b([a-z]{3})_[0-9a-hjkmnp-tv-z]{22}\b"), r"<\1>"),
-    (re.compile(r"'(id|xact_id|\w*account_id)': '?\d+'?"), r"<\1>"),
-]
-
-
-def rows_named(sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    """Ask with named parameters; the order of rows is that of their first column."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"{sql} ORDER BY 1", values)
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return [*comparable_rows(about, values), ("merchant", trade.merchant_balance())]
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])

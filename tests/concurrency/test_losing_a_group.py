@@ -45,7 +45,12 @@ def test_a_process_killed_around_a_commit_has_paid_each_order_once_or_not_at_all
     dice = random.Random()
     for _ in range(ROUNDS):
         group = [prepare(WISH) for _ in range(PAYMENTS)]
-        told = pay_until_killed([payment for _, payment in group], after_s=dice.uniform(0, 0.05))
+        told = run_until_killed(
+            PAYER,
+            [asdict(payment) for _, payment in group],
+            after_s=dice.uniform(0, 0.05),
+            calling="checkout_pay_from_balances",
+        )
         for trade, payment in group:
             assert trade.order()["status"] == "SUCCESS" or payment.order_no not in told
             assert_whole(trade, payment)
@@ -55,27 +60,29 @@ def test_a_process_killed_around_a_commit_has_paid_each_order_once_or_not_at_all
             assert_whole(trade, payment)
 
 
-def pay_until_killed(payments: list[BalancePayment], *, after_s: float) -> list[str]:
-    """Let another process pay them and kill it so long after its beginning; return what it said was paid."""
+def run_until_killed(code: str, told: object, *, after_s: float, calling: str) -> list[str]:
+    """Let another process do it and kill it so long after its beginning; return what it said was done.
+
+    ``calling`` is the function in the database whose end is waited for.
+    """
     child = subprocess.Popen(
-        [sys.executable, "-c", PAYER, json.dumps([asdict(payment) for payment in payments])],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", code, json.dumps(told)], stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "begun\n"
     time.sleep(after_s)  # the moment of its death is drawn, nothing is waited for
     child.send_signal(signal.SIGKILL)
-    told = child.stdout.read().splitlines()
+    said = child.stdout.read().splitlines()
     child.wait()
-    wait_until(lambda: not running_payments(), what="the server to end what was begun")
-    return told
+    wait_until(lambda: not running(calling), what="the server to end what was begun")
+    return said
 
 
-def running_payments() -> list[object]:
+def running(function: str) -> list[object]:
     return rows(
         "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"
-        " AND query LIKE '%%checkout_pay_from_balances%%'"
+        " AND query LIKE %s",
+        f"%{function}%",
     )
 
 

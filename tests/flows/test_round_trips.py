@@ -9,7 +9,9 @@ import pytest
 from django.test import Client
 
 from tests.makers import make_merchant, make_payer, make_payer_token, order_body
+from tests.notifying import sign_paid
 from tests.roundtrips import RoundTrips, counting_round_trips
+from tests.slots import no_slot_free
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +72,16 @@ def test_repeating_an_order_takes_two(merchant: dict[str, str]):
     call(merchant, "orders", body)
     _, seen = call(merchant, "orders", body)
     assert (len(seen), seen.on_the_wire) == (2, 2), seen
+
+
+def test_a_channels_word_that_it_was_paid_takes_one(merchant: dict[str, str]):
+    for _ in range(2):
+        order, _seen = call(merchant, "orders", order_body())
+        with no_slot_free():
+            call(merchant, f"orders/{order['order_no']}/pay", {"method": "QR_CODE"})
+        notify = sign_paid(order_no=order["order_no"])
+        with counting_round_trips() as seen:
+            assert notify().status_code == 200
+    assert (len(seen), seen.on_the_wire) == (1, 1), seen
+    paid, _seen = call(merchant, f"orders/{order['order_no']}")
+    assert paid["status"] == "SUCCESS"

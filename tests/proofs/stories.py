@@ -176,6 +176,7 @@ LIVES = [
             "created": ("payment_accepted", "attempt_claimed", "inquiry_answered"),
             "waiting": ("callback_stored", "outcome_before_commit", "callback_applied"),
         },
+        from_balance=11_00,
     ),
     # Answers that never come.
     *_cuts(charged_at_once, PAID, "created", "inquiries_claimed", "inquiry_answered", **_UNKNOWN),

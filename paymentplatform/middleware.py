@@ -9,6 +9,7 @@ from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from paymentplatform.kernel import context, numbers
 from paymentplatform.kernel.database import plan_for_these_values
@@ -49,7 +50,10 @@ class RequestContext:
 
 
 class OperatorActor:
-    """Name the operator as the one who acts, in logs and event rows; his pages are planned for what they ask."""
+    """Name the operator as the one who acts, in logs and event rows; his pages are planned for what they ask.
+
+    Their times are those of the business, whose days the books go by.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -57,7 +61,7 @@ class OperatorActor:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith("/admin/") and request.user.is_authenticated:
             context.actor.set(f"operator:{request.user.get_username()}")
-            with plan_for_these_values():
+            with plan_for_these_values(), timezone.override(settings.BUSINESS_TIME_ZONE):
                 return self._get_response(request)
         return self._get_response(request)
 

@@ -132,7 +132,7 @@ class DeliveryAdmin(DeadLetterBatch, ReadOnlyAdmin):
     implied: ClassVar = {"DUE": {"due_at__isnull": False}}
     time_filters = (AgeFilter.parameter_name,)
     number_prefix = numbers.DELIVERY
-    list_display = ("delivery_no", "state", "tries", "reason", "last_error", "event_no", "url")
+    list_display = ("delivery_no", "state", "tries", "why_ended", "last_error", "event_no", "url")
     list_filter = ("status", "target", ReasonFilter, ResentFilter, AgeFilter, MerchantFilter)
     search_fields = ("delivery_no",)
     search_help_text = _("A whole delivery, event, endpoint or merchant number")

@@ -56,7 +56,7 @@ def _say_state(order: TradeOrder, file: TradeFile) -> str:
         return say("Nobody has paid yet.")
     text = say("Not paid: the last payment failed ({code}). The payer may try again.")
     last = max(failed, key=lambda payment: payment.created_at)
-    return format_html(text, code=last.failure_code or "–")
+    return format_html(text, code=name_code(last.failure_code or "–"))
 
 
 def _say_under_way(file: TradeFile) -> str:

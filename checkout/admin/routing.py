@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -105,7 +107,7 @@ def build_order_tables(order_no: str) -> list[PageTable]:
 
 def _show_answer(answer: ConsultAnswer) -> PageTable:
     title = say("Offered at %(at)s (%(who)s, %(terminal)s, %(locale)s; catalogue %(revision)s)") % {
-        "at": f"{answer.at:%Y-%m-%d %H:%M:%S} UTC",
+        "at": date_format(localtime(answer.at), "Y-m-d H:i:s O"),
         "who": answer.asked_by,
         "terminal": answer.terminal,
         "locale": answer.locale,

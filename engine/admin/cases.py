@@ -12,7 +12,7 @@ from engine.admin.history import MovesAdmin
 from engine.models import Case
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import confirmed_action, submit_proposal
-from paymentplatform.kernel.admin_codes import show_code
+from paymentplatform.kernel.admin_codes import show_code, tell
 from paymentplatform.kernel.admin_lists import UnendedFilter
 from paymentplatform.kernel.admin_tables import link_number, name_amounts
 
@@ -67,7 +67,7 @@ class CaseAdmin(MovesAdmin):
     @admin.display(description=_("Detail"))
     def text(self, case: Case) -> str:
         """Return what it says, amounts for people."""
-        return name_amounts(case.detail)
+        return tell(name_amounts(case.detail))
 
     @admin.display(description=_("About"), ordering="object_no")
     def about(self, case: Case) -> str:

@@ -24,6 +24,7 @@ from engine.services.saved_cards import remove_saved_card
 from ledger import api as ledger
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action
+from paymentplatform.kernel.admin_codes import show_code
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -200,7 +201,7 @@ class ChannelCallbackAdmin(ReadOnlyAdmin):
     """Callbacks as they came, secrets blotted out."""
 
     not_exported = ("body",)
-    list_display = ("id", "received_at", "channel_code", "outcome", "attempt_no", "note")
+    list_display = ("id", "received_at", "channel_code", "outcome", "about", "what_came")
     list_filter = ("result", "channel_code")
     indexed_filters = tuple(
         ("result__exact", result) for result in ("RECEIVED", "REFUSED", "UNMATCHED", "QUARANTINED")
@@ -242,6 +243,16 @@ class ChannelCallbackAdmin(ReadOnlyAdmin):
     def outcome(self, callback: ChannelCallback) -> str:
         """Return what came of it."""
         return show_status(callback.result)
+
+    @admin.display(description=_("About"))
+    def about(self, callback: ChannelCallback) -> str:
+        """Link what it was about: an attempt or a refund."""
+        return link_number(callback.attempt_no or callback.refund_no or "–")
+
+    @admin.display(description=_("Note"))
+    def what_came(self, callback: ChannelCallback) -> str:
+        """Say what came of it."""
+        return show_code(callback.note or "–")
 
     @admin.display(description=_("Attempt"))
     def attempt(self, callback: ChannelCallback) -> str:

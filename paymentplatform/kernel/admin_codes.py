@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from django.utils.functional import Promise
@@ -85,12 +86,78 @@ RESOLUTIONS: Final[dict[str, Promise]] = {
     "BOOKED_SINCE": _("Our books have it now"),
 }
 """Why a difference has ended; the first seven by two people."""
-_ALL: Final = FACTS | CASES | DIFFERENCES | LATE_REASONS
+AGES: Final[dict[str, Promise]] = {
+    "under_1m": _("Less than a minute"),
+    "under_10m": _("1 to 10 minutes"),
+    "under_1h": _("10 minutes to an hour"),
+    "under_1d": _("An hour to a day"),
+    "over_1d": _("More than a day"),
+}
+"""How long nobody has known where money is."""
+NOTES: Final[dict[str, Promise]] = {
+    "repeated": _("Known already"),
+    "quarantined": _("Put aside: our own question decides"),
+    "paid": _("Paid"),
+    "failed": _("Failed"),
+    "failed_over": _("Failed; another channel is tried"),
+    "ignored": _("Changed nothing"),
+    "refunded": _("Given back"),
+    "waiting": _("Still waits"),
+    "closed": _("Closed"),
+    "no such request": _("We know no such request"),
+    "another merchant account": _("Of another merchant account at the channel"),
+}
+"""What came of a callback."""
+_ALL: Final = FACTS | CASES | DIFFERENCES | LATE_REASONS | NOTES
+
+
+_TOLD: Final[tuple[tuple[re.Pattern[str], Promise], ...]] = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"said (?P<theirs>.+), ours (?P<ours>.+)", _("The channel says {theirs}, we say {ours}")),
+        (r"said (?P<theirs>.+) after its end", _("The channel says {theirs} after it had ended")),
+        (r"(?P<no>\S+) after its end", _("{no} came after it had ended")),
+        (
+            r"still (?P<status>\w+) after (?P<n>\d+) inquiries",
+            _("Still {status} after {n} inquiries"),
+        ),
+        (
+            r"no certain answer after (?P<n>\d+) tries; it is repeated for ever",
+            _("No certain answer after {n} tries; it is repeated for ever"),
+        ),
+        (
+            r"says (?P<theirs>.+) were pulled back of (?P<ours>.+)",
+            _("The channel says that {theirs} of {ours} were pulled back"),
+        ),
+        (
+            r"(?P<theirs>.+) of (?P<order>ord_\w+) were pulled back as (?P<no>.+)",
+            _("{theirs} of {order} were pulled back as {no}"),
+        ),
+        (r"its refund (?P<no>\S+) failed: (?P<code>.+)", _("Its refund {no} failed: {code}")),
+        (
+            r"is (?P<status>\w+), the channel now says (?P<now>\w+)",
+            _("It is {status}, and now the channel says {now}"),
+        ),
+    )
+)
+
+
+def tell(detail: str) -> str:
+    """Say in the operator's language what a case notes in the platform's own words; others' words stay as they are."""
+    for pattern, words in _TOLD:
+        if (found := pattern.fullmatch(detail)) is not None:
+            return str(words).format(**found.groupdict())
+    return name_code(detail)
 
 
 def name_code(code: str) -> str:
     """Return what a code says in the operator's language; a code that nobody named, as it is."""
     return str(_ALL.get(code, code))
+
+
+def name_age(code: str) -> str:
+    """Return how long that is, in the operator's language."""
+    return str(AGES.get(code, code))
 
 
 def show_code(code: str) -> str | SafeString:

@@ -22,7 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 
-from paymentplatform.kernel.admin_codes import show_code
+from paymentplatform.kernel.admin_codes import name_age, show_code, tell
 from paymentplatform.kernel.admin_words import COLUMN_TITLES
 from paymentplatform.kernel.money import format_amount, is_currency
 
@@ -176,9 +176,11 @@ def _name_amount(found: re.Match[str]) -> str:
 
 
 _BY_NAME: Final[dict[str, Callable[[str], Any]]] = {
-    "detail": name_amounts,
+    "age": name_age,
+    "detail": lambda text: tell(name_amounts(text)),
     "event_type": show_code,
     "kind": show_code,
+    "reason": show_code,
 }
 
 
@@ -204,7 +206,7 @@ def show_time(at: datetime) -> SafeString:
     return format_html(
         '<time class="whitespace-nowrap" datetime="{0}" title="{0}">{1}</time>',
         at.isoformat(),
-        format_date(local, "Y-m-d H:i:s T"),
+        format_date(local, "Y-m-d H:i:s O"),
     )
 
 

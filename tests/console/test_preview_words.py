@@ -10,6 +10,7 @@ from django.utils.translation import override
 
 from engine.late_money import LateMoneyReason
 from engine.statement_contracts import DifferenceKind, Resolution
+from paymentplatform.console.admin.action_words import name_action
 from paymentplatform.console.admin.preview_words import name_effect, show_effect
 from paymentplatform.kernel import admin_codes
 from tests.architecture.sources import python_files
@@ -71,3 +72,39 @@ def test_every_code_has_words():
     ]
     for codes, words in names:
         assert {str(code) for code in codes} == set(words)
+
+
+@pytest.mark.parametrize(
+    ("detail", "chinese"),
+    [
+        ("said 9.99 CNY, ours 10.00 CNY", "渠道为 9.99 CNY，我方为 10.00 CNY"),
+        ("said 9.99 CNY after its end", "结束之后渠道又称 9.99 CNY"),
+        ("still UNKNOWN after 30 inquiries", "查询 30 次后仍为 UNKNOWN"),
+        ("its refund rfd_1 failed: refund_refused", "其退款 rfd_1 失败：refund_refused"),
+        ("amount_mismatch", "渠道扣款金额不符"),
+        ("the channel's own words {x}", "the channel's own words {x}"),
+    ],
+)
+def test_a_case_tells_in_the_operators_language(detail: str, chinese: str):
+    with override("zh-hans"):
+        assert admin_codes.tell(detail) == chinese
+    with override("en"):
+        assert detail.endswith("{x}") or admin_codes.tell(detail) != chinese
+
+
+def test_every_act_in_the_audit_log_and_every_callback_has_words():
+    effects, actions = set(), set()
+    for path in python_files("engine", "paymentplatform", "acquiring", "checkout", "ledger"):
+        source = path.read_text("utf-8")
+        if "services" in path.parts and "engine" in path.parts:
+            effects |= set(re.findall(r'(?:Applied\(|effect=)"([a-z_]+)"', source))
+        if "record_operator_action" in source or "audit_trail" in source:
+            actions |= set(re.findall(r'action="([a-z_]+)"', source))
+    assert len(effects) > 8
+    assert {code for code in effects if admin_codes.name_code(code) == code} == set()
+    assert len(actions) > 8
+    with override("zh-hans"):
+        assert {action for action in actions if str(name_action(action)) == action} == set()
+        assert "提出" in name_action("propose_decision")
+        assert "结果" in name_action("close_result")
+        assert name_action("of_a_later_release") == "of_a_later_release"

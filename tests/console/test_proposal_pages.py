@@ -202,7 +202,7 @@ class TestWords:
         )
         client = log_in(operator_with("engine.view_case"))
         shown = client.get(page(Case, "change", case.pk))
-        assert "said 9.99 CNY, ours 10.00 CNY" in text_of(shown)
+        assert "渠道为 9.99 CNY，我方为 10.00 CNY" in text_of(shown)
 
     def test_a_heading_writes_a_number_as_it_is(self, payer, checker):
         made = proposed(payer=payer)
@@ -216,8 +216,8 @@ class TestWords:
                 page(Proposal, "change", made.proposal_no), headers={"Accept-Language": "en"}
             )
         )
-        times = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( \w+)?", shown)
-        assert set(times) == {" UTC"}
+        times = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d( [+\w]+)?", shown)
+        assert set(times) == {" +0800"}, "the business's zone, as the books have it"
         assert "Back to list" in shown
         assert " Close " not in shown
 

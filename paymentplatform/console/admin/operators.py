@@ -20,6 +20,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from paymentplatform.console.admin.action_words import name_action
 from paymentplatform.console.admin.preview_words import ROLE_TITLES
 from paymentplatform.console.models import AuditLog
 from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS, build_payload
@@ -33,7 +34,7 @@ from paymentplatform.console.services.operators import (
 from paymentplatform.console.services.proposals import propose
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.admin import ReadOnlyAdmin, ReasonForm, ShownOnce, confirmed_action
-from paymentplatform.kernel.admin_tables import PageTable, build_page_table
+from paymentplatform.kernel.admin_tables import PageTable, link_number, name_column, show_time
 from paymentplatform.kernel.roles import ONLY_ADMINS, Role
 
 _SHOWN = 50
@@ -261,11 +262,25 @@ class OperatorAdmin(ReadOnlyAdmin):
         """Show what was done to the account, and what it did last."""
         about = AuditLog.objects.filter(object_no=obj.username).order_by("-id")[:_SHOWN]
         did = AuditLog.objects.filter(operator=obj.username).order_by("-id")[:_SHOWN]
-        columns = ("at", "operator", "action", "object_no", "reason")
         return [
-            build_page_table(_("What was done to this account"), about, columns=columns),
-            build_page_table(_("What this operator did last"), did, columns=columns),
+            _show_lines(say("What was done to this account"), about),
+            _show_lines(say("What this operator did last"), did),
         ]
+
+
+def _show_lines(title: str, lines: QuerySet[AuditLog]) -> PageTable:
+    columns = ("at", "operator", "action", "object_no", "reason")
+    rows = tuple(
+        (
+            show_time(line.at),
+            line.operator,
+            name_action(line.action),
+            link_number(line.object_no),
+            line.reason,
+        )
+        for line in lines
+    )
+    return PageTable(title, tuple(name_column(column) for column in columns), rows)
 
 
 @admin.register(Group)

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from paymentplatform.console.admin.action_words import name_action
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin
@@ -25,7 +26,7 @@ NUMBER_PREFIXES = (
 class AuditLogAdmin(ReadOnlyAdmin):
     """The audit log 操作日志, newest first."""
 
-    list_display = ("at", "operator", "action", "about", "reason")
+    list_display = ("at", "operator", "what", "about", "reason")
     list_filter = ("action",)
     search_fields = ("object_no",)
     search_help_text = _("A whole number, or an operator's whole name")
@@ -35,6 +36,11 @@ class AuditLogAdmin(ReadOnlyAdmin):
         "console.export_lists": (Role.OPERATOR, Role.ACCOUNTANT, Role.RISK, Role.ADMIN)
     }
     seen_by = (Role.ACCOUNTANT, Role.RISK, Role.ADMIN)
+
+    @admin.display(description=_("action"), ordering="action")
+    def what(self, line: AuditLog) -> str:
+        """Say what was done."""
+        return name_action(line.action)
 
     @admin.display(description=_("object"), ordering="object_no")
     def about(self, line: AuditLog) -> str:

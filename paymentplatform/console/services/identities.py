@@ -76,7 +76,7 @@ def choose_password(*, user: Any, password: str) -> User:
     try:
         validate_password(password, user=locked)
     except ValidationError as error:
-        raise _refuse_password(" ".join(error.messages)) from None
+        raise _refuse_password(_explain(error)) from None
     locked.set_password(password)
     locked.save(update_fields=["password"])
     row.chosen_at = database_now()
@@ -165,6 +165,17 @@ def require_person(user: Any) -> None:
     row = read_identity(user)
     if must_choose_password(row) or not is_confirmed(row):
         raise PersonNotConfirmed(f"{user.get_username()} has not been confirmed yet.")
+
+
+def _explain(error: ValidationError) -> str:
+    """Say what is wrong with a password, also where Django's own words are not translated."""
+    words = {
+        "password_too_short": say("It needs twelve characters at least."),
+        "password_too_common": say("Too many people use this one."),
+        "password_entirely_numeric": say("Digits alone are too easy to guess."),
+        "password_too_similar": say("It is too much like your name."),
+    }
+    return " ".join(words.get(str(one.code), str(one.message)) for one in error.error_list)
 
 
 def _refuse_password(fault: str) -> InvalidRequest:

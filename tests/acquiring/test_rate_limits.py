@@ -194,7 +194,7 @@ class TestSharing:
 class TestMerchants:
     def test_a_flood_is_429_before_anything_is_asked_and_hurts_nobody_else(self):
         flood, quiet = make_merchant(), make_merchant()
-        limit(flood, 1)  # the next call is let through a second later, not while this test looks
+        limit(flood, 1)  # the next call is let through a second later
         limit(quiet, 30)
         before = refusals("merchant")
         client = Client(headers={"Authorization": f"Bearer {flood['secret_key']}"})
@@ -205,16 +205,19 @@ class TestMerchants:
         assert refused[0].json()["action"] == "RETRY_LATER"
         assert int(refused[0]["Retry-After"]) >= 1
         assert refusals("merchant") - before == len(refused)
-        with counting_round_trips() as seen:
-            answer = client.post(
-                "/api/v1/orders",
-                data=json.dumps(order_body()),
-                content_type="application/json",
-                headers={"Idempotency-Key": "k"},
-            )
+        for let_through in range(5):  # as often as this machine sleeps for that second
+            with counting_round_trips() as seen:
+                answer = client.post(
+                    "/api/v1/orders",
+                    data=json.dumps(order_body()),
+                    content_type="application/json",
+                    headers={"Idempotency-Key": f"k{let_through}"},
+                )
+            if answer.status_code == 429:
+                break
         assert (answer.status_code, len(seen)) == (429, 0)
-        assert counted("acquiring_idempotency_key", flood) == 0
-        assert counted("acquiring_trade_order", flood) == 0
+        assert counted("acquiring_idempotency_key", flood) == let_through
+        assert counted("acquiring_trade_order", flood) == let_through
         other = Client(headers={"Authorization": f"Bearer {quiet['secret_key']}"})
         assert {other.get("/api/v1/refunds").status_code for _ in range(30)} == {200}
 

@@ -118,6 +118,5 @@ def test_a_file_does_not_replace_the_institutions_own(
 def test_what_excludes_each_other_is_refused(day: date, tmp_path: Path):
     path = write_statement(tmp_path, day, [])
     assert run("reconcile_channel", *of(day, path, "--fetch"))[0] == 2
-    assert run("import_statement", *of(day, None, "--dry-run"))[0] == 2
     with pytest.raises(CommandError):
         run("reconcile_channel", "--date", str(day))

@@ -36,6 +36,7 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_KEY_IN_USE = "idempotency_key_in_use"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     INSUFFICIENT_AVAILABLE = "insufficient_available"
+    KEY_REFERENCE_USED = "key_reference_used"
     INSUFFICIENT_MERCHANT_BALANCE = "insufficient_merchant_balance"
     INTERNAL_ERROR = "internal_error"
     INVALID_REQUEST = "invalid_request"
@@ -46,6 +47,7 @@ class ErrorCode(StrEnum):
     LATE_MONEY_NOT_REFUNDABLE = "late_money_not_refundable"
     LATE_MONEY_PULLED_BACK = "late_money_pulled_back"
     MERCHANT_ON_HOLD = "merchant_on_hold"
+    MERCHANT_REFERENCE_USED = "merchant_reference_used"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     METHOD_UNAVAILABLE = "method_unavailable"
     NOT_FOUND = "not_found"
@@ -81,6 +83,7 @@ class ErrorCode(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     UNAVAILABLE = "unavailable"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    WEBHOOK_SECRET_STILL_SIGNS = "webhook_secret_still_signs"  # noqa: S105 - a code, not a secret
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint_disabled"
     WEBHOOK_ENDPOINT_LIMIT_REACHED = "webhook_endpoint_limit_reached"
     WRONG_PAYMENT_PASSWORD = "wrong_payment_password"  # noqa: S105 - a code, not a password

@@ -91,7 +91,7 @@ def test_slow_charges_and_answers_too_late(
     monkeypatch.setattr(sandbox, "time_limits", TimeLimits(pay_s=0.3))
     request = _request(new_request, way, "slow")
     assert sandbox.pay(request).outcome is Outcome.UNKNOWN
-    assert _statuses(institution, request) == ["SUCCEEDED"]
+    wait_until(lambda: _statuses(institution, request) == ["SUCCEEDED"], what="the charge")
     news, *_again = wait_until(lambda: receiver.about(request.request_no))
     assert news.read_by(sandbox).answer.outcome is Outcome.SUCCEEDED
 

@@ -38,7 +38,7 @@ def find_order_no(*, number: str) -> str | None:
             journal = ledger.get_journal(journal_no=number)
         except JournalNotFound:
             return None
-        return engine.find_order_no(number=journal.event_id)
+        return engine.find_order_no(number=journal.event_id.partition("/")[0])
     by_merchant = TradeOrder.objects.filter(merchant_order_no=number).order_by("-order_no")
     return by_merchant.values_list("order_no", flat=True).first() or engine.find_order_no(
         number=number

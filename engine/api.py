@@ -68,6 +68,7 @@ from engine.services.late_money_settling import (
     preview_held_late_money,
     settle_due_late_money,
 )
+from engine.services.pulled_back import list_pulled_back
 from engine.services.refund_submission import repeat_due_refunds, submit_refund
 from engine.services.refunds import accept_refund
 from engine.services.saved_cards import (
@@ -133,6 +134,7 @@ __all__ = [
     "list_late_money",
     "list_moves",
     "list_payment_options",
+    "list_pulled_back",
     "list_references",
     "list_refund_numbers",
     "list_saved_cards",

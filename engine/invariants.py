@@ -174,12 +174,18 @@ HAVING count(r.refund_no) <> CASE WHEN l.status IN ('REFUNDING', 'REFUNDED')
     OR NOT COALESCE(bool_and(
            r.status = CASE l.status WHEN 'REFUNDED' THEN 'SUCCESS' ELSE 'PROCESSING' END
            AND (r.amount, r.external_amount, r.currency, r.channel_code, r.channel_trade_no, r.source)
-             = (l.amount, l.amount, l.currency, l.channel_code, l.channel_trade_no, 'L90')), true)
+             = (l.amount - l.pulled_back_amount, l.amount - l.pulled_back_amount, l.currency, l.channel_code,
+                l.channel_trade_no, 'L90')), true)
 UNION ALL
-SELECT l.late_money_no, 'is REFUNDED without a refund, and no chargeback of its charge is known'
+SELECT l.late_money_no, 'is REFUNDED without a refund, and only ' || l.pulled_back_amount || ' of it were pulled back'
   FROM engine_transition AS t
   JOIN engine_late_money AS l ON l.late_money_no = t.object_no
  WHERE t.machine = 'late_money' AND t.from_status = 'OPEN' AND t.to_status = 'REFUNDED'
+   AND l.pulled_back_amount <> l.amount
+UNION ALL
+SELECT l.late_money_no, 'is pulled back with ' || l.pulled_back_amount || ', and no chargeback of its charge is known'
+  FROM engine_late_money AS l
+ WHERE l.pulled_back_amount > 0
    AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b
                     WHERE b.order_no = l.order_no AND b.attempt_no = l.attempt_no AND b.discrepancy_no IS NOT NULL)
 UNION ALL

@@ -43,9 +43,17 @@ class HeldDecision(StrEnum):
     PULLED_BACK = "PULLED_BACK"
 
 
+def name_pulled_back(late_money_no: str, *, before: int) -> str:
+    """Name the journal of a part that was pulled back: the number itself; of further parts, with what was before."""
+    return f"{late_money_no}/{before}" if before else late_money_no
+
+
 @dataclass(frozen=True, slots=True)
 class LateMoneyState:
-    """Late money as it stands; the amount in minor units. ``respond_by`` is until when its merchant is asked."""
+    """Late money as it stands; amounts in minor units. ``respond_by`` is until when its merchant is asked.
+
+    Of ``amount`` ``pulled_back_amount`` goes to nobody any more: its payer has it by a chargeback.
+    """
 
     late_money_no: str
     order_no: str
@@ -54,6 +62,7 @@ class LateMoneyState:
     status: str
     policy: str
     amount: int
+    pulled_back_amount: int
     currency: str
     channel_code: str
     reason: str

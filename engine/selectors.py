@@ -293,7 +293,11 @@ def total_late_money() -> list[LateMoneyTotal]:
     rows = (
         LateMoney.objects.filter(resolved_at__isnull=True)
         .values("channel_code", "currency")
-        .annotate(count=Count("pk"), amount=Sum("amount"), overdue=Count("pk", filter=late))
+        .annotate(
+            count=Count("pk"),
+            amount=Sum(F("amount") - F("pulled_back_amount")),
+            overdue=Count("pk", filter=late),
+        )
     )
     return [LateMoneyTotal(**row) for row in rows.order_by("channel_code", "currency")]
 

@@ -117,16 +117,19 @@ def build_channel_loss_recovered(
 
 def build_late_money_pulled_back(
     *,
-    late_money_no: str,
+    reference: str,
     channel_code: str,
     currency: str,
     amount: int,
     accounting_date: date | None = None,
 ) -> JournalDraft:
-    """Late money whose chargeback was written off: its payer has it, and what waits in suspense makes good the loss."""
+    """Late money whose chargeback was written off: its payer has it, and what waits in suspense makes good the loss.
+
+    ``reference`` is the late money's number, or names one of several parts of it.
+    """
     return _one(
         "late_money_pulled_back",
-        late_money_no,
+        reference,
         accounting_date,
         currency,
         PostingDraft(

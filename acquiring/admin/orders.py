@@ -341,7 +341,11 @@ def _journals(file: TradeFile) -> Iterator[JournalView]:
     facts = [("payment_paid", payment.payment_no) for payment in file.payments]
     facts += [("late_money", late.late_money_no) for late in file.late_money]
     facts += [("late_money_honoured", late.late_money_no) for late in file.late_money]
-    facts += [("late_money_pulled_back", late.late_money_no) for late in file.late_money]
+    facts += [
+        ("late_money_pulled_back", named)
+        for late in file.late_money
+        for named in engine.list_pulled_back(late.late_money_no)
+    ]
     facts += [(fact, refund.refund_no) for refund in file.refunds for fact in _REFUND_FACTS]
     for event_type, event_id in facts:
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)

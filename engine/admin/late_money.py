@@ -22,6 +22,7 @@ from engine.contracts import HeldDecision
 from engine.models import Case, LateMoney, Refund
 from engine.ports import payment_owner
 from engine.selectors import sla_border
+from engine.services.pulled_back import list_pulled_back
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReasonForm, confirmed_action, submit_proposal
@@ -30,6 +31,7 @@ from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
     link_number,
+    show_money,
     show_status,
     show_time,
 )
@@ -107,13 +109,16 @@ class LateMoneyAdmin(MovesAdmin):
         ("late_money_no", "state"),
         ("order", "attempt"),
         ("money", "merchant"),
+        ("pulled_back",),
         ("channel_code", "channel_trade_no"),
         ("why", "policy"),
         ("respond_by", "due_at"),
         ("decided_by", "clock"),
         ("created_at", "resolved_at"),
     )
-    readonly_fields = ("state", "money", "order", "attempt", "merchant", "clock", "why")
+    readonly_fields = (
+        *("state", "money", "pulled_back", "order", "attempt", "merchant", "clock", "why"),
+    )
     actions_detail = ("propose_decision",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -161,6 +166,11 @@ class LateMoneyAdmin(MovesAdmin):
         """Say why its trade could not use it."""
         return show_code(late.reason)
 
+    @admin.display(description=_("Pulled back, against the loss"))
+    def pulled_back(self, late: LateMoney) -> SafeString:
+        """Return what of it goes to nobody any more."""
+        return show_money(late.pulled_back_amount, late.currency)
+
     @admin.display(description=_("Order"))
     def order(self, late: LateMoney) -> str:
         """Link the order."""
@@ -199,7 +209,7 @@ def _list_journals(late: LateMoney, refunds: list[Refund]) -> Iterator[PageTable
         facts.append(("refund_done", refund.refund_no))
         facts.append(("late_money_refund_failed", refund.refund_no))
     facts.append(("late_money_honoured", late.late_money_no))
-    facts.append(("late_money_pulled_back", late.late_money_no))
+    facts += [("late_money_pulled_back", named) for named in list_pulled_back(late.late_money_no)]
     for event_type, event_id in facts:
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)
         if journal is not None:

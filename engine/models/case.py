@@ -12,7 +12,7 @@ from engine.states import CASE, LATE_MONEY
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import guard_machine, set_once
+from paymentplatform.kernel.guards import guard_machine, never_decrease, set_once
 
 
 class LateMoney(FSMModelMixin, models.Model):
@@ -20,7 +20,8 @@ class LateMoney(FSMModelMixin, models.Model):
 
     ``policy`` is the merchant's at the time: REFUND (``due_at`` at once), ASK (``due_at`` when the time to answer,
     ``respond_by``, is over; then it is refunded) or HOLD (no ``due_at``: an operator decides). Money of a channel that
-    cannot give back is always held. ``reason`` is a code; ``decided_by`` names who decided.
+    cannot give back is always held. ``reason`` is a code; ``decided_by`` names who decided. ``pulled_back_amount`` is
+    the part that its channel has pulled back and that was booked against the loss: it goes to nobody any more.
     """
 
     class Policy(models.TextChoices):
@@ -38,6 +39,7 @@ class LateMoney(FSMModelMixin, models.Model):
     order_no = models.TextField()
     merchant_no = models.TextField()
     amount = models.BigIntegerField()
+    pulled_back_amount = models.BigIntegerField(default=0, db_default=0)
     currency = models.CharField(max_length=3)
     status = state_field(LATE_MONEY)
     reason = models.TextField()
@@ -56,6 +58,10 @@ class LateMoney(FSMModelMixin, models.Model):
                 fields=["channel_code", "channel_trade_no"], name="engine_late_money_trade_number"
             ),
             models.CheckConstraint(condition=Q(amount__gte=1), name="engine_late_money_positive"),
+            models.CheckConstraint(
+                condition=Q(pulled_back_amount__gte=0, pulled_back_amount__lte=models.F("amount")),
+                name="engine_late_money_pulled_back",
+            ),
             models.CheckConstraint(
                 condition=Q(due_at__isnull=True) | Q(status="OPEN"),
                 name="engine_late_money_due_while_open",
@@ -80,10 +86,19 @@ class LateMoney(FSMModelMixin, models.Model):
                 condition=Q(resolved_at__isnull=True),
             ),
         ]
-        triggers = [*guard_machine(LATE_MONEY), set_once("respond_by", "resolved_at")]
+        triggers = [
+            *guard_machine(LATE_MONEY),
+            set_once("respond_by", "resolved_at"),
+            never_decrease("pulled_back_amount"),
+        ]
 
     def __str__(self) -> str:
         return self.late_money_no
+
+    @property
+    def left(self) -> int:
+        """What of it can still go to somebody, in minor units."""
+        return self.amount - self.pulled_back_amount
 
     @move_to(LATE_MONEY, "REFUNDING", field=status)
     def start_refunding(self, *, decided_by: str) -> None:

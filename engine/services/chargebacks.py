@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
 from engine.channels.base import ChannelAnswer
 from engine.models import ChannelAttempt, Chargeback, Discrepancy, LateMoney, Refund
@@ -46,7 +46,7 @@ def record_chargeback(*, line: Discrepancy, answer: ChannelAnswer, statement_no:
         or currency != seen.currency
         or not amount
         or amount > seen.amount
-        or _is_nobodys(seen)
+        or is_nobodys(seen)
     ):
         said = f"says {amount} {currency} were pulled back of {seen.amount} {seen.currency}"
         open_case(kind="chargeback_unclear", object_no=seen.attempt_no, detail=said)
@@ -158,7 +158,7 @@ def _tell(row: Chargeback, rest: Discrepancy | None) -> None:
     )
 
 
-def _is_nobodys(charge: ChannelAttempt) -> bool:
+def is_nobodys(charge: ChannelAttempt) -> bool:
     """Whether a charge came too late and its merchant did not get it."""
     late = LateMoney.objects.filter(
         channel_code=charge.channel_code, channel_trade_no=charge.channel_trade_no
@@ -172,7 +172,7 @@ def is_of_nobodys_money(row: Discrepancy) -> bool:
     if charge is None:
         return False
     if charge.status == "SUCCEEDED":
-        return _is_nobodys(charge)
+        return is_nobodys(charge)
     late = LateMoney.objects.filter(order_no=charge.order_no, attempt_no=charge.attempt_no)
     return not late.filter(status="HONOURED").exists()
 
@@ -193,45 +193,6 @@ def find_share_of_merchant(row: Discrepancy) -> int:
     if row.line_kind != LINE_KIND or charge is None:
         return short
     return min(short, find_room(charge, asking=row.object_no))
-
-
-def find_pulled_back(late: LateMoney) -> str | None:
-    """Return the number of a chargeback of late money's charge, or of the difference that waits to become one.
-
-    Its order must be locked. It counts for however much it is: a part leaves it to people as all of it does.
-    """
-    booked = Chargeback.objects.filter(order_no=late.order_no, attempt_no=late.attempt_no)
-    waiting = _list_waiting(late)
-    return (
-        booked.values_list("chargeback_no", flat=True).first()
-        or waiting.values_list("discrepancy_no", flat=True).first()
-    )
-
-
-def is_pulled_back_at_our_loss(late: LateMoney) -> bool:
-    """Whether two people have written off a chargeback of late money's charge, and no other waits; order locked."""
-    written_off = Chargeback.objects.filter(
-        order_no=late.order_no,
-        attempt_no=late.attempt_no,
-        currency=late.currency,
-        discrepancy_no__in=Discrepancy.objects.filter(
-            channel_code=late.channel_code,
-            object_no=late.attempt_no,
-            line_kind=LINE_KIND,
-            resolution=Resolution.WRITTEN_OFF,
-        ).values("discrepancy_no"),
-    )
-    return written_off.exists() and not _list_waiting(late).exists()
-
-
-def _list_waiting(late: LateMoney) -> QuerySet[Discrepancy]:
-    return Discrepancy.objects.filter(
-        channel_code=late.channel_code,
-        line_kind=LINE_KIND,
-        kind="CHANNEL_ONLY",
-        object_no=late.attempt_no,
-        resolved_at__isnull=True,
-    )
 
 
 @transactions.require

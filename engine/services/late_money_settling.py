@@ -22,7 +22,11 @@ from engine.contracts import (
     LateMoneyNotRefundable,
     LateMoneyState,
 )
-from engine.late_money import LateMoneyNotPulledBack, LateMoneyPulledBack
+from engine.late_money import (
+    LateMoneyNotPulledBack,
+    LateMoneyPulledBack,
+    name_pulled_back,
+)
 from engine.models import ChannelAttempt, LateMoney, PaymentOrder, Refund
 from engine.ports import OwnerState, payment_owner
 from engine.selectors import (
@@ -31,14 +35,20 @@ from engine.selectors import (
     lock_attempt,
     lock_late_money,
 )
-from engine.services.chargebacks import find_pulled_back, is_pulled_back_at_our_loss
+from engine.services.cases import open_case, reopen_case
 from engine.services.late_money import (
+    CASE_KIND,
     SETTLE_TASK,
     announce_end,
     can_give_back,
     leave_to_people,
 )
 from engine.services.moves import apply_move
+from engine.services.pulled_back import (
+    find_part_at_our_loss,
+    find_pulled_back,
+    is_second_charge,
+)
 from engine.services.refunds import open_late_money_refund
 from ledger import api as ledger
 from ledger.contracts import JournalDraft
@@ -108,7 +118,7 @@ def _send_back_when_due(*, late_money_no: str) -> None:
     after_commit(lambda: failpoint("late_money_settled", rows.late.order_no))
     if rows.late.status != "OPEN" or rows.late.due_at is None:
         return
-    pulled_back = find_pulled_back(rows.late)
+    pulled_back = find_pulled_back(rows.late, rows.charge)
     if pulled_back is not None:
         leave_to_people(rows.late, why=f"its channel has pulled it back: {pulled_back}")
     elif can_give_back(rows.late.channel_code):
@@ -137,7 +147,7 @@ def decide_late_money(
         raise LateMoneyNotOpen(f"{late_money_no} is {late.status}.")
     if decision == LateMoneyDecision.HONOUR and rows.owner.is_paid:
         raise LateMoneyNotAsked("The order is paid: its payer gets back what he has paid twice.")
-    _refuse_pulled_back(late)
+    _refuse_pulled_back(rows)
     _carry_out(rows, HeldDecision(decision), decided_by=decided_by, cause=cause)
     return describe_late_money(late)
 
@@ -154,12 +164,12 @@ def preview_held_late_money(*, late_money_no: str, decision: HeldDecision) -> Jo
     if decision == HeldDecision.HONOUR:
         return _draft_honour(rows.late)
     if decision == HeldDecision.PULLED_BACK:
-        return _draft_pulled_back(rows.late)
+        return _draft_pulled_back(rows.late, find_part_at_our_loss(rows.late))
     return ledger.build_late_money_refund_sent(
         refund_no=_next_refund_no(rows.late),
         channel_code=rows.late.channel_code,
         currency=rows.late.currency,
-        amount=rows.late.amount,
+        amount=rows.late.left,
     )
 
 
@@ -191,28 +201,22 @@ def _check_held(rows: _Locked, decision: HeldDecision) -> None:
     if late.due_at is not None:
         raise LateMoneyNotHeld(f"{late.late_money_no} is settled by its policy {late.policy}.")
     if decision == HeldDecision.PULLED_BACK:
-        if not is_pulled_back_at_our_loss(late):
+        if not find_part_at_our_loss(late):
             raise LateMoneyNotPulledBack(
                 f"First two people write off the chargeback of {late.late_money_no}."
             )
-    elif not _is_second_charge(rows):
-        _refuse_pulled_back(late)
+    elif not is_second_charge(late, rows.charge):
+        _refuse_pulled_back(rows)
     if decision == HeldDecision.REFUND and not can_give_back(late.channel_code):
         raise LateMoneyNotRefundable(f"{late.channel_code} cannot give money back.")
 
 
-def _is_second_charge(rows: _Locked) -> bool:
-    """Whether a chargeback may as well be of the good charge of the same attempt: people know which, we do not."""
-    good = rows.charge.status == "SUCCEEDED"
-    return good and rows.charge.channel_trade_no != rows.late.channel_trade_no
-
-
-def _refuse_pulled_back(late: LateMoney) -> None:
+def _refuse_pulled_back(rows: _Locked) -> None:
     """Its payer has it already: neither he nor the merchant gets it a second time."""
-    pulled_back = find_pulled_back(late)
+    pulled_back = find_pulled_back(rows.late, rows.charge)
     if pulled_back is not None:
         raise LateMoneyPulledBack(
-            f"The channel has pulled {late.late_money_no} back: {pulled_back}."
+            f"The channel has pulled {rows.late.late_money_no} back: {pulled_back}."
         )
 
 
@@ -254,8 +258,19 @@ def _honour(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
 
 
 def _end_pulled_back(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
-    """OPEN → REFUNDED: its payer has it by the chargeback; nothing is sent, and suspense makes good the loss."""
-    journal_no = ledger.post_journal(draft=_draft_pulled_back(late))
+    """Suspense makes good so much of the loss; nothing is sent, for its payer has that part by the chargeback.
+
+    All of it: OPEN → REFUNDED. A part: the rest stays OPEN, and people decide about it.
+    """
+    part = find_part_at_our_loss(late)
+    journal_no = ledger.post_journal(draft=_draft_pulled_back(late, part))
+    late.pulled_back_amount += part
+    late.save(update_fields=["pulled_back_amount"])
+    if late.left:
+        said = f"{part} of it made good what was pulled back; {late.left} {late.currency} are left"
+        case_no = open_case(kind=CASE_KIND, object_no=late.late_money_no, detail=said)
+        reopen_case(case_no=case_no)
+        return journal_no
     apply_move(
         late, "mark_pulled_back", cause=cause, decided_by=decided_by, resolved_at=database_now()
     )
@@ -263,12 +278,12 @@ def _end_pulled_back(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
     return journal_no
 
 
-def _draft_pulled_back(late: LateMoney) -> JournalDraft:
+def _draft_pulled_back(late: LateMoney, part: int) -> JournalDraft:
     return ledger.build_late_money_pulled_back(
-        late_money_no=late.late_money_no,
+        reference=name_pulled_back(late.late_money_no, before=late.pulled_back_amount),
         channel_code=late.channel_code,
         currency=late.currency,
-        amount=late.amount,
+        amount=part,
     )
 
 
@@ -279,10 +294,10 @@ def _draft_honour(late: LateMoney) -> JournalDraft:
         channel_code=late.channel_code,
         merchant_no=late.merchant_no,
         currency=late.currency,
-        amount=late.amount,
+        amount=late.left,
         fee=payment_owner().late_money_fee(
             order_no=late.order_no,
-            amount=late.amount,
+            amount=late.left,
             currency=late.currency,
             method=payment.method,
         ),

@@ -86,9 +86,9 @@ def open_late_money_refund(
 ) -> Refund:
     """Send late money back to its payer: out of suspense, through the channel that took it (require).
 
-    The owner and ``late_money`` are locked by the caller, who also moves it to REFUNDING. One refund per late money
-    lives at a time (unique index). Its end comes to ``late_money.end_late_money_refund``. Raises RefundNotSupported
-    when the channel cannot refund. ``refund_no`` is a number of its own.
+    All that is left of it. The owner and ``late_money`` are locked by the caller, who also moves it to REFUNDING. One
+    refund per late money lives at a time (unique index). Its end comes to ``late_money.end_late_money_refund``. Raises
+    RefundNotSupported when the channel cannot refund. ``refund_no`` is a number of its own.
     """
     _refuse_unable(late_money.channel_code)
     refund = Refund.objects.create(
@@ -98,8 +98,8 @@ def open_late_money_refund(
         late_money_no=late_money.late_money_no,
         order_no=late_money.order_no,
         payment_no=late_money.payment_no,
-        amount=late_money.amount,
-        external_amount=late_money.amount,
+        amount=late_money.left,
+        external_amount=late_money.left,
         currency=late_money.currency,
         reason="late money",
         channel_code=late_money.channel_code,
@@ -114,7 +114,7 @@ def open_late_money_refund(
             refund_no=refund.refund_no,
             channel_code=late_money.channel_code,
             currency=late_money.currency,
-            amount=late_money.amount,
+            amount=late_money.left,
         )
     )
     jobs.ring(REFUND_TASK)

@@ -49,7 +49,7 @@ SELECT 'A10:' || channel_code || ':' || currency AS subject,
 SUSPENSE_IS_EXPLAINED: Final = """
 WITH waiting AS (
     SELECT s.kind, s.channel_code, s.currency, sum(s.amount) AS total
-      FROM (SELECT 'L90' AS kind, l.channel_code, l.currency, l.amount
+      FROM (SELECT 'L90' AS kind, l.channel_code, l.currency, l.amount - l.pulled_back_amount AS amount
               FROM engine_late_money AS l WHERE l.status = 'OPEN'
             UNION ALL
             SELECT CASE WHEN d.difference > 0 THEN 'L90' ELSE 'A90' END, d.channel_code, d.currency, abs(d.difference)

@@ -360,6 +360,18 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
             ),
         ],
     ),
+    (
+        "engine 8",
+        "cbk_x",
+        "is booked with 4 of 10, and the rest is no difference",
+        [
+            (
+                "INSERT INTO engine_chargeback (chargeback_no, channel_code, channel_trade_no, attempt_no, payment_no,"
+                " order_no, merchant_no, amount, booked_amount, currency, statement_no) VALUES ('cbk_x', 'sandbox',"
+                " 'trd_x', '{charged.attempt}', '{charged.payment}', '{charged.order}', 'mch_x', 10, 4, 'CNY', 'stm_x')"
+            )
+        ],
+    ),
     # -- 9
     ("acquiring 9", "{paid.order}", "has 0 such events", [event("object_no = 'ord_x'")]),
     ("acquiring 9", "{closed.order}", "has 0 such", [event("type = 'order.failed'", of="closed")]),
@@ -550,6 +562,12 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
             late_refund("PROCESSING", "1000"),
             "UPDATE engine_refund SET late_money_no = 'ltm_x' WHERE refund_no = 'rfd_{late_no}'",
         ],
+    ),
+    (
+        "engine 13",
+        "{late_no}",
+        "is pulled back with 1, and no chargeback of its charge is known",
+        [late("pulled_back_amount = 1")],
     ),
     # -- 14
     (

@@ -13,6 +13,7 @@ from acquiring.admin.refunding import count_left
 from acquiring.contracts import RefundExceedsPaid
 from acquiring.models import TradeOrder
 from engine import api as engine
+from engine.channels.base import ChannelAnswer
 from engine.contracts import (
     Cause,
     HeldDecision,
@@ -24,7 +25,9 @@ from engine.late_money import LateMoneyNotPulledBack, LateMoneyPulledBack
 from engine.models import Chargeback, Discrepancy
 from engine.services.discrepancies import resolve_discrepancy
 from engine.services.late_money_settling import _send_back_when_due
+from engine.services.pulled_back import list_pulled_back
 from engine.services.reconciliation import settle_booked_differences
+from engine.services.refund_outcomes import apply_refund_outcome
 from engine.statement_contracts import ResolutionNotPossible, StatementRefused
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.errors import DomainError
@@ -411,21 +414,114 @@ class TestLateMoney:
         assert (late["status"], late["due_at"], refunds) == ("OPEN", None, [])
         assert (kind, status) == ("late_money", "OPEN")
 
-    @pytest.mark.parametrize("pulled", [AMOUNT, PULLED], ids=["all", "a-part"])
-    def test_makes_good_what_two_people_have_written_off(
-        self, today: Day, books: dict[str, int], pulled: int
-    ):
+    def test_makes_good_what_two_people_have_written_off(self, today: Day, books: dict[str, int]):
         loss = balance_of("X90:platform:CNY")
-        trade = late_and_pulled_back(today, "HOLD", pulled)
-        assert moved(books) == (AMOUNT - pulled, 0, AMOUNT)
+        trade = late_and_pulled_back(today, "HOLD", AMOUNT)
+        assert moved(books) == (0, 0, AMOUNT)
         end_pulled_back(trade)
-        assert moved(books) == (AMOUNT - pulled, 0, 0)
-        assert balance_of("X90:platform:CNY") == loss + pulled - AMOUNT
+        assert moved(books) == (0, 0, 0)
+        assert balance_of("X90:platform:CNY") == loss
         ((late,), refunds, cases, *_rest) = all_of(trade)
         assert (late["status"], late["decided_by"], refunds) == ("REFUNDED", "proposal:x", [])
         assert cases == [("late_money", "RESOLVED")]
-        broken = {row["subject"] for row in rows(_LATE_MONEY_GOES_ONE_WAY)}
-        assert late["late_money_no"] not in broken
+        assert late["late_money_no"] not in broken()
+
+    @pytest.mark.parametrize("decision", [HeldDecision.REFUND, HeldDecision.HONOUR])
+    def test_a_part_makes_good_as_much_and_the_rest_is_decided(
+        self, today: Day, books: dict[str, int], decision: HeldDecision
+    ):
+        loss = balance_of("X90:platform:CNY")
+        trade = late_and_pulled_back(today, "HOLD", PULLED)
+        assert (moved(books), balance_of("X90:platform:CNY")) == ((LEFT, 0, AMOUNT), loss + PULLED)
+        end_pulled_back(trade)
+        ((late,), refunds, cases, *_rest) = all_of(trade)
+        assert (late["status"], late["pulled_back_amount"], refunds) == ("OPEN", PULLED, [])
+        assert cases == [("late_money", "OPEN")]
+        assert (moved(books), balance_of("X90:platform:CNY")) == ((LEFT, 0, LEFT), loss)
+        before = all_of(trade)
+        with pytest.raises(LateMoneyNotPulledBack):
+            end_pulled_back(trade)
+        assert all_of(trade) == before
+        decide(trade, decision)
+        ((late,), refunds, *_rest) = all_of(trade)
+        if decision == HeldDecision.REFUND:
+            assert [(one["amount"], one["external_amount"]) for one in refunds] == [(LEFT, LEFT)]
+            answer = ChannelAnswer(outcome=trades.Outcome.SUCCEEDED, amount=LEFT, currency="CNY")
+            apply_refund_outcome(
+                refund_no=str(refunds[0]["refund_no"]), answer=answer, cause=Cause.INQUIRY
+            )
+            assert moved(books) == (0, 0, 0)
+        else:
+            (journal,) = rows(
+                "SELECT sum(p.amount) AS amount FROM ledger_journal AS j JOIN ledger_posting AS p USING (journal_no)"
+                " JOIN ledger_account AS a ON a.id = p.debit_account_id AND a.kind = 'L90'"
+                " WHERE j.event_type = 'late_money_honoured' AND j.event_id = %s",
+                late_no(trade),
+            )
+            assert (journal["amount"], moved(books)) == (LEFT, (LEFT, 0, 0))
+        assert late["late_money_no"] not in broken()
+
+    def test_two_parts_are_booked_one_after_the_other(self, today: Day, books: dict[str, int]):
+        trade = late_and_pulled_back(today, "HOLD", PULLED)
+        end_pulled_back(trade)
+        again = pulled_line(trade, amount=LEFT)
+        today.next()
+        today.reconcile(again, verified=True)
+        for decision in (HeldDecision.REFUND, HeldDecision.HONOUR):
+            with pytest.raises(LateMoneyPulledBack):
+                decide(trade, decision)
+        resolve(found(again.trade_no)[0], Resolution.WRITTEN_OFF)
+        end_pulled_back(trade)
+        ((late,), refunds, cases, *_rest) = all_of(trade)
+        assert (late["status"], late["pulled_back_amount"], refunds) == ("REFUNDED", AMOUNT, [])
+        assert (cases, moved(books)) == ([("late_money", "RESOLVED")], (0, 0, 0))
+        assert list_pulled_back(late_no(trade)) == [late_no(trade), f"{late_no(trade)}/{PULLED}"]
+        assert late["late_money_no"] not in broken()
+
+    @pytest.mark.parametrize("pulled", [AMOUNT, PULLED], ids=["one-of-them", "a-part-of-one"])
+    def test_of_two_of_one_attempt_as_much_stays_as_was_pulled_back(
+        self, today: Day, books: dict[str, int], pulled: int
+    ):
+        """It is not said which one: whoever is first may go, for the other still holds enough."""
+        trade = two_late(today, pulled)
+        first, second = numbers_of(trade)
+        loss = balance_of("X90:platform:CNY")
+        for number in (first, second):
+            _send_back_when_due(late_money_no=number)
+        assert states(trade) == {first: ("REFUNDING", 0), second: ("OPEN", 0)}
+        with pytest.raises(LateMoneyPulledBack):
+            decide(trade, HeldDecision.REFUND, second)
+        decide(trade, HeldDecision.PULLED_BACK, second)
+        assert balance_of("X90:platform:CNY") == loss - pulled
+        if pulled < AMOUNT:
+            decide(trade, HeldDecision.REFUND, second)
+        end = "REFUNDING" if pulled < AMOUNT else "REFUNDED"
+        assert states(trade) == {first: ("REFUNDING", 0), second: (end, pulled)}
+        assert moved(books)[1:] == (0, 0)
+        assert not broken() & {first, second}
+
+    def test_of_two_nothing_goes_when_both_were_pulled_back(
+        self, today: Day, books: dict[str, int]
+    ):
+        trade = two_late(today, AMOUNT, AMOUNT)
+        for number in numbers_of(trade):
+            _send_back_when_due(late_money_no=number)
+            with pytest.raises(LateMoneyPulledBack):
+                decide(trade, HeldDecision.HONOUR, number)
+        for number in numbers_of(trade):
+            decide(trade, HeldDecision.PULLED_BACK, number)
+        assert set(states(trade).values()) == {("REFUNDED", AMOUNT)}
+        assert moved(books) == (0, 0, 0)
+
+    def test_of_two_that_are_due_at_once_one_goes(self, today: Day):
+        trade = two_late(today, AMOUNT)
+        _at_once(
+            *(
+                lambda number=number: _send_back_when_due(late_money_no=number)  # type: ignore[misc]
+                for number in numbers_of(trade)
+            )
+        )
+        assert sorted(status for status, _part in states(trade).values()) == ["OPEN", "REFUNDING"]
 
     @pytest.mark.parametrize("pulled", [AMOUNT, 0], ids=["not-written-off", "not-pulled-back"])
     def test_that_cost_nobody_anything_makes_good_nothing(self, today: Day, pulled: int):
@@ -462,13 +558,43 @@ class TestLateMoney:
         assert late["status"] == "HONOURED"
 
 
-def end_pulled_back(trade: trades.Trade) -> None:
+def decide(trade: trades.Trade, decision: HeldDecision, number: str | None = None) -> None:
+    """What the approval of a proposal does."""
     with transaction.atomic():
         engine.decide_held_late_money(
-            late_money_no=late_no(trade),
-            decision=HeldDecision.PULLED_BACK,
-            decided_by="proposal:x",
+            late_money_no=number or late_no(trade), decision=decision, decided_by="proposal:x"
         )
+
+
+def end_pulled_back(trade: trades.Trade) -> None:
+    decide(trade, HeldDecision.PULLED_BACK)
+
+
+def broken() -> set[str]:
+    """Late money that breaks what is promised of it."""
+    return {row["subject"] for row in rows(_LATE_MONEY_GOES_ONE_WAY)}
+
+
+def two_late(today: Day, *pulled: int) -> trades.Trade:
+    """Two late moneys of one failed attempt; of them the channel pulls so much back, and people write it off."""
+    trade = trades.paid_too_late(merchant=make_merchant(late_money_policy="REFUND"))
+    twice = trades.answered(trade, trades.Outcome.SUCCEEDED)
+    lines = [pulled_line(trade, amount=amount) for amount in pulled]
+    today.reconcile(line_of(trade), line_of(twice), *lines, verified=True)
+    for line in lines:
+        resolve(found(line.trade_no)[0], Resolution.WRITTEN_OFF)
+    return trade
+
+
+def numbers_of(trade: trades.Trade) -> list[str]:
+    late = trades.LateMoney.objects.filter(attempt_no=trade.attempt).order_by("pk")
+    return [str(number) for number in late.values_list("pk", flat=True)]
+
+
+def states(trade: trades.Trade) -> dict[str, tuple[str, int]]:
+    """State of each, and how much of it was pulled back."""
+    late = trades.LateMoney.objects.filter(attempt_no=trade.attempt)
+    return {one.pk: (one.status, one.pulled_back_amount) for one in late}
 
 
 def late_and_pulled_back(

@@ -8,12 +8,14 @@ import itertools
 import json
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from engine.channels.registry import get_channel
 from engine.models import Statement
 from engine.services.statements import StatementFile, import_statement
 from paymentplatform.kernel import numbers
@@ -113,6 +115,22 @@ def test_a_file_does_not_replace_the_institutions_own(
     assert "The institution's own file" in " ".join(text.split())
     assert list(Statement.objects.filter(statement_date=day).values()) == before
     assert run("import_statement", *of(day, own, *dry))[0] == 0
+
+
+def test_a_file_that_is_asked_for_can_be_rehearsed(
+    day: date, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    own = write_statement(tmp_path, day, [Line(numbers.new_number("trd"), "", 1_00)])
+    channel = SimpleNamespace(
+        merchant_account=get_channel("sandbox").merchant_account,
+        fetch_statement=lambda statement_date: own.read_bytes(),
+    )
+    monkeypatch.setattr("engine.services.statements.get_channel", lambda _code: channel)
+    code, text = run("import_statement", *of(day, None, "--dry-run", "--json"))
+    assert (code, json.loads(text)["line_count"], json.loads(text)["statement_no"]) == (0, 1, None)
+    assert not Statement.objects.filter(statement_date=day).exists()
+    assert run("import_statement", *of(day, None))[0] == 0
+    assert Statement.objects.get(statement_date=day).source == "FETCHED"
 
 
 def test_what_excludes_each_other_is_refused(day: date, tmp_path: Path):

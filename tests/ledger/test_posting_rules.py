@@ -197,7 +197,7 @@ TABLE += [
         [("L21:m:CNY", "A10:c:CNY", 10_000)],
     ),
     (
-        differing.build_late_money_pulled_back(**OF_CHANNEL, late_money_no="l", amount=10_000),
+        differing.build_late_money_pulled_back(**OF_CHANNEL, reference="l", amount=10_000),
         [("L90:c:CNY", "X90:platform:CNY", 10_000)],
     ),
     (

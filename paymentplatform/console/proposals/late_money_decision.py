@@ -1,6 +1,7 @@
 """What becomes of late money that waits for people: back to its payer (L90 → L30), or the merchant's (L90 → L20).
 
-Or, when its channel has pulled it back and the platform bore that, it makes good the loss (L90 → X90).
+Or, when its channel has pulled it back and the platform bore that, so much of it makes good the loss (L90 → X90); of
+what is left people decide anew.
 """
 
 from __future__ import annotations
@@ -34,7 +35,15 @@ def _build_preview(payload: Payload) -> Preview:
     draft = engine.preview_held_late_money(
         late_money_no=payload["late_money_no"], decision=decision
     )
-    effects = {"late_money_no": payload["late_money_no"], "status": _LEADS_TO[decision]}
+    late = engine.get_late_money_state(late_money_no=payload["late_money_no"])
+    booked = sum(posting.amount for posting in draft.postings)
+    is_part = (
+        decision == HeldDecision.PULLED_BACK and booked < late.amount - late.pulled_back_amount
+    )
+    effects = {
+        "late_money_no": payload["late_money_no"],
+        "status": "OPEN" if is_part else _LEADS_TO[decision],
+    }
     return Preview(preview_journal(draft), effects)
 
 

@@ -20,6 +20,7 @@ class RefundForm(ReasonForm):
     """Asks how much."""
 
     amount = MinorUnitsField()
+    field_order = ["amount", "reason"]
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,14 +11,15 @@ from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from django.utils.translation import override
 
-from acquiring.models import Merchant
+from acquiring.models import Credential, Merchant
 from checkout.models import PayerWallet
-from engine.models import Case, KnownChannel
+from engine.models import Case, ChannelSwitch, KnownChannel, LateMoney
 from ledger import api as ledger
 from paymentplatform.console.models import AuditLog, Proposal
 from paymentplatform.console.notices import count_waiting_proposals
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin_tables import clean_number, name_amounts
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.roles import Role
 from tests.console import trades
 from tests.console.proposals import AMOUNT, approve, approved, operator, proposed
@@ -315,3 +317,82 @@ class TestProposingOnPages:
             ("A20:platform:CNY", 994),
             ("X10:sandbox:CNY", 6),
         }
+
+
+def _a_channel() -> tuple[Any, str, str]:
+    code = numbers.new_number("chn")
+    KnownChannel.objects.create(code=code)
+    ChannelSwitch.objects.create(channel_code=code, is_disabled=True, reason="x", made_by="x")
+    return KnownChannel, code, code
+
+
+def _late_money() -> tuple[Any, str, str]:
+    late = LateMoney.objects.get(order_no=trades.paid_too_late().order)
+    return LateMoney, late.pk, late.pk
+
+
+def _a_merchant() -> tuple[Any, str, str]:
+    number = make_merchant()["merchant_no"]
+    return Merchant, number, number
+
+
+def _a_key() -> tuple[Any, str, str]:
+    merchant = make_merchant()
+    return (
+        Credential,
+        Credential.objects.get(merchant_id=merchant["merchant_no"]).pk,
+        merchant["merchant_no"],
+    )
+
+
+def _a_colleague() -> tuple[Any, str, str]:
+    user = User.objects.get(username=operator(Role.VIEWER))
+    return User, str(user.pk), user.username
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "make"),
+    [
+        ("channel_enabling", "propose-enabling", _a_channel),
+        ("late_money_decision", "propose-decision", _late_money),
+        ("fee_contract", "propose-fee-contract", _a_merchant),
+        ("merchant_key", "propose-key", _a_merchant),
+        ("merchant_key", "propose-successor", _a_key),
+        ("operator_access", "propose-access", _a_colleague),
+    ],
+)
+def test_every_page_says_what_waits_about_it(kind, path, make, clock):
+    """And offers the same again as soon as it is over; another kind about the same thing hides nothing."""
+    model, key, subject = make()
+    client = log_in(User.objects.create_superuser(username=numbers.new_number("op")))
+    act = act_page(model, key, path)
+
+    def look() -> tuple[set[str], bool]:
+        shown = client.get(page(model, "change", key)).content.decode()
+        waits = {row.pk for row in planted if page(Proposal, "change", row.pk) in shown}
+        return waits, act in shown
+
+    planted: list[Proposal] = []
+    assert look() == (set(), True)
+    for one, offered in (("case_resolution", True), (kind, False)):
+        planted.append(
+            Proposal.objects.create(
+                proposal_no=numbers.new_number(numbers.PROPOSAL),
+                kind=one,
+                subject_no=subject,
+                reference=subject,
+                payload={},
+                preview={"journal": None, "effects": {}},
+                preview_hash="0" * 64,
+                maker="somebody",
+                reason="x",
+                created_at=database_now(),
+                expires_at=database_now() + timedelta(days=1),
+            )
+        )
+        assert look() == ({row.pk for row in planted}, offered)
+    asked = client.post(act, {"reason": "again"}, follow=True).content.decode()
+    assert planted[1].pk in asked
+    assert Proposal.objects.filter(subject_no=subject).count() == 2
+    clock.advance(2 * 86_400)
+    assert look() == (set(), True), "their time is over"

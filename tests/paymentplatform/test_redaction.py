@@ -7,7 +7,10 @@ import logging
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
+from paymentplatform.kernel import redaction
 from paymentplatform.kernel.redaction import REDACTED, redact_text, redact_value
 
 
@@ -35,6 +38,28 @@ def test_secrets_are_taken_out(text: str, secret: str) -> None:
     redacted = redact_text(text)
     assert secret not in redacted
     assert REDACTED in redacted
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "Token",
+                "my-SECRET",
+                "cvv",
+                "pa\u017f\u017fword",
+                "author\u0131zation",
+                ": ",
+                "=",
+                '"',
+                "x1",
+                " ",
+            ]
+        )
+    ).map("".join)
+)
+def test_no_name_of_a_secret_is_overlooked_for_the_sake_of_speed(text: str) -> None:
+    assert redact_text(text) == redaction._NAMED_SECRET.sub(rf"\g<name>{REDACTED}", text)
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,9 @@ def get_counting_statement(*, channel_code: str, statement_date: date) -> Import
         channel_code=channel_code, statement_date=statement_date, superseded_at__isnull=True
     ).first()
     if row is None:
-        raise StatementMissing(f"No statement of {channel_code} for {statement_date} is imported.")
+        raise StatementMissing(
+            f"No statement of {channel_code} for {statement_date} is imported: give its file (--file)."
+        )
     return _describe(row)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import json
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -26,6 +27,8 @@ FINE: Final = 0
 FAILED: Final = 1
 WRONG_USE: Final = 2
 PIPE_WIDTH: Final = 160
+_FIGURE: Final = re.compile(r"(-?[\d,]+(\.\d+)?( [A-Z]{3})?)?|–")
+"""A count, or an amount as people write it; also none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,10 @@ def as_json(document: dict[str, Any]) -> str:
 
 
 def build_table(*headings: str, rows: list[tuple[Any, ...]], title: str | None = None) -> Table:
-    """Make a table for people: nothing is taken for markup, numbers are never broken, integers stand right."""
+    """Make a table for people: nothing is taken for markup, no number is broken, counts and amounts stand right."""
     table = Table(title=title, title_justify="left")
     for n, heading in enumerate(headings):
-        is_number = bool(rows) and all(type(row[n]) is int for row in rows)
+        is_number = bool(rows) and all(_FIGURE.fullmatch(str(row[n])) for row in rows)
         is_text = any(" " in str(row[n]) for row in rows)
         table.add_column(
             heading,

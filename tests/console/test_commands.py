@@ -25,6 +25,7 @@ from ledger import api as ledger
 from paymentplatform.console.models import AuditLog, Proposal, Transition
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.clock import database_now
+from paymentplatform.kernel.commands import build_table
 from paymentplatform.kernel.errors import Unauthenticated
 from tests.barrier import run_together
 from tests.console import trades
@@ -427,6 +428,12 @@ class TestTopUp:
         call_command("top_up_payer", *self.propose(make_payer(), operator()), stdout=out)
         assert "5.00 CNY" in out.getvalue()
         assert "Another person must approve it." in out.getvalue()
+
+
+def test_counts_and_amounts_stand_right_and_words_left():
+    rows = [("a", 7, "-1,234.50 CNY", "12 of 3"), ("bb", 1234, "0.01 CNY", ""), ("c", "–", "", "x")]
+    table = build_table("Name", "Lines", "Amount", "What", rows=rows)
+    assert [column.justify for column in table.columns] == ["left", "right", "right", "left"]
 
 
 def test_proposals_past_their_time_expire(clock):

@@ -29,6 +29,7 @@ EFFECTS = [
     ("returned_on_refund", "no", "no", "否"),
     ("roles", "– → support, risk", "– → Support, Risk", "– → 客服, 风控"),
     ("secret", "collected once, by its proposer", "collected once", "仅一次"),
+    ("status", "OPEN", "what is left of it waits", "剩余部分"),
     ("status", "REFUNDING", "it goes back to its payer", "退还付款人"),
     (
         "term_1",

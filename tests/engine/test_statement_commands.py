@@ -73,6 +73,7 @@ def test_differences_end_with_1_and_are_reported_in_three_forms(day: date, tmp_p
     assert code == 1
     assert "7.77 CNY" in text
     assert "1 lines, 0 agree" in text
+    assert "Next: propose how each of the" in text
     code, text = run("reconcile_channel", *of(day, path, "--dry-run"))
     assert "Nothing was kept" in text
 

@@ -77,6 +77,14 @@ def _show(run: SettlementRun, console: Console) -> None:
             for one in run.payouts
         ]
         console.print(build_table("Payout", "Merchant", "Status", "Amount", rows=rows))
+    waiting = [one.payout_no for one in run.payouts if one.status == "CREATED"]
+    if waiting:
+        console.print(
+            f"Next: propose to send each of the {len(waiting)} payouts, on its page under Payouts in the console;"
+            " another person approves, then order it at the bank."
+        )
+    if not (run.batches or run.payouts or run.failures):
+        console.print("Nothing is due, or nothing that is due is above zero.")
     for failure in run.failures:
         console.print(f"{failure.merchant_no} {failure.currency}: {failure.problem}", markup=False)
 

@@ -105,7 +105,8 @@ def _show(run: Run, console: Console, *, dry_run: bool) -> None:
     console.print(
         f"{done.channel_code} {done.statement_date}, version {done.version}: {done.statement_no}"
     )
-    console.print(build_table("Difference", "Lines", "Channel less ours", rows=kinds))
+    if kinds:
+        console.print(build_table("Difference", "Lines", "Channel less ours", rows=kinds))
     console.print(
         f"{summary['lines']} lines, {summary['agreed']} agree; {summary['waiting']} of ours wait for a later file; "
         f"{summary['new']} new, {summary['settled']} settled, {done.unresolved} unresolved."
@@ -136,6 +137,11 @@ def _show(run: Run, console: Console, *, dry_run: bool) -> None:
             "Resolution",
         )
         console.print(build_table(*headings, rows=rows))
+    if done.unresolved:
+        console.print(
+            f"Next: propose how each of the {done.unresolved} ends, on its page under Differences in the console;"
+            " another person approves."
+        )
 
 
 def _money(amount: int, currency: str) -> str:

@@ -67,19 +67,21 @@ def _day(text: str) -> date:
 
 
 def _show(document: dict[str, Any], currency: str, console: Console) -> None:
-    rows: list[tuple[Any, ...]] = [
-        ("", "", "opening", format_amount(document["opening"], currency))
-    ]
-    rows += [
-        (
-            str(entry.accounting_date),
-            f"{entry.event_type} {entry.event_id}",
-            entry.counter_account,
-            format_amount(entry.change, currency),
+    balance = document["opening"]
+    rows: list[tuple[Any, ...]] = [("", "opening", "", "", format_amount(balance, currency))]
+    for entry in document["entries"]:
+        balance += entry.change
+        rows.append(
+            (
+                str(entry.accounting_date),
+                f"{entry.event_type} {entry.event_id}",
+                entry.counter_account,
+                format_amount(entry.change, currency),
+                format_amount(balance, currency),
+            )
         )
-        for entry in document["entries"]
-    ]
-    rows.append(("", "", "closing", format_amount(document["closing"], currency)))
-    console.print(
-        build_table("Day", "Fact", "Other account", "Change", rows=rows, title=document["account"])
-    )
+    rows.append(("", "closing", "", "", format_amount(document["closing"], currency)))
+    headings = ("Day", "Fact", "Other account", f"Change, {currency}", f"Balance, {currency}")
+    console.print(build_table(*headings, rows=rows, title=document["account"]))
+    if balance != document["closing"]:
+        console.print("IT DOES NOT ADD UP: run verify_ledger.")

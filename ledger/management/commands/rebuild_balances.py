@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from rich.console import Console
+
 from ledger.chart import parse_account_code
 from ledger.contracts import InvalidPosting
 from ledger.selectors import find_wrong_balances
@@ -43,4 +45,20 @@ class Command(OperatorCommand):
             if options["dry_run"]
             else rebuild_balances(account_codes=codes)
         )
-        return Report({"dry_run": options["dry_run"], "accounts": wrong})
+        return Report(
+            {"dry_run": options["dry_run"], "accounts": wrong},
+            show=lambda console: _show(wrong, console, dry_run=options["dry_run"]),
+        )
+
+
+def _show(wrong: list[str], console: Console, *, dry_run: bool) -> None:
+    if not wrong:
+        console.print("Stored balances and roll-ups are what postings and open holds say.")
+        return
+    for code in wrong:
+        console.print(code, markup=False)
+    console.print(
+        "These are wrong; run it again without --dry-run to set them right."
+        if dry_run
+        else "These were wrong and are set right. Find out why: no code may write them otherwise."
+    )

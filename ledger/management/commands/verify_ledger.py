@@ -66,7 +66,7 @@ def _count(differences: list[Difference], title: str) -> int:
 def _show(differences: list[Difference], console: Console) -> None:
     rows: list[tuple[Any, ...]] = [
         (invariant.number, invariant.title, _count(differences, invariant.title) or "holds")
-        for invariant in VERIFIED
+        for invariant in sorted(VERIFIED, key=lambda one: one.number)
     ]
     console.print(build_table("No.", "Invariant", "Rows", rows=rows, title="Ledger"))
     for found in differences:

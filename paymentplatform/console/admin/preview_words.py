@@ -47,6 +47,7 @@ _WHAT_FOLLOWS: Final[dict[str, Promise]] = {
     "FAILED": _("the bank sent it back"),
     "HONOURED": _("the merchant has it, less the fee"),
     "LIFTED": _("the money goes its way again"),
+    "OPEN": _("what is left of it waits for another decision"),
     "PAID": _("the bank has paid it"),
     "REFUNDED": _("its payer has it already"),
     "REFUNDING": _("it goes back to its payer"),

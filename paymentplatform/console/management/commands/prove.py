@@ -82,6 +82,10 @@ def _show(proof: Proof, console: Console) -> None:
         console.print(f"{row.invariant}: {row.subject}: {row.problem}", markup=False)
     for row in proof.in_flight:
         console.print(f"{row.invariant}: in flight: {row.subject}: {row.problem}", markup=False)
+    if not proof.violations:
+        console.print("The books are in order.")
+        return
+    console.print("THE BOOKS ARE NOT IN ORDER.")
     console.print(
-        "The books are in order." if not proof.violations else "THE BOOKS ARE NOT IN ORDER."
+        "Next: keep this, stop what writes wrong things, and correct money by journals of two people, never by SQL."
     )

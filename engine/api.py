@@ -18,7 +18,7 @@ from engine.contracts import (
     RefundStatus,
     SavedCardView,
 )
-from engine.dossier import find_order_no, get_trade_file, list_moves
+from engine.dossier import find_order_no, get_stated_file, get_trade_file, list_moves
 from engine.exchange import ExchangePlan, InternalAsset, PlanOutdated, plan_exchange
 from engine.exposure import list_exposure
 from engine.health import list_channel_facts
@@ -80,6 +80,7 @@ from engine.services.saved_cards import (
 from engine.services.statement_rehearsals import rehearse_import
 from engine.services.statements import StatementFile, get_counting_statement, import_statement
 from engine.services.submission import submit_payment
+from engine.statement_contracts import ChargebackView, DifferenceView, StatedFile
 
 __all__ = [
     "DEMANDS_CHALLENGE",
@@ -87,6 +88,8 @@ __all__ = [
     "INVARIANTS",
     "CardTokenInvalid",
     "Cause",
+    "ChargebackView",
+    "DifferenceView",
     "ExchangePlan",
     "InsufficientMerchantBalance",
     "InternalAsset",
@@ -102,6 +105,7 @@ __all__ = [
     "RefundSource",
     "RefundStatus",
     "SavedCardView",
+    "StatedFile",
     "StatementFile",
     "accept_refund",
     "bring_inquiry_forward",
@@ -124,6 +128,7 @@ __all__ = [
     "get_late_money_state",
     "get_payment_progress",
     "get_refund_progress",
+    "get_stated_file",
     "get_trade_file",
     "import_statement",
     "list_channel_codes",

@@ -22,12 +22,15 @@ from engine.models import (
     Case,
     ChannelAttempt,
     ChannelCallback,
+    Chargeback,
+    Discrepancy,
     LateMoney,
     PaymentDetail,
     PaymentOrder,
     Refund,
     Transition,
 )
+from engine.statement_contracts import ChargebackView, DifferenceView, StatedFile
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.history import Move, read_move
 
@@ -110,6 +113,24 @@ def _file_of(payments: QuerySet[PaymentOrder], **owner: str) -> TradeFile:
         cases=tuple(_copy(CaseView, row) for row in cases),
         moves=list_moves(object_nos=[*objects, *(case.case_no for case in cases)]),
     )
+
+
+def get_stated_file(*, order_no: str, file: TradeFile) -> StatedFile:
+    """Return what statements have said of an order's money; ``file`` is the order's, read before."""
+    keys = [*list_trade_nos(file), *(refund.refund_no for refund in file.refunds)]
+    differences = Discrepancy.objects.filter(match_key__in=keys).order_by("discrepancy_no")
+    chargebacks = Chargeback.objects.filter(order_no=order_no).order_by("chargeback_no")
+    return StatedFile(
+        chargebacks=tuple(_copy(ChargebackView, row) for row in chargebacks),
+        differences=tuple(_copy(DifferenceView, row) for row in differences),
+    )
+
+
+def list_trade_nos(file: TradeFile) -> list[str]:
+    """Return what channels call our charges: statements know them by that, and refunds by our number."""
+    known = {attempt.channel_trade_no for attempt in file.attempts}
+    known |= {late.channel_trade_no for late in file.late_money}
+    return sorted(number for number in known if number)
 
 
 def _copy(view: type[T], row: Model, **given: Any) -> T:

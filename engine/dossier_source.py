@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from engine.contracts import TradeFile
-from engine.dossier import get_trade_file, list_moves
+from engine.dossier import get_trade_file, list_moves, list_trade_nos
 from engine.models import (
     Case,
     ChannelAttempt,
     ChannelCallback,
+    Chargeback,
     Discrepancy,
     LateMoney,
     PaymentDetail,
@@ -52,19 +52,15 @@ def tell_money(order_no: str) -> Iterator[Entry]:
         yield from entries_of(kind, rows, number=number, at="created_at", says=_say)
     callbacks = ChannelCallback.objects.filter(pk__in=[row.callback_id for row in file.callbacks])
     yield from map(_tell_callback, callbacks.order_by("id"))
-    yield from _tell_reconciliation([*_list_trade_nos(file), *refunds])
+    yield from _tell_reconciliation([*list_trade_nos(file), *refunds])
+    pulled = list(Chargeback.objects.filter(order_no=order_no).order_by("chargeback_no"))
+    yield from entries_of("chargeback", pulled, number="chargeback_no", at="created_at", says=_say)
     yield from entries_of_moves(file.moves)
     facts = [(fact, number) for number in payments for fact in _FACTS_OF_PAYMENT]
     facts += [(fact, number) for number in refunds for fact in _FACTS_OF_REFUND]
     facts += [(fact, number) for number in late for fact in _FACTS_OF_LATE_MONEY]
+    facts += [("chargeback", row.chargeback_no) for row in pulled]
     yield from _tell_journals(facts)
-
-
-def _list_trade_nos(file: TradeFile) -> list[str]:
-    """Return what channels call our charges: statements know them by that, and refunds by our number."""
-    known = {attempt.channel_trade_no for attempt in file.attempts}
-    known |= {late.channel_trade_no for late in file.late_money}
-    return sorted(number for number in known if number)
 
 
 def _tell_reconciliation(keys: list[str]) -> Iterator[Entry]:

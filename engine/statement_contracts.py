@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -170,3 +170,41 @@ __all__ = [
     "StatementMissing",
     "StatementRefused",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ChargebackView:
+    """Money of an order that its channel pulled back, in minor units."""
+
+    chargeback_no: str
+    amount: int
+    currency: str
+    channel_code: str
+    channel_trade_no: str
+    payment_no: str
+    statement_no: str
+    discrepancy_no: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """A difference about money of an order; ``difference`` is what the channel's book has more (minor units)."""
+
+    discrepancy_no: str
+    status: str
+    kind: str
+    difference: int
+    currency: str
+    channel_code: str
+    statement_date: date
+    resolution: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StatedFile:
+    """What channels' statements have said of one order's money that our books had not: oldest first."""
+
+    chargebacks: tuple[ChargebackView, ...]
+    differences: tuple[DifferenceView, ...]

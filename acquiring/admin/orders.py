@@ -244,7 +244,9 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         """Say what became of the money, before all the tables."""
         if "summary" not in order.__dict__:  # the template asks for a field's content several times
             _events, deliveries = _read_notices(order)
-            order.__dict__["summary"] = summarize(order, _read_file(order), deliveries)
+            order.__dict__["summary"] = summarize(
+                order, _read_file(order), _read_stated(order), deliveries
+            )
         return str(order.__dict__["summary"])
 
     @admin.display(description=_("Merchant"), ordering="merchant_no")
@@ -271,7 +273,9 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         """Also name the order's late money and cases: what waits about them is about the order's money."""
         file = _read_file(obj)
         late = [late.late_money_no for late in file.late_money]
-        return [obj.order_no, *late, *(case.case_no for case in file.cases)]
+        cases = [case.case_no for case in file.cases]
+        differences = [row.discrepancy_no for row in _read_stated(obj).differences]
+        return [obj.order_no, *late, *cases, *differences]
 
     def build_tables(self, obj: TradeOrder) -> list[PageTable]:
         """Show the whole life: money first, then what the merchant was told, then every move."""
@@ -280,7 +284,7 @@ class TradeOrderAdmin(ReadOnlyAdmin):
         delivery_nos = [delivery.delivery_no for delivery in deliveries]
         moves = [*list_moves(object_nos=[obj.order_no, *delivery_nos]), *file.moves]
         return [
-            *_money_tables(file),
+            *_money_tables(file, _read_stated(obj)),
             build_page_table(_("Events"), events, columns=EVENT_COLUMNS),
             build_page_table(_("Deliveries"), deliveries, columns=DELIVERY_COLUMNS),
             build_page_table(
@@ -300,6 +304,15 @@ def _read_file(order: TradeOrder) -> TradeFile:
     return file
 
 
+def _read_stated(order: TradeOrder) -> engine.StatedFile:
+    """Read once what channels' statements said of a shown order."""
+    if "stated_read" not in order.__dict__:
+        file = _read_file(order)
+        order.__dict__["stated_read"] = engine.get_stated_file(order_no=order.order_no, file=file)
+    stated: engine.StatedFile = order.__dict__["stated_read"]
+    return stated
+
+
 def _read_notices(order: TradeOrder) -> tuple[list[MerchantEvent], list[Delivery]]:
     """Read once what the merchant of a shown order was told."""
     if "notices_read" not in order.__dict__:
@@ -316,7 +329,7 @@ def _heard_of(order: TradeOrder, file: TradeFile) -> list[str]:
     return [order.order_no, *refunds, *(late.late_money_no for late in file.late_money)]
 
 
-def _money_tables(file: TradeFile) -> Iterator[PageTable]:
+def _money_tables(file: TradeFile, stated: engine.StatedFile) -> Iterator[PageTable]:
     parts: Sequence[tuple[Any, Sequence[Any]]] = (
         (_("Payments"), file.payments),
         (_("Details"), file.details),
@@ -324,12 +337,14 @@ def _money_tables(file: TradeFile) -> Iterator[PageTable]:
         (_("Callbacks"), file.callbacks),
         (_("Refunds"), file.refunds),
         (_("Late money"), file.late_money),
+        (_("Chargebacks"), stated.chargebacks),
+        (_("Differences"), stated.differences),
         (_("Cases"), file.cases),
     )
     for title, rows in parts:
         if rows:
             yield build_page_table(title, rows, columns=columns_of(type(rows[0])))
-    for journal in _journals(file):
+    for journal in _journals(file, stated):
         word = say("Journal")
         title = f"{word} {journal.journal_no} · {name_code(journal.event_type)} · {journal.accounting_date}"
         yield build_page_table(
@@ -337,7 +352,7 @@ def _money_tables(file: TradeFile) -> Iterator[PageTable]:
         )
 
 
-def _journals(file: TradeFile) -> Iterator[JournalView]:
+def _journals(file: TradeFile, stated: engine.StatedFile) -> Iterator[JournalView]:
     facts = [("payment_paid", payment.payment_no) for payment in file.payments]
     facts += [("late_money", late.late_money_no) for late in file.late_money]
     facts += [("late_money_honoured", late.late_money_no) for late in file.late_money]
@@ -347,6 +362,7 @@ def _journals(file: TradeFile) -> Iterator[JournalView]:
         for named in engine.list_pulled_back(late.late_money_no)
     ]
     facts += [(fact, refund.refund_no) for refund in file.refunds for fact in _REFUND_FACTS]
+    facts += [("chargeback", row.chargeback_no) for row in stated.chargebacks]
     for event_type, event_id in facts:
         journal = ledger.find_journal(event_type=event_type, event_id=event_id)
         if journal is not None:

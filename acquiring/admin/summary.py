@@ -12,16 +12,21 @@ from django.utils.translation import gettext_lazy as _
 
 from acquiring.contracts import CloseReason
 from acquiring.models import TradeOrder
+from engine import api as engine
 from engine.contracts import LateMoneyView, RefundView, TradeFile
 from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.admin_tables import link_number, show_money, show_time
 
 
-def summarize(order: TradeOrder, file: TradeFile, deliveries: Sequence[Any]) -> SafeString:
+def summarize(
+    order: TradeOrder, file: TradeFile, stated: engine.StatedFile, deliveries: Sequence[Any]
+) -> SafeString:
     """Say in a line each how the order stands, where other money of it is, and who waits for what."""
     lines: list[str] = [_say_state(order, file)]
     lines += [_say_refund(refund) for refund in file.refunds if refund.purpose == "ORDER"]
     lines += [_say_late_money(late) for late in file.late_money]
+    lines += [_say_chargeback(row) for row in stated.chargebacks]
+    lines += [_say_difference(row) for row in stated.differences if row.status != "RESOLVED"]
     lines += _say_open(file, deliveries)
     return format_html_join("", "<p>{}</p>", ((line,) for line in lines))
 
@@ -116,6 +121,29 @@ def _say_late_money(late: LateMoneyView) -> SafeString:
         reason=name_code(late.reason),
         resolved=_time(late.resolved_at),
         due=_time(late.due_at),
+    )
+
+
+def _say_chargeback(row: engine.ChargebackView) -> SafeString:
+    text = say(
+        "The channel pulled {money} back ({trade_no}), known since {at}: the payer has it. Nothing of it can be "
+        "refunded again."
+    )
+    return format_html(
+        text,
+        money=show_money(row.amount, row.currency),
+        trade_no=row.channel_trade_no,
+        at=_time(row.created_at),
+    )
+
+
+def _say_difference(row: engine.DifferenceView) -> SafeString:
+    text = say("Difference {no} ({kind}, {money}) with the channel's statement waits for people.")
+    return format_html(
+        text,
+        no=link_number(row.discrepancy_no),
+        kind=name_code(row.kind),
+        money=show_money(row.difference, row.currency),
     )
 
 

@@ -36,6 +36,7 @@ KIND_TITLES: Final = {
     "try": _("Try"),
     "move": _("Move"),
     "statement_line": _("Line of a statement"),
+    "chargeback": _("Chargeback"),
     "difference": _("Difference"),
     "risk_decision": _("Risk decision"),
     "risk_review": _("Risk review"),

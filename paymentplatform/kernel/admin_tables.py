@@ -22,7 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 
-from paymentplatform.kernel.admin_codes import name_age, show_code, tell
+from paymentplatform.kernel.admin_codes import name_age, name_resolution, show_code, tell
 from paymentplatform.kernel.admin_words import COLUMN_TITLES
 from paymentplatform.kernel.money import format_amount, is_currency
 
@@ -137,6 +137,7 @@ def show_value(row: Any, name: str) -> Any:
         return "–"
     if name.endswith("amount") or name in {
         "balance",
+        "difference",
         "held",
         "max_per_payment",
         "max_per_day",
@@ -181,6 +182,7 @@ _BY_NAME: Final[dict[str, Callable[[str], Any]]] = {
     "event_type": show_code,
     "kind": show_code,
     "reason": show_code,
+    "resolution": name_resolution,
 }
 
 

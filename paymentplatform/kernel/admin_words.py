@@ -40,6 +40,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "channel_amount": _("Channel amount"),
     "channel_code": _("Channel"),
     "channel_trade_no": _("The channel's number"),
+    "chargeback_no": _("Chargeback number"),
     "close_reason": _("Reason of the close"),
     "closed_at": _("Closed at"),
     "closing": _("Closing"),

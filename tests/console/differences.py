@@ -40,7 +40,8 @@ def charge_back(trade: trades.Trade, amount: int) -> None:
     """The channel's own file says that it has pulled a part of a charge back."""
     name = numbers.new_number("trd")
     answer = ChannelAnswer(Outcome.SUCCEEDED, channel_trade_no=name, amount=amount, currency="CNY")
-    assert record_chargeback(attempt_no=trade.attempt, answer=answer, statement_no="stm_x")
+    line = Discrepancy(object_no=trade.attempt)
+    assert record_chargeback(line=line, answer=answer, statement_no="stm_x")
 
 
 def charge_short(trade: trades.Trade, by: int) -> None:

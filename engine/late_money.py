@@ -98,6 +98,14 @@ class LateMoneyNotAsked(Conflict):
     action = Action.CONTACT
 
 
+class LateMoneyOrderPaying(Conflict):
+    """Whoever kept late money of an order that is being paid would be paid twice: wait, or close the order."""
+
+    code = "late_money_order_paying"
+    title = "Its order is being paid"
+    action = Action.RETRY_LATER
+
+
 class LateMoneyNotHeld(Conflict):
     """It does not wait for an operator: its policy settles it."""
 

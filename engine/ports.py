@@ -60,6 +60,9 @@ class PaymentOwner(Protocol):
     def late_money_resolved(self, *, late_money: LateMoneyState) -> None:
         """Late money is REFUNDED or HONOURED; nothing of the owner itself changes."""
 
+    def close_for_kept_money(self, *, order_no: str, cause: str) -> None:
+        """Its merchant keeps late money: an owner that could still be paid takes no more; one that has ended stays."""
+
     def late_money_fee(self, *, order_no: str, amount: int, currency: str, method: str) -> int:
         """Return the merchant's fee in minor units for late money that is honoured; ``method`` is its payment's."""
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from acquiring.contracts import CloseReason
 from acquiring.selectors import get_late_money_terms, lock_order
 from acquiring.services.channel_payments import take_success
 from acquiring.services.late_money import announce_late_money, calculate_late_money_fee
-from acquiring.services.order_moves import end_failed_payment, end_order_refund, succeed_order
-from engine.contracts import LateMoneyState
+from acquiring.services.order_moves import (
+    close_idle_order,
+    end_failed_payment,
+    end_order_refund,
+    succeed_order,
+)
+from engine.contracts import Cause, LateMoneyState
 from engine.ports import OwnerRefused, OwnerState
 from paymentplatform.kernel import transactions
 
@@ -73,6 +79,12 @@ class OrderPaymentOwner:
     def late_money_resolved(self, *, late_money: LateMoneyState) -> None:
         """Tell the merchant (require)."""
         announce_late_money(event_type="late_money.resolved", late_money=late_money)
+
+    @transactions.require
+    def close_for_kept_money(self, *, order_no: str, cause: str) -> None:
+        """Close the order if it is INIT: its merchant has the money (require)."""
+        reason = CloseReason.MERCHANT if cause == Cause.API else CloseReason.OPERATOR
+        close_idle_order(order_no=order_no, reason=reason, cause=cause)
 
     @transactions.require
     def late_money_fee(self, *, order_no: str, amount: int, currency: str, method: str) -> int:

@@ -23,6 +23,7 @@ from engine.contracts import (
     LateMoneyDecision,
     LateMoneyNotAsked,
     LateMoneyNotOpen,
+    LateMoneyOrderPaying,
     LateMoneyStatus,
     RefundNotSupported,
 )
@@ -116,7 +117,7 @@ class LateMoneyAnswer(MerchantView):
         responses={200: LateMoneyView},
         request_example=examples.DECIDE_LATE_MONEY,
         answer_example=examples.HONOURED_LATE_MONEY,
-        errors=(LateMoneyNotAsked, LateMoneyNotOpen, RefundNotSupported),
+        errors=(LateMoneyNotAsked, LateMoneyOrderPaying, LateMoneyNotOpen, RefundNotSupported),
         tag="late money",
         path_descriptions=_PATH,
     )

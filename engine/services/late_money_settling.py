@@ -24,6 +24,7 @@ from engine.contracts import (
 )
 from engine.late_money import (
     LateMoneyNotPulledBack,
+    LateMoneyOrderPaying,
     LateMoneyPulledBack,
     name_pulled_back,
 )
@@ -133,9 +134,9 @@ def decide_late_money(
 ) -> LateMoneyState:
     """Do what the merchant answers to ``late_money.pending`` and tell how it stands (start).
 
-    The same decision again changes nothing; of an order that is paid nobody keeps a second charge. Raises NotFound
-    (also for another merchant's), LateMoneyNotAsked, LateMoneyPulledBack, and LateMoneyNotOpen, which is what a
-    merchant gets who answers after the deadline has settled it.
+    The same decision again changes nothing; of an order nobody keeps a second charge. Raises NotFound
+    (also for another merchant's), LateMoneyNotAsked, LateMoneyOrderPaying, LateMoneyPulledBack, and LateMoneyNotOpen,
+    which is what a merchant gets who answers after the deadline has settled it.
     """
     rows = _lock(late_money_no, merchant_no=merchant_no)
     late, decided_by = rows.late, f"merchant:{merchant_no}"
@@ -145,8 +146,9 @@ def decide_late_money(
         raise LateMoneyNotAsked(f"The policy of {late_money_no} is {late.policy}.")
     if late.status != "OPEN":
         raise LateMoneyNotOpen(f"{late_money_no} is {late.status}.")
-    if decision == LateMoneyDecision.HONOUR and rows.owner.is_paid:
-        raise LateMoneyNotAsked("The order is paid: its payer gets back what he has paid twice.")
+    if decision == LateMoneyDecision.HONOUR:
+        _refuse_second_charge(rows)
+        _refuse_paying(rows)
     _refuse_pulled_back(rows)
     _carry_out(rows, HeldDecision(decision), decided_by=decided_by, cause=cause)
     return describe_late_money(late)
@@ -157,7 +159,7 @@ def preview_held_late_money(*, late_money_no: str, decision: HeldDecision) -> Jo
     """Return the journal that this decision of operators would post now, having locked what it reads (require).
 
     Only what waits for people: held, or its refund was refused. Raises NotFound, LateMoneyNotHeld,
-    LateMoneyPulledBack, LateMoneyNotPulledBack and LateMoneyNotRefundable.
+    LateMoneyPulledBack, LateMoneyNotPulledBack, LateMoneyNotRefundable and LateMoneyOrderPaying.
     """
     rows = _lock(late_money_no)
     _check_held(rows, decision)
@@ -200,6 +202,8 @@ def _check_held(rows: _Locked, decision: HeldDecision) -> None:
         raise LateMoneyNotOpen(f"{late.late_money_no} is {late.status}.")
     if late.due_at is not None:
         raise LateMoneyNotHeld(f"{late.late_money_no} is settled by its policy {late.policy}.")
+    if decision == HeldDecision.HONOUR:
+        _refuse_paying(rows)
     if decision == HeldDecision.PULLED_BACK:
         if not find_part_at_our_loss(late):
             raise LateMoneyNotPulledBack(
@@ -209,6 +213,21 @@ def _check_held(rows: _Locked, decision: HeldDecision) -> None:
         _refuse_pulled_back(rows)
     if decision == HeldDecision.REFUND and not can_give_back(late.channel_code):
         raise LateMoneyNotRefundable(f"{late.channel_code} cannot give money back.")
+
+
+def _refuse_second_charge(rows: _Locked) -> None:
+    """A merchant keeps one charge of an order by himself; what more its payer means to give, two people decide."""
+    if rows.owner.is_paid:
+        raise LateMoneyNotAsked("The order is paid: its payer gets back what he has paid twice.")
+    kept = LateMoney.objects.filter(order_no=rows.late.order_no, status="HONOURED").first()
+    if kept is not None:
+        raise LateMoneyNotAsked(f"Another charge of this order is kept already: {kept.pk}.")
+
+
+def _refuse_paying(rows: _Locked) -> None:
+    """What another payment of the order takes now would be the second charge that the merchant keeps."""
+    if rows.owner.is_paying:
+        raise LateMoneyOrderPaying(f"A payment of {rows.late.order_no} is under way.")
 
 
 def _refuse_pulled_back(rows: _Locked) -> None:
@@ -248,7 +267,8 @@ def _next_refund_no(late: LateMoney) -> str:
 
 
 def _honour(late: LateMoney, *, decided_by: str, cause: Cause) -> str:
-    """OPEN → HONOURED: the merchant's after all, less the fee; the order stays as it ended."""
+    """OPEN → HONOURED: the merchant's after all, less the fee; the order stays as it ended, or is closed now."""
+    payment_owner().close_for_kept_money(order_no=late.order_no, cause=cause)
     journal_no = ledger.post_journal(draft=_draft_honour(late))
     apply_move(
         late, "mark_honoured", cause=cause, decided_by=decided_by, resolved_at=database_now()

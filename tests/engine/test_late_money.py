@@ -406,7 +406,10 @@ class TestPolicyAsk:
             "late_money.pending",
             "late_money.resolved",
         ]
-        assert trade.order() == order
+        closed = {"status", "close_reason", "closed_at", "due_at"}
+        after = trade.order()
+        assert {name for name, value in after.items() if order[name] != value} == closed
+        assert (after["status"], after["refunded_amount"]) == ("CLOSED", 0)
         with pytest.raises(LateMoneyNotOpen):
             decide(trade, "REFUND")
         assert late_of(trade) == late

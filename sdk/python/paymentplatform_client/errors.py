@@ -45,6 +45,7 @@ class ErrorCode(StrEnum):
     LATE_MONEY_NOT_OPEN = "late_money_not_open"
     LATE_MONEY_NOT_PULLED_BACK = "late_money_not_pulled_back"
     LATE_MONEY_NOT_REFUNDABLE = "late_money_not_refundable"
+    LATE_MONEY_ORDER_PAYING = "late_money_order_paying"
     LATE_MONEY_PULLED_BACK = "late_money_pulled_back"
     MERCHANT_ON_HOLD = "merchant_on_hold"
     MERCHANT_REFERENCE_USED = "merchant_reference_used"

@@ -195,6 +195,11 @@ def get_refund_json(*, merchant_no: str, refund_no: str) -> bytes:
     """Return one Refund as JSON. Raises NotFound, also for another merchant's refund."""
     if engine.get_refund_progress(refund_no=refund_no).merchant_no != merchant_no:
         raise NotFound
+    return render_refund(refund_no=refund_no)
+
+
+def render_refund(*, refund_no: str) -> bytes:
+    """Return one Refund as JSON: to be asked for a refund that is known to be the asker's."""
     return _render_refunds([refund_no])[0]
 
 

@@ -77,7 +77,7 @@ def get_refund_progress(*, refund_no: str) -> RefundProgress:
     refund = get_refund(refund_no=refund_no)
     if refund.purpose != Refund.Purpose.ORDER:
         raise NotFound
-    return _progress_of(refund)
+    return describe_refund(refund)
 
 
 def find_refund(*, merchant_no: str, merchant_refund_no: str) -> RefundProgress | None:
@@ -85,7 +85,7 @@ def find_refund(*, merchant_no: str, merchant_refund_no: str) -> RefundProgress 
     refund = Refund.objects.filter(
         merchant_no=merchant_no, merchant_refund_no=merchant_refund_no
     ).first()
-    return _progress_of(refund) if refund is not None else None
+    return describe_refund(refund) if refund is not None else None
 
 
 def count_live_refunds(*, order_no: str) -> int:
@@ -160,7 +160,8 @@ def list_refund_numbers(
     return list(refunds.order_by("-refund_no").values_list("refund_no", flat=True)[:limit])
 
 
-def _progress_of(refund: Refund) -> RefundProgress:
+def describe_refund(refund: Refund) -> RefundProgress:
+    """Copy a refund of an order into what may leave the engine."""
     return RefundProgress(
         refund_no=refund.refund_no,
         merchant_refund_no=refund.merchant_refund_no or "",

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from acquiring.contracts import CreateRefund, MerchantIdentity
 from acquiring.models import FeeContract, Merchant, TradeOrder
-from acquiring.selectors import find_own_order, get_refund_json, lock_order
+from acquiring.selectors import find_own_order, lock_order, render_refund
 from acquiring.services.refund_rules import (
     check_new_refund,
     check_refundable,
@@ -47,25 +47,24 @@ def create_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> tuple[bo
         order_no=body.order_no,
         merchant_order_no=body.merchant_order_no,
     )
-    first = _find_first(body=body, merchant_no=merchant_no)
-    made = first is None
-    if first is None:
-        try:
-            made, first = _accept(
-                body=body,
-                merchant_no=merchant_no,
-                order_no=order_no,
-                refund_no=numbers.new_number(numbers.REFUND),
-                cause=engine.Cause.API,
-            )
-        except IntegrityError as error:
-            first = _find_first(body=body, merchant_no=merchant_no)
-            if first is None or _ONE_NUMBER not in str(error):
-                raise
+    try:
+        made, first = _accept(
+            body=body,
+            merchant_no=merchant_no,
+            order_no=order_no,
+            refund_no=numbers.new_number(numbers.REFUND),
+            cause=engine.Cause.API,
+        )
+    except IntegrityError as error:
+        # Somebody has just used the number for another order.
+        found = _find_first(body=body, merchant_no=merchant_no)
+        if found is None or _ONE_NUMBER not in str(error):
+            raise
+        made, first = False, found
     if made and first.status == engine.RefundStatus.PROCESSING:
         failpoint("refund_accepted", first.order_no)
         engine.submit_refund(refund_no=first.refund_no)
-    return made, get_refund_json(merchant_no=merchant_no, refund_no=first.refund_no)
+    return made, render_refund(refund_no=first.refund_no)
 
 
 def _find_first(*, body: CreateRefund, merchant_no: str) -> engine.RefundProgress | None:

@@ -23,7 +23,7 @@ from engine.refund_split import (
     share_returned_fee,
     split_refund,
 )
-from engine.selectors import get_refund_progress, lock_details, lock_payment
+from engine.selectors import describe_refund, lock_details, lock_payment
 from engine.services.moves import apply_move
 from engine.services.refund_outcomes import REFUND_TASK, build_refund_legs, end_refund
 from ledger import api as ledger
@@ -73,7 +73,7 @@ def accept_refund(new: NewRefund, *, cause: Cause) -> RefundProgress:
     _reserve(refund)
     if charge is None:
         end_refund(refund=refund, details=details, succeeded=True, cause=cause)
-    return get_refund_progress(refund_no=new.refund_no)
+    return describe_refund(refund)
 
 
 @transactions.require

@@ -39,6 +39,16 @@ from paymentplatform.kernel.admin_tables import (
 )
 from paymentplatform.kernel.roles import Role
 
+_POLICIES = (
+    (Merchant.LateMoneyPolicy.REFUND.value, _("REFUND: back to its payer at once")),
+    (Merchant.LateMoneyPolicy.HOLD.value, _("HOLD: two operators decide")),
+    (Merchant.LateMoneyPolicy.ASK.value, _("ASK: the merchant is asked first")),
+)
+_STATES = (
+    (Merchant.Status.ACTIVE.value, _("ACTIVE: its requests are answered")),
+    (Merchant.Status.DISABLED.value, _("DISABLED: its requests are refused")),
+)
+
 
 class MerchantForm(ReasonForm):
     """What may be changed of a merchant."""
@@ -52,7 +62,7 @@ class MerchantForm(ReasonForm):
     )
     late_money_policy = forms.ChoiceField(
         label=_("Late money"),
-        choices=Merchant.LateMoneyPolicy.choices,
+        choices=_POLICIES,
         widget=UnfoldAdminSelectWidget(),
     )
     late_money_ask_minutes = forms.IntegerField(
@@ -84,9 +94,7 @@ class MerchantForm(ReasonForm):
         required=False,
         widget=UnfoldAdminIntegerFieldWidget(),
     )
-    status = forms.ChoiceField(
-        label=_("Status"), choices=Merchant.Status.choices, widget=UnfoldAdminSelectWidget()
-    )
+    status = forms.ChoiceField(label=_("Status"), choices=_STATES, widget=UnfoldAdminSelectWidget())
     signed_only = forms.BooleanField(
         label=_("Signed requests only"),
         help_text=_("Refuses the merchant's Bearer keys at once; keys that sign go on."),

@@ -6,13 +6,16 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils.translation import override
 
 from engine.late_money import LateMoneyReason
 from engine.statement_contracts import DifferenceKind, Resolution
 from paymentplatform.console.admin.action_words import name_action
 from paymentplatform.console.admin.preview_words import name_effect, show_effect
+from paymentplatform.console.admin.right_words import name_right
 from paymentplatform.kernel import admin_codes
+from paymentplatform.kernel.roles import Role
 from tests.architecture.sources import python_files
 
 EFFECTS = [
@@ -109,3 +112,14 @@ def test_every_act_in_the_audit_log_and_every_callback_has_words():
         assert "提出" in name_action("propose_decision")
         assert "结果" in name_action("close_result")
         assert name_action("of_a_later_release") == "of_a_later_release"
+
+
+def test_what_a_role_permits_is_read_in_the_operators_language():
+    with override("zh-hans"):
+        rights = Permission.objects.filter(group__name__in=[role.value for role in Role]).distinct()
+        said = {right.codename: name_right(right) for right in rights}
+    assert len(said) > 60
+    assert {code: words for code, words in said.items() if words.isascii()} == {}
+    assert said["view_tradeorder"] == "查看：订单"
+    assert "关闭" in said["change_tradeorder"]
+    assert said["approve_refund"] == "批准或拒绝：退款"

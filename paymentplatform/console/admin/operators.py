@@ -22,6 +22,7 @@ from unfold.widgets import (
 
 from paymentplatform.console.admin.action_words import name_action
 from paymentplatform.console.admin.preview_words import ROLE_TITLES
+from paymentplatform.console.admin.right_words import name_right
 from paymentplatform.console.models import AuditLog
 from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS, build_payload
 from paymentplatform.console.services.identities import confirm_operator, is_ready
@@ -302,7 +303,7 @@ class OperatorGroupAdmin(ReadOnlyAdmin):
             PageTable(say("Operators"), (say("Name"),), tuple((u.username,) for u in people)),
             PageTable(
                 say("May"),
-                (say("Permission"), say("Value")),
-                tuple((f"{r.content_type.app_label}.{r.codename}", r.name) for r in rights),
+                (say("Permission"), say("What it permits")),
+                tuple((f"{r.content_type.app_label}.{r.codename}", name_right(r)) for r in rights),
             ),
         ]

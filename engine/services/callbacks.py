@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from engine.channels.base import Channel, Notification, NotificationRefused
 from engine.channels.registry import UnknownChannel, find_channel, get_channel
 from engine.contracts import Cause
@@ -17,15 +19,21 @@ from engine.services.outcomes import fold_answer
 from engine.services.plain_successes import RawCallback, take_plain_success
 from engine.services.refund_outcomes import apply_refund_outcome
 from paymentplatform.kernel import transactions
-from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
+from paymentplatform.kernel.errors import InvalidRequest, NotFound, RateLimited, Unauthenticated
 from paymentplatform.kernel.failpoints import failpoint
 from paymentplatform.kernel.numbers import ATTEMPT, REFUND, is_number
+from paymentplatform.kernel.throttle import Throttle
+
+_log = structlog.get_logger(__name__)
 
 _KEPT_HEADERS = 20
 _KEPT_VALUE = 512
 _KEPT_OF_REFUSED = 8_192
 _KEPT_NOTE = 500
 _RESULTS = ChannelCallback.Result
+
+_kept_refusals = Throttle(name="refused_callbacks", at_once=300, per_minute=6)
+"""For each channel: a stranger writes some 70 MB a day at most into a table from which nothing is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ def receive_callback(
     """Take in one callback and return the acknowledgement (body, content type) of the channel (forbid).
 
     Raises NotFound for an unknown channel, Unauthenticated when the signature does not verify, InvalidRequest when
-    it names no request of ours: in each case nothing but the raw copy is kept.
+    it names no request of ours: in each case nothing but the raw copy is kept, of very many refused ones only some.
     """
     try:
         channel = get_channel(channel_code)
@@ -57,14 +65,7 @@ def receive_callback(
     try:
         notification = channel.parse_notification(headers=headers, body=body)
     except NotificationRefused as refusal:
-        # Anybody can send these: enough is kept to see what it was, not enough to fill a disk.
-        ChannelCallback.objects.create(
-            channel_code=channel_code,
-            headers=kept,
-            body=body[:_KEPT_OF_REFUSED],
-            result=_RESULTS.REFUSED,
-            note=str(refusal)[:_KEPT_NOTE],
-        )
+        _keep_refused(channel_code, kept, body, str(refusal))
         raise Unauthenticated from refusal
     if _take_at_once(channel, notification, RawCallback(channel_code, kept, body)):
         return channel.acknowledge()
@@ -73,6 +74,22 @@ def receive_callback(
     if wrong is not None:
         raise InvalidRequest(wrong)
     return channel.acknowledge()
+
+
+def _keep_refused(channel_code: str, headers: dict[str, str], body: bytes, why: str) -> None:
+    """Anybody can send these: enough is kept to see what they were, not enough to fill a disk."""
+    try:
+        _kept_refusals.admit(channel_code)
+    except RateLimited:
+        _log.warning("refused_callback_not_kept", channel_code=channel_code, why=why[:_KEPT_NOTE])
+        return
+    ChannelCallback.objects.create(
+        channel_code=channel_code,
+        headers=headers,
+        body=body[:_KEPT_OF_REFUSED],
+        result=_RESULTS.REFUSED,
+        note=why[:_KEPT_NOTE],
+    )
 
 
 @transactions.forbid

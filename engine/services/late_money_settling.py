@@ -17,13 +17,13 @@ from engine.contracts import (
     HeldDecision,
     LateMoneyDecision,
     LateMoneyNotAsked,
-    LateMoneyNotHeld,
     LateMoneyNotOpen,
-    LateMoneyNotRefundable,
     LateMoneyState,
 )
 from engine.late_money import (
+    LateMoneyNotHeld,
     LateMoneyNotPulledBack,
+    LateMoneyNotRefundable,
     LateMoneyOrderPaying,
     LateMoneyPulledBack,
     name_pulled_back,

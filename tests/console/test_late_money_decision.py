@@ -15,12 +15,10 @@ from engine.contracts import (
     CaseStillNeeded,
     Cause,
     HeldDecision,
-    LateMoneyNotHeld,
     LateMoneyNotOpen,
-    LateMoneyNotRefundable,
     Resolution,
 )
-from engine.late_money import LateMoneyPulledBack
+from engine.late_money import LateMoneyNotHeld, LateMoneyNotRefundable, LateMoneyPulledBack
 from engine.models import Case, Discrepancy, LateMoney
 from engine.services.late_money_settling import settle_due_late_money
 from engine.services.refund_outcomes import apply_refund_outcome

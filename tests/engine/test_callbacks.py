@@ -7,8 +7,10 @@ import secrets
 import pytest
 
 from engine.channels.base import Notification, NotificationRefused
+from engine.services import callbacks
 from engine.services.callbacks import receive_callback
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, Unauthenticated
+from paymentplatform.kernel.throttle import Throttle
 from tests.engine.scripted import ScriptedChannel, charged
 from tests.trading import make_trade, rows
 
@@ -28,6 +30,18 @@ def test_a_refused_one_keeps_only_enough_to_see_what_it_was(channels: Channels):
     assert kept["result"] == "REFUSED"
     assert len(bytes(kept["body"])) == 8_192
     assert len(str(kept["headers"])) < 12_000
+
+
+def test_of_very_many_refused_ones_some_are_kept(
+    channels: Channels, monkeypatch: pytest.MonkeyPatch
+):
+    few = Throttle(name="refused_callbacks", at_once=3, per_minute=1)
+    monkeypatch.setattr(callbacks, "_kept_refusals", few)
+    marker = secrets.token_hex(8)
+    for _ in range(6):
+        with pytest.raises(Unauthenticated):
+            receive_callback(channel_code="scripted", headers={"X-Marker": marker}, body=b"{}")
+    assert len(stored_of(marker)) == 3
 
 
 def test_an_unknown_channel_keeps_nothing():

@@ -224,6 +224,7 @@ def written(case: Case) -> list[Any]:
     return [*comparable_rows(about, values), kinds, case.trade.merchant_balance()]
 
 
+@pytest.mark.timeout(900)
 @settings(
     max_examples=150 if LONG else 8,
     deadline=None,

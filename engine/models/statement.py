@@ -19,8 +19,9 @@ from paymentplatform.kernel.guards import (
 class Statement(models.Model):
     """One version of an institution's file of one day, read fully or not at all.
 
-    It is the same file when channel, account, day and ``sha256`` are. ``version`` counts the files of a day; the
-    newest has no ``superseded_at`` and is the one that counts. ``source`` says who brought it: FETCHED by the adapter,
+    It is the same file when channel, account, day and ``sha256`` are; what the institution itself gives again, although
+    it had corrected it, is a version anew. ``version`` counts the files of a day; the newest has no ``superseded_at``
+    and is the one that counts. ``source`` says who brought it: FETCHED by the adapter,
     so the institution's own verified word, or FILE, given by an operator. ``totals`` are of its lines (by currency and
     kind: count, amount, fee in minor units). ``covers_from`` and ``covers_to`` bound the business day. ``summary`` is
     what the latest reconciliation found; ``voiced_at`` when its lines had been told to the funnel.
@@ -56,7 +57,8 @@ class Statement(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["channel_code", "account", "statement_date", "sha256"],
-                name="engine_statement_same_file",
+                name="engine_statement_same_counting_file",
+                condition=Q(superseded_at__isnull=True),
             ),
             models.UniqueConstraint(
                 fields=["channel_code", "account", "statement_date", "version"],

@@ -79,9 +79,9 @@ def import_statement(
     """Read one file, and write it into the database in one transaction (forbid: it starts its own).
 
     ``dry_run`` reads and checks all of it and keeps nothing. The same file of the same day again is the statement that
-    is there. Another file of a day that has one is its next version, and counts from then on; an operator's
-    never replaces the institution's own. Raises NotFound for an unknown channel, InvalidRequest for a day that has not
-    begun, StatementRefused with nothing kept.
+    is there, but for one that the institution gives again after it had corrected it. Another file of a day that has one
+    is its next version, and counts from then on; an operator's never replaces the institution's own. Raises NotFound
+    for an unknown channel, InvalidRequest for a day that has not begun, StatementRefused with nothing kept.
     """
     opened = open_statement(file)
     if not dry_run and _find_known(file, opened) is not None:
@@ -231,9 +231,14 @@ def _day_of(file: StatementFile, opened: OpenedFile) -> dict[str, Any]:
 
 
 def _find_known(file: StatementFile, opened: OpenedFile) -> Statement | None:
-    """Return the statement that this very file is already."""
+    """Return the statement that this very file is already.
+
+    Not one that counts no more when the institution itself gives it again: it has taken its correction back.
+    """
     known = Statement.objects.filter(**_day_of(file, opened), sha256=opened.facts.sha256)
-    return known.first()
+    if file.source == Statement.Source.FETCHED:
+        known = known.filter(superseded_at__isnull=True)
+    return known.order_by("-version").first()
 
 
 def _refuse_second_hand(file: StatementFile, opened: OpenedFile) -> None:

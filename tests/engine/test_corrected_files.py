@@ -8,7 +8,7 @@ import random
 import pytest
 
 from engine.contracts import Resolution
-from engine.models import Discrepancy
+from engine.models import Discrepancy, Statement
 from engine.services.discrepancies import list_resolutions
 from engine.services.reconciliation import reconcile_statement
 from engine.statement_contracts import ResolutionNotPossible
@@ -229,3 +229,30 @@ def test_whatever_is_corrected_and_decided_the_channel_owes_what_its_file_says(
     assert all(row["resolved_at"] is not None for row in found(trade.trade_no))
     assert moved(books) == (file, 0, 0)
     assert (loss - balance_of(LOSS)) + (of_merchant(trade) - whole) == file - AMOUNT
+
+
+def test_a_correction_that_the_institution_takes_back_counts_no_more(
+    today: Day, books: dict[str, int]
+):
+    trade = paid()
+    first = [line_of(trade, amount=AMOUNT - 5)]
+    today.reconcile(*first, verified=True)
+    today.reconcile(line_of(trade), verified=True)
+    assert moved(books) == (AMOUNT, 0, 0)
+    for _run in range(2):
+        today.reconcile(*first, verified=True)
+    assert [kind for kind in kinds(trade.trade_no) if kind[1] == "OPEN"] == [
+        ("AMOUNT_UNDER", "OPEN", -5)
+    ]
+    assert moved(books) == (AMOUNT - 5, 5, 0)
+    versions = Statement.objects.filter(statement_date=today.date).order_by("version")
+    assert [one.superseded_at is None for one in versions] == [False, False, True]
+
+
+def test_an_operators_old_file_again_changes_nothing(today: Day, books: dict[str, int]):
+    trade = paid()
+    today.reconcile(line_of(trade, amount=AMOUNT - 5))
+    today.reconcile(line_of(trade))
+    today.reconcile(line_of(trade, amount=AMOUNT - 5))
+    assert moved(books) == (AMOUNT, 0, 0)
+    assert Statement.objects.filter(statement_date=today.date).count() == 2

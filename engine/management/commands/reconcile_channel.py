@@ -49,6 +49,8 @@ class Command(OperatorCommand):
         """Reconcile, with the step on a terminal."""
         if options["file"] and options["fetch"]:
             raise InvalidRequest("--file and --fetch exclude each other.")
+        if options["csv"] and options["dry_run"]:
+            raise InvalidRequest("--csv writes what is kept, and --dry-run keeps nothing.")
         wish = RunWish(
             channel_code=options["channel"],
             statement_date=read_date(options["date"]),

@@ -178,6 +178,28 @@ def test_an_unknown_refund_that_grew_is_short_by_what_it_grew(today: Day, books:
     resolve(found(line.request_no)[1], Resolution.WRITTEN_OFF)
 
 
+def test_what_was_found_before_a_decision_counts_without_it_and_is_refused(
+    today: Day, books: dict[str, int]
+):
+    """Two days' files have it, each the first that was read: borne once, whichever is decided first."""
+    line = Line(numbers.new_number("trd"), numbers.new_number("rfd"), 50, "REFUND", fee=0)
+    first = today.date
+    today.bring(day=first)
+    today.next()
+    today.reconcile(line)
+    today.reconcile(line, day=first)
+    both = found(line.request_no)
+    assert kinds(line.request_no) == [("CHANNEL_ONLY", "OPEN", -50)] * 2
+    resolve(both[1], Resolution.WRITTEN_OFF)
+    with pytest.raises(ResolutionNotPossible, match="again"):
+        resolve(both[0], Resolution.WRITTEN_OFF)
+    today.again(day=first)
+    today.again()
+    waiting = [row["kind"] for row in found(line.request_no) if row["resolved_at"] is None]
+    assert waiting == ["DUPLICATE"], "said twice, by two days' files; no money"
+    assert moved(books) == (-50, 0, 0)
+
+
 def test_what_people_decide_while_the_file_is_compared_is_ours(today: Day, books: dict[str, int]):
     """Two people write off, between reading and writing, what the file before said: the correction is found anew."""
     trade = paid()

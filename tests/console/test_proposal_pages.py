@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -350,6 +351,17 @@ def _a_colleague() -> tuple[Any, str, str]:
     return User, str(user.pk), user.username
 
 
+@pytest.fixture
+def planted() -> Iterator[list[Proposal]]:
+    """Rows that nobody proposed; none stays open, to be expired by another test."""
+    rows: list[Proposal] = []
+    yield rows
+    for row in rows:
+        row.mark_withdrawn()
+        row.decided_at, row.decision_reason = database_now(), "planted"
+        row.save(update_fields=["status", "decided_at", "decision_reason"])
+
+
 @pytest.mark.parametrize(
     ("kind", "path", "make"),
     [
@@ -361,7 +373,7 @@ def _a_colleague() -> tuple[Any, str, str]:
         ("operator_access", "propose-access", _a_colleague),
     ],
 )
-def test_every_page_says_what_waits_about_it(kind, path, make, clock):
+def test_every_page_says_what_waits_about_it(kind, path, make, clock, planted):
     """And offers the same again as soon as it is over; another kind about the same thing hides nothing."""
     model, key, subject = make()
     client = log_in(User.objects.create_superuser(username=numbers.new_number("op")))
@@ -372,7 +384,6 @@ def test_every_page_says_what_waits_about_it(kind, path, make, clock):
         waits = {row.pk for row in planted if page(Proposal, "change", row.pk) in shown}
         return waits, act in shown
 
-    planted: list[Proposal] = []
     assert look() == (set(), True)
     for one, offered in (("case_resolution", True), (kind, False)):
         planted.append(

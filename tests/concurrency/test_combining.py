@@ -11,7 +11,6 @@ from acquiring.contracts import (
     PayerTokenInvalid,
     PaymentInProgress,
 )
-from acquiring.services.closing import expire_due_orders
 from engine.contracts import Cause
 from engine.services.inquiries import query_attempt
 from engine.services.outcomes import apply_attempt_outcome
@@ -21,7 +20,7 @@ from tests.clock import VirtualClock
 from tests.concurrency.conftest import Rounds
 from tests.concurrency.institution import WordKeeper
 from tests.concurrency.sides import close_of, pay_at
-from tests.concurrency.test_ending import check_ends
+from tests.concurrency.test_ending import check_ends, expire_all
 from tests.makers import make_payer, make_payer_token
 from tests.trading import Trade, held_of, make_identity, make_trade, open_holds_of, rows
 
@@ -108,7 +107,7 @@ def test_expiry_against_success_of_a_combined_payment(
 ):
     def enders(_trades: list[Trade]) -> list[Callable[[], object]]:
         clock.advance(61)
-        return [expire_due_orders, expire_due_orders]
+        return [expire_all, expire_all]
 
     with racers(_AT_ONCE + 2) as racing:
         race_ends(rounds, keeper, racing, closed_by="EXPIRED", enders=enders, expires_in=60)

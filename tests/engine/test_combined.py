@@ -316,7 +316,8 @@ class TestEnds:
         channels[0].close_answers.append(CLOSED)
         clock.advance(901)
 
-        expire_due_orders(batch_size=10_000)
+        while expire_due_orders():
+            pass
 
         assert made.story() == ("CLOSED", ["FAILED"], ["RELEASED", "FAILED"], ["RELEASED"])
         made.check_purse(balance=PURSE, held=0)

@@ -20,7 +20,8 @@ from tests.live import LiveMerchant, LivePlatform
 from tests.makers import order_body
 
 PATIENCE_S = 220.0
-"""On a busy machine the institution may find nobody for a minute; its next notification then comes a minute later."""
+"""So many web processes die that a notification often finds none five times in half a minute (seen in the institution's
+outbox). On a busy machine that lasts longer, and after the seventh try the next one comes a minute later."""
 _LOOK_EVERY_S = 0.25
 _LONGEST_ANSWER_S = 15.0
 _REPEATED_WITHIN_S = 16.0

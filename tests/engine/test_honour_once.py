@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
 from acquiring.contracts import OrderClosed
 from engine.contracts import (
     Cause,
+    HeldDecision,
     LateMoneyDecision,
     LateMoneyNotAsked,
     LateMoneyOrderPaying,
     LateMoneyState,
 )
-from engine.services.late_money_settling import decide_late_money
+from engine.services.late_money_settling import decide_held_late_money, decide_late_money
 from engine.services.outcomes import apply_attempt_outcome
 from tests.engine.scripted import charged
 from tests.engine.test_funnel import DECLINED, PENDING, Channels, new_trade_no
@@ -27,6 +29,19 @@ def asked(channels: Channels) -> Trade:
     return make_trade(
         merchant=make_identity(late_money_policy="ASK", late_money_ask_minutes=60), amount=KEPT
     )
+
+
+def held(channels: Channels) -> Trade:
+    """An order whose late money waits for people."""
+    assert channels
+    return make_trade(merchant=make_identity(late_money_policy="HOLD"), amount=KEPT)
+
+
+def keep_by_people(late_money_no: str) -> None:
+    with transaction.atomic():
+        decide_held_late_money(
+            late_money_no=late_money_no, decision=HeldDecision.HONOUR, decided_by="proposal:x"
+        )
 
 
 def take_late_money(channels: Channels, trade: Trade) -> str:
@@ -81,3 +96,20 @@ def test_of_two_late_charges_one_is_kept(channels: Channels):
         keep(trade, second)
     assert trade.merchant_balance() == kept <= KEPT
     assert sorted(one["status"] for one in trade.late_money()) == ["HONOURED", "OPEN"]
+
+
+def test_what_two_people_keep_closes_its_order_too(channels: Channels):
+    trade = held(channels)
+    late = take_late_money(channels, trade)
+    channels[0].pay_answers.append(PENDING)
+    trade.pay()
+    with pytest.raises(LateMoneyOrderPaying):
+        keep_by_people(late)
+    assert [one["status"] for one in trade.late_money()] == ["OPEN"]
+    assert (trade.order()["status"], trade.merchant_balance()) == ("PAYING", 0)
+
+    number = trade.attempts()[-1]["attempt_no"]
+    apply_attempt_outcome(attempt_no=number, answer=DECLINED, cause=Cause.CALLBACK)
+    keep_by_people(late)
+    assert (trade.order()["status"], trade.order()["close_reason"]) == ("CLOSED", "OPERATOR")
+    assert 0 < trade.merchant_balance() <= KEPT

@@ -33,9 +33,15 @@ from tests.live import LivePlatform, live_platform  # noqa: E402
 from tests.measuring import choose_unmeasured, pause_or_resume  # noqa: E402
 from tests.planting import planting  # noqa: E402
 from tests.scheduling import FewPlatforms, slow_first  # noqa: E402
+from tests.second_look import mark_lateness, register  # noqa: E402
 from tests.static_files import look_up_once  # noqa: E402
 
 look_up_once()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a whole run know which tests only were late; see ``tests.second_look``."""
+    register(config)
 
 
 @pytest.fixture(scope="session")
@@ -86,11 +92,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what it has cost, and show the live platform's logs with a test that has failed on it."""
+    """Note what it has cost and whether it was only late, and show the live platform's logs with a test that has failed on it."""
     report = yield
     note_costs(report)
+    mark_lateness(report, call)
     platform = getattr(item, "funcargs", {}).get("running_platform")
     if report.failed and isinstance(platform, LivePlatform):
         report.sections.append(("live platform", platform.logs()))

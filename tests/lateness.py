@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.waiting import NotInTime
+
 _BEAT_S = 0.01
 
 
@@ -28,10 +30,16 @@ class Span:
         """The time that is the block's own."""
         return self.elapsed_s - self.late_s
 
+    def must_be_under(self, seconds: float) -> None:
+        """Raise NotInTime when the block's own time was not under so many seconds."""
+        if self.seconds >= seconds:
+            message = f"took {self.seconds:.3f} s of its own, not under {seconds}"
+            raise NotInTime(message)
+
 
 @contextmanager
 def measuring_time() -> Iterator[Span]:
-    """``with measuring_time() as span: …``, then ``assert span.seconds < 1``."""
+    """``with measuring_time() as span: …``, then ``span.must_be_under(1)``."""
     span, ended = Span(), threading.Event()
 
     def beat() -> None:

@@ -39,11 +39,11 @@ from tests.waiting import wait_until
 from tests.webhook_receiver import Received, WebhookReceiver
 
 SHORTER_SCHEDULES = {
-    "PLATFORM_TEST_NOT_FOUND_GRACE_S": "1",
+    "PLATFORM_TEST_NOT_FOUND_GRACE_S": "3",
     "PLATFORM_TEST_INQUIRY_SCHEDULE_S": "1,1,1,2,2,5,5,60",
     "PLATFORM_TEST_WEBHOOK_LADDER_S": "0,1,1,2,2,5,5,60",
 }
-_READY_S = 60.0
+_READY_S = 180.0
 _WORKERS = ("worker", "webhooks")
 _STOP_S = 20.0
 _REVIVE_EVERY_S = 0.1

@@ -23,6 +23,8 @@ from deploy.local.venv import install
 Environment = dict[str, str]
 HEARD_SECONDS = 5.0
 CLEANING_UP_SECONDS = 20.0
+MOST_LATE = 5
+"""Of more late tests none is looked at again: something is slow everywhere."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,32 @@ def _run_marked(inherited: Environment, pytest_arguments: list[str]) -> int:
     if failed:
         complain(f"\nFailed so far: {', '.join(failed)}. The tests follow.")
     _heading("Tests")
-    # More at a time than most machines have cores: much of a test is waiting for somebody.
-    side_by_side = ["-n", "3", "--no-loadscope-reorder"]
-    code = call(
-        [*pytest, *side_by_side, "--cov", "--cov-report=term-missing:skip-covered"], inherited
-    )
+    code = _run_all_tests(pytest, inherited)
     if failed:
         complain(f"Failed before the tests: {', '.join(failed)}.")
     return code or (EXIT_FAILED if failed else 0)
+
+
+def _run_all_tests(pytest: list[str], environment: Environment) -> int:
+    """Run them side by side, and those that failed only by a limit in seconds once more, alone.
+
+    What else fails has found something and stays a failure; so do more late tests than a busy machine explains
+    (docs/decisions/0036).
+    """
+    late_tests = TEST_STATE / "late-tests.txt"
+    late_tests.unlink(missing_ok=True)
+    told = environment | {"LATE_TESTS_FILE": str(late_tests)}
+    # More at a time than most machines have cores: much of a test is waiting for somebody.
+    side_by_side = ["-n", "3", "--no-loadscope-reorder"]
+    code = call([*pytest, *side_by_side, "--cov", "--cov-report=term-missing:skip-covered"], told)
+    late = late_tests.read_text(encoding="utf-8").split("\n") if late_tests.exists() else []
+    if code == 0 or not 0 < len(late) <= MOST_LATE:
+        return code
+    _heading("Second look")
+    say("Not in time beside the other tests, nothing else wrong; once more, alone:")
+    for name in late:
+        say(f"  {name}")
+    return call([*pytest, *late], environment)
 
 
 def _passes(check: Check, environment: Environment) -> bool:

@@ -18,6 +18,7 @@ import httpx
 
 from tests.live import LiveMerchant, LivePlatform
 from tests.makers import order_body
+from tests.waiting import NotInTime
 
 PATIENCE_S = 220.0
 """So many web processes die that a notification often finds none five times in half a minute (seen in the institution's
@@ -123,7 +124,9 @@ class Life:
                 if answer.status_code < 500 and "idempotency_key_in_use" not in answer.text:
                     return answer
                 said = answer.text
-            assert time.monotonic() < deadline, f"{self.name}: {method} {path}: {said}"
+            if time.monotonic() > deadline:
+                message = f"{self.name}: {method} {path}: {said}"
+                raise NotInTime(message)
             time.sleep(_LOOK_EVERY_S)
 
     def order(self) -> Order:
@@ -142,7 +145,9 @@ class Life:
             self.see_deaths()
             if is_there(order):
                 return order
-            assert time.monotonic() < deadline, f"{self.name} never came to {what}: {order}"
+            if time.monotonic() > deadline:
+                message = f"{self.name} never came to {what}: {order}"
+                raise NotInTime(message)
             act(order)
             time.sleep(_LOOK_EVERY_S)
 

@@ -19,7 +19,7 @@ import pytest
 from tests.live import LiveMerchant, LivePlatform, live_platform
 from tests.proofs.books import find_book_differences
 from tests.proofs.machine import LONG, PATIENCE
-from tests.waiting import wait_until
+from tests.waiting import NotInTime, wait_until
 
 AMOUNT, REFUND, IN_PART = 30_00, 12_00, 11_00
 WITHIN_S = 60.0 * PATIENCE
@@ -108,6 +108,7 @@ class Row:
     body: dict[str, Any]
     order_no: str = ""
     paid_at: float = 0.0
+    presses: int = 0
     ended_after_s: float | None = None
     refund_no: str | None = None
     order: dict[str, Any] = field(default_factory=dict)
@@ -138,6 +139,7 @@ class Row:
 
     def press_pay(self) -> None:
         """Start a payment."""
+        self.presses += 1
         answer = self.merchant.api.post(f"orders/{self.order_no}/pay", json=self.body)
         assert answer.status_code == 200, answer.text
 
@@ -150,6 +152,14 @@ class Row:
             and payment is not None
             and payment["failure_code"] == failure != self.end.failure
         )
+
+    def agrees_with(self, charges: list[str]) -> bool:
+        """Whether the institution's states are the row's; a payment given up too soon may have left refused ones."""
+        if self.presses == 1:
+            return charges == list(self.end.charges)
+        last = self.end.charges[-1:]
+        earlier = charges[: len(charges) - len(last)]
+        return charges[len(earlier) :] == list(last) and set(earlier) <= {"FAILED", "CLOSED"}
 
     def act(self, charges: list[dict[str, Any]]) -> None:
         """Do what payer and merchant do next."""
@@ -180,7 +190,7 @@ class Row:
             return False
         if end.failure is not None and payment["status"] != "FAILED":
             return False
-        if len([charge for charge in charges if charge["status"] != "PENDING"]) != len(end.charges):
+        if not self.agrees_with([charge["status"] for charge in charges]):
             return False
         if self.scenario in REFUNDED and (self.refund_no is None or self.order["refunding_amount"]):
             return False
@@ -265,8 +275,12 @@ def test_a_scenario_ends_as_its_row_says(
     row = table[method, scenario]
     platform, end = row.merchant.platform, row.end
     book = platform.book(row.order_no)
-    assert row.ended_after_s is not None, (row.order, book)
-    assert row.ended_after_s <= WITHIN_S
+    charged = sum(c["amount"] for c in book["charges"] if c["status"] == "SUCCEEDED")
+    returned = sum(r["amount"] for r in book["refunds"] if r["status"] == "SUCCEEDED")
+    assert 0 <= charged - returned <= AMOUNT, book  # however late it is
+    if row.ended_after_s is None or row.ended_after_s > WITHIN_S:
+        message = f"ended after {row.ended_after_s} s: {row.order}, {book}"
+        raise NotInTime(message)
 
     order = row.merchant.order(row.order_no)
     assert order["status"] == end.order
@@ -274,12 +288,11 @@ def test_a_scenario_ends_as_its_row_says(
     assert payment["status"] == ("PAID" if end.failure is None else "FAILED")
     assert payment["failure_code"] == end.failure
     external = next(detail for detail in payment["details"] if detail["channel"] is not None)
-    assert external["channel"] == end.channel
-    assert [charge["status"] for charge in book["charges"]] == list(end.charges)
-    charged = sum(c["amount"] for c in book["charges"] if c["status"] == "SUCCEEDED")
+    if row.presses == 1:
+        assert external["channel"] == end.channel
+    assert row.agrees_with([charge["status"] for charge in book["charges"]])
     expected = AMOUNT - row.from_balance - end.short_by if "SUCCEEDED" in end.charges else 0
     assert charged == expected
-    returned = sum(r["amount"] for r in book["refunds"] if r["status"] == "SUCCEEDED")
     assert returned == row.returned
     assert order["refunded_amount"] == (REFUND if scenario == "refund_unknown" else 0)
     assert order["refunding_amount"] == 0

@@ -168,7 +168,7 @@ def test_an_answer_in_drips_ends_in_time(play: Play, where: str):
     channel = play(script).channel(TimeLimits(pay_s=0.6))
     with measuring_time() as span:
         assert channel.pay(make_request()).outcome is Outcome.UNKNOWN
-    assert span.seconds < 0.95
+    span.must_be_under(0.95)
 
 
 def test_an_endless_answer_is_unknown(play: Play):

@@ -272,7 +272,7 @@ def test_a_bad_line_is_unknown_and_ends_in_time(counterpart: Counterpart, line: 
     assert {name: answer.outcome for name, answer in answers.items()} == dict.fromkeys(
         answers, Outcome.UNKNOWN
     )
-    assert span.seconds < len(answers) * (HASTY.pay_s + LATE_BY_S)
+    span.must_be_under(len(answers) * (HASTY.pay_s + LATE_BY_S))
     assert all(answer.raw for answer in answers.values()), "an UNKNOWN says why"
 
 

@@ -94,7 +94,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what it has cost and whether it was only late, and show the live platform's logs with a test that has failed on it."""
+    """Note what it has cost and whether it only was late; show the live platform's logs with a failure on it."""
     report = yield
     note_costs(report)
     mark_lateness(report, call)

@@ -4,20 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from ledger.models import Account, Hold, Journal
 from ledger.selectors import get_balance, get_journal
 from paymentplatform.kernel import numbers
-from paymentplatform.kernel.admin import ReadOnlyAdmin, confirmed_action, submit_proposal
+from paymentplatform.kernel.admin import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    confirmed_action,
+    submit_proposal,
+)
 from paymentplatform.kernel.admin_codes import show_code
+from paymentplatform.kernel.admin_forms import MinorUnitsField
 from paymentplatform.kernel.admin_lists import DayFilter
 from paymentplatform.kernel.admin_tables import link_number, show_money
+from paymentplatform.kernel.money import CURRENCY_EXPONENTS
+
+
+class FundingForm(ReasonForm):
+    """Asks how much of its own money the platform has paid in, and by which of the bank's numbers it came."""
+
+    amount = MinorUnitsField()
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        choices=[(code, code) for code in CURRENCY_EXPONENTS],
+        initial="CNY",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    reference = forms.CharField(
+        label=_("Reference, such as the bank's number; good once"),
+        max_length=128,
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    field_order = ["amount", "currency", "reference", "reason"]
 
 
 @admin.register(Account)
@@ -30,6 +57,27 @@ class AccountAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     fields = ("code", "kind", "owner", "currency", "balance", "held", "opened_at")
     readonly_fields = ("balance", "held")
+    actions_list = ("propose_funding", "export")
+
+    @confirmed_action(
+        description=_("Propose the platform's own money"),
+        permission="console.propose_platform_funding",
+        url_path="propose-funding",
+        icon="account_balance",
+        form=FundingForm,
+        service_audits=True,
+        on_list=True,
+    )
+    def propose_funding(
+        self, *, operator: Any, amount: int, currency: str, reference: str, reason: str
+    ) -> str:
+        """Propose money that the platform has paid in itself, A20 → E10; another operator approves."""
+        return submit_proposal(
+            kind="platform_funding",
+            payload={"currency": currency, "amount": amount, "reference": reference.strip()},
+            operator=operator,
+            reason=reason,
+        )
 
     @admin.display(description=_("Balance"))
     def balance(self, account: Account) -> str:

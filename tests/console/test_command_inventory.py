@@ -151,6 +151,11 @@ def _top_up(_world: World) -> Words:
     return [make_payer(balance=0), "--amount=500", "--reason=bank transfer", *options]
 
 
+def _funding(_world: World) -> Words:
+    options = [f"--operator={operator()}", f"--reference={numbers.new_number('ref')}"]
+    return ["--amount=500", "--reason=capital", *options]
+
+
 def _seed(world: World) -> Words:
     out = io.StringIO()
     call_command("seed_demo", "--json", stdout=out)
@@ -208,6 +213,11 @@ CASES = {
         ],
         wrong=[],
         fails=[numbers.new_number(numbers.ORDER)],
+    ),
+    "fund_platform": Case(
+        _funding,
+        wrong=["--operator=x"],
+        fails=["--approve", numbers.new_number(numbers.PROPOSAL), "--operator=x"],
     ),
     "import_business_days": Case(
         lambda w: [w.file("days.csv", "2099-10-01,closed,National Day\n")], wrong=["/no/such/file"]

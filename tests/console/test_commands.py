@@ -23,10 +23,11 @@ from engine.models import Transition as EngineTransition
 from engine.services import inquiries
 from ledger import api as ledger
 from paymentplatform.console.models import AuditLog, Proposal, Transition
-from paymentplatform.kernel import numbers
+from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.commands import build_table
 from paymentplatform.kernel.errors import Unauthenticated
+from paymentplatform.kernel.roles import Role
 from tests.barrier import run_together
 from tests.console import trades
 from tests.console.proposals import operator, proposed
@@ -428,6 +429,102 @@ class TestTopUp:
         call_command("top_up_payer", *self.propose(make_payer(), operator()), stdout=out)
         assert "5.00 CNY" in out.getvalue()
         assert "Another person must approve it." in out.getvalue()
+
+
+class TestFunding:
+    def propose(self, maker: str, **changes: object) -> list[str]:
+        options: dict[str, object] = {
+            "amount": 70_00,
+            "currency": "USD",
+            "reference": numbers.new_number("ref"),
+            "operator": maker,
+            "reason": "capital",
+        }
+        return [f"--{name}={value}" for name, value in (options | changes).items()]
+
+    def books(self) -> tuple[int, int, int]:
+        """Debits of the bank, credits of capital, proposals of this kind."""
+        bank, capital = (
+            ledger.get_balance(account_code=f"{kind}:platform:USD").balance
+            for kind in ("A20", "E10")
+        )
+        return bank, capital, Proposal.objects.filter(kind="platform_funding").count()
+
+    def test_one_operator_proposes_and_another_approves_what_was_shown_once(self):
+        maker, checker = operator(), operator()
+        bank, capital, made_before = self.books()
+        arguments = self.propose(maker)
+        code, dry = run("fund_platform", *arguments, "--dry-run")
+        assert (code, dry["dry_run"], dry["proposal_no"]) == (0, True, None)
+        assert self.books() == (bank, capital, made_before)
+        code, made = run("fund_platform", *arguments)
+        assert (code, made["status"], made["preview_hash"]) == (0, "OPEN", dry["preview_hash"])
+        assert made["postings"] == [
+            {
+                "debit": "A20:platform:USD",
+                "credit": "E10:platform:USD",
+                "amount": 70_00,
+                "currency": "USD",
+            }
+        ]
+        assert run("fund_platform", *arguments)[1]["proposal_no"] == made["proposal_no"]
+        approval = [f"--approve={made['proposal_no']}", f"--operator={checker}"]
+        assert run("fund_platform", *approval, "--dry-run")[1]["journal_no"] is None
+        assert self.books() == (bank, capital, made_before + 1)
+        code, done = run("fund_platform", *approval)
+        assert (code, done["status"]) == (0, "APPROVED")
+        assert run("fund_platform", *approval)[1]["journal_no"] == done["journal_no"]
+        assert run("fund_platform", *arguments)[1]["repeated"] is True
+        assert self.books() == (bank + 70_00, capital + 70_00, made_before + 1)
+        journal = ledger.get_journal(journal_no=done["journal_no"])
+        assert (journal.event_type, journal.event_id) == ("platform_funding", made["reference"])
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ({"amount": 0}, (2, "invalid_request")),
+            ({"amount": 10**12}, (2, "invalid_request")),
+            ({"currency": "XXX"}, (2, "invalid_request")),
+            ({"reference": " "}, (2, "invalid_request")),
+            ({"reason": " "}, (2, "invalid_request")),
+            ({"hash": "0" * 64}, (2, "invalid_request")),
+            ({"approve": "prp_x"}, (2, "invalid_request")),
+            ({"operator": "nobody"}, (1, "forbidden")),
+        ],
+        ids=str,
+    )
+    def test_a_refused_wish_writes_nothing(self, change, expected):
+        before = self.books()
+        code, answer = run("fund_platform", *self.propose(operator(), **change))
+        assert ((code, answer["error"]["code"]), self.books()) == (expected, before)
+
+    def test_a_refused_approval_moves_nothing(self):
+        maker = operator()
+        _, made = run("fund_platform", *self.propose(maker))
+        approval, before = f"--approve={made['proposal_no']}", self.books()
+        for arguments, expected in (
+            ([approval, f"--operator={maker}"], (1, "second_person_required")),
+            ([approval, f"--operator={operator(Role.OPERATOR)}"], (1, "forbidden")),
+            ([approval, f"--operator={operator()}", "--hash=x"], (1, "proposal_changed")),
+            ([approval, f"--operator={operator()}", "--amount=500"], (2, "invalid_request")),
+        ):
+            code, answer = run("fund_platform", *arguments)
+            assert ((code, answer["error"]["code"]), self.books()) == (expected, before)
+        code, answer = run("top_up_payer", approval, f"--operator={operator()}")
+        assert ((code, answer["error"]["code"]), self.books()) == ((2, "invalid_request"), before)
+        assert Proposal.objects.get(pk=made["proposal_no"]).status == "OPEN"
+
+    def test_a_reference_is_good_once_even_when_the_books_have_it_without_a_proposal(self):
+        reference = numbers.new_number("ref")
+        draft = ledger.build_platform_funding(reference=reference, currency="USD", amount=1)
+        transactions.start(ledger.post_journal)(draft=draft)
+        maker, before = operator(), self.books()
+        code, answer = run("fund_platform", *self.propose(maker, reference=reference))
+        assert ((code, answer["error"]["code"]), self.books()) == ((1, "proposal_conflict"), before)
+        _, made = run("fund_platform", *self.propose(maker))
+        changed = self.propose(maker, reference=made["reference"], amount=1)
+        assert run("fund_platform", *changed)[1]["error"]["code"] == "proposal_conflict"
+        assert self.books() == (*before[:2], before[2] + 1)
 
 
 def test_counts_and_amounts_stand_right_and_words_left():

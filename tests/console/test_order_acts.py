@@ -17,9 +17,9 @@ from acquiring.services.lone_refunds import refund_alone
 from checkout.models import PayerWallet
 from engine.models import Refund
 from ledger import api as ledger
-from ledger.models import Journal
+from ledger.models import Account, Journal
 from paymentplatform.console.models import AuditLog, Proposal
-from paymentplatform.kernel import transactions
+from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.roles import Role
 from tests.barrier import failures, run_together
 from tests.console import proposals, trades
@@ -252,6 +252,36 @@ class TestBooks:
         assert act_page(Journal, journal_no, "propose-reversal") not in (
             maker.get(page(Journal, "change", journal_no)).content.decode()
         )
+
+    def test_the_platforms_own_money_is_proposed_above_the_accounts_and_reversed_by_two(self):
+        maker, checker = person(Role.ACCOUNTANT), person(Role.ACCOUNTANT)
+        reference = numbers.new_number("ref")
+        address = reverse("admin:ledger_account_propose_funding")
+        typed = {"amount": 9_00, "currency": "EUR", "reference": reference, "reason": "capital"}
+        assert address in maker.get(page(Account, "changelist")).content.decode()
+        for who in (person(Role.OPERATOR), person(Role.ADMIN)):
+            assert address not in who.get(page(Account, "changelist")).content.decode()
+            assert who.post(address, typed).status_code == 403
+        assert "9.00 EUR" not in maker.post(address, typed | {"amount": 0}).content.decode()
+        assert not Proposal.objects.filter(reference=reference).exists()
+
+        def both() -> list[int]:
+            codes = ("A20:platform:EUR", "E10:platform:EUR")
+            return [ledger.get_balance(account_code=code).balance for code in codes]
+
+        def approve(reference: str) -> str:
+            proposal = Proposal.objects.get(reference=reference)
+            press(checker, Proposal, proposal.pk, "approve", preview_hash=proposal.preview_hash)
+            return str(Proposal.objects.get(pk=proposal.pk).result)
+
+        bank, capital = both()
+        maker.post(address, typed)
+        assert both() == [bank, capital]
+        journal_no = approve(reference)
+        assert both() == [bank + 9_00, capital + 9_00]
+        press(maker, Journal, journal_no, "propose-reversal")
+        approve(journal_no)
+        assert both() == [bank, capital]
 
     def test_what_an_order_stands_on_is_not_reversed_by_hand(self):
         paid = trades.paid_by_balance()

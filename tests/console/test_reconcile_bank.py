@@ -100,6 +100,20 @@ def test_what_agrees_ends_with_0(day: date, tmp_path: Path):
     assert run(tmp_path, day, None) == (code, document)
 
 
+def test_a_funding_that_was_reversed_is_none_for_the_bank(day: date, tmp_path: Path):
+    reference = f"{day}/{numbers.new_number('ref')}"
+    draft = ledger.build_platform_funding(reference=reference, currency="CNY", amount=5_00)
+    with transaction.atomic():
+        journal = ledger.get_journal(journal_no=ledger.post_journal(draft=draft))
+    assert run(tmp_path, day, camt(day, (reference, 5_00)))[0] == 0
+    with transaction.atomic():
+        ledger.post_journal(draft=ledger.build_reversal(journal=journal, accounting_date=None))
+    code, document = run(tmp_path, day, None)
+    assert (code, differences(document)) == (1, {("CHANNEL_ONLY", reference, 5_00, 0)})
+    assert "own money" in document["differences"][0]["next_step"]
+    assert run(tmp_path, day, camt(day))[0] == 0
+
+
 def test_what_differs_is_told_both_ways_and_nothing_is_booked(day: date, tmp_path: Path):
     settled, funded = booked()
     before = balance_of("A20:platform:CNY")

@@ -96,7 +96,7 @@ def test_no_role_can_do_more_than_the_matrix_says():
 def test_a_viewer_only_looks_and_an_admin_moves_no_money():
     acts = {cell: roles for cell, roles in MATRIX.items() if cell[1]}
     assert not [cell for cell, roles in acts.items() if Role.VIEWER in roles]
-    money = {"payer_top_up", "late_money_decision"}
+    money = {"payer_top_up", "platform_funding", "late_money_decision"}
     for (place, act), roles in acts.items():
         if place == "proposal" and act.split("`")[1] in money:
             assert not roles & {Role.ADMIN, Role.VIEWER}, act

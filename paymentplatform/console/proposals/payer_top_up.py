@@ -9,13 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from checkout import api as checkout
 from ledger import api as ledger
 from ledger.contracts import JournalDraft
-from paymentplatform.console.contracts import Approval, Preview, ProposalConflict
+from paymentplatform.console.contracts import Approval, Preview
+from paymentplatform.console.proposals.bank_receipts import check_receipt, refuse_posted
 from paymentplatform.console.proposals.base import Payload, ProposalKind, preview_journal
-from paymentplatform.kernel.errors import InvalidRequest, NotFound
-from paymentplatform.kernel.money import MAX_AMOUNT, is_currency
+from paymentplatform.kernel.errors import NotFound
 from paymentplatform.kernel.roles import Role
-
-MAX_REFERENCE_CHARACTERS = 128
 
 
 def build_payload(*, payer_no: str, currency: str, amount: int, reference: str) -> dict[str, Any]:
@@ -30,19 +28,11 @@ def build_payload(*, payer_no: str, currency: str, amount: int, reference: str) 
 
 def _build_preview(payload: Payload) -> Preview:
     """Raises InvalidRequest, NotFound for an unknown payer, ProposalConflict for a reference that was posted."""
-    amount, reference = payload["amount"], payload["reference"]
-    if not 1 <= amount <= MAX_AMOUNT:
-        raise InvalidRequest(f"The amount must be between 1 and {MAX_AMOUNT} minor units.")
-    if not is_currency(payload["currency"]):
-        raise InvalidRequest(f"{payload['currency']} is not a currency of this platform.")
-    if not 1 <= len(reference) <= MAX_REFERENCE_CHARACTERS or not reference.isprintable():
-        raise InvalidRequest("A top-up has a reference of 1 to 128 printable characters.")
+    check_receipt(payload)
     if not checkout.is_payer(payer_no=payload["payer_no"]):
         raise NotFound(f"There is no payer {payload['payer_no']}.")
     draft = _draft(payload)
-    posted = ledger.find_journal(event_type=draft.event_type, event_id=draft.event_id)
-    if posted is not None:
-        raise ProposalConflict(f"{reference} was posted as {posted.journal_no}.")
+    refuse_posted(draft)
     return Preview(preview_journal(draft))
 
 

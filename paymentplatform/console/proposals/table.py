@@ -16,6 +16,7 @@ from paymentplatform.console.proposals.merchant_key import MERCHANT_KEY
 from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
 from paymentplatform.console.proposals.payout import PAYOUT_RESULT, PAYOUT_SENDING
+from paymentplatform.console.proposals.platform_funding import PLATFORM_FUNDING
 from paymentplatform.console.proposals.refund import REFUND
 from paymentplatform.console.proposals.route_book import ROUTE_BOOK
 from paymentplatform.console.proposals.settlement_hold import SETTLEMENT_HOLD_LIFTING
@@ -25,6 +26,7 @@ KINDS: Final[dict[str, ProposalKind]] = {
     for kind in (
         # One file beside this one for each kind, one line here.
         PAYER_TOP_UP,
+        PLATFORM_FUNDING,
         LATE_MONEY_DECISION,
         CASE_RESOLUTION,
         PAYOUT_SENDING,

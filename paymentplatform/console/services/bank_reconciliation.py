@@ -1,7 +1,8 @@
 """The third circle: the bank's statement beside the ledger's bank account (A20). Looks, and books nothing.
 
 A line and a journal are the same fact when the bank's reference is the journal's (of a settlement: the part after the
-channel). What is missing in the books is proposed like everything else: a settlement, a top-up, a payout's end.
+channel); the mirror of a journal takes that one away. What is missing in the books is proposed like everything else: a
+settlement, a top-up, the platform's own money, a payout's end.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ BANK: Final = "bank"
 
 _COMPARE: Final = """
 WITH journal AS (
-    SELECT COALESCE(NULLIF(split_part(j.event_id, '/', 2), ''), j.event_id) AS reference, a.currency, j.journal_no,
+    SELECT CASE f.event_type WHEN 'channel_settled' THEN substr(f.event_id, strpos(f.event_id, '/') + 1)
+                             ELSE f.event_id END AS reference, a.currency, j.journal_no,
            j.accounting_date, sum(CASE WHEN p.debit_account_id = a.id THEN p.amount ELSE -p.amount END) AS amount
       FROM ledger_account AS a
       JOIN ledger_posting AS p ON a.id IN (p.debit_account_id, p.credit_account_id)
       JOIN ledger_journal AS j ON j.journal_no = p.journal_no
+      JOIN ledger_journal AS f ON f.journal_no = COALESCE(j.reverses, j.journal_no)
      WHERE a.kind = 'A20'
-     GROUP BY j.journal_no, a.currency
+     GROUP BY j.journal_no, f.journal_no, a.currency
 ), booked AS (
     SELECT reference, currency, sum(amount) AS amount, min(accounting_date) AS first_date FROM journal GROUP BY 1, 2
 ), said AS (
@@ -37,11 +40,11 @@ WITH journal AS (
      WHERE s.channel_code = %(bank)s AND s.superseded_at IS NULL
      GROUP BY 1, 2
 )
-SELECT CASE WHEN b.amount IS NULL THEN 'CHANNEL_ONLY' WHEN s.amount IS NULL THEN 'PLATFORM_ONLY'
+SELECT CASE WHEN NULLIF(b.amount, 0) IS NULL THEN 'CHANNEL_ONLY' WHEN s.amount IS NULL THEN 'PLATFORM_ONLY'
             WHEN s.amount > b.amount THEN 'AMOUNT_OVER' ELSE 'AMOUNT_UNDER' END,
        reference, currency, COALESCE(s.amount, 0)::bigint, COALESCE(b.amount, 0)::bigint
   FROM booked AS b FULL JOIN said AS s USING (reference, currency)
- WHERE b.amount IS DISTINCT FROM s.amount
+ WHERE COALESCE(b.amount, 0) <> COALESCE(s.amount, 0)
    AND %(day)s IN (b.first_date, s.first_date)
  ORDER BY 1, 2
 """
@@ -64,7 +67,10 @@ class BankDifference:
 
 def _advise(kind: str, bank_amount: int, our_amount: int) -> str:
     if kind == "CHANNEL_ONLY" and bank_amount > 0:
-        return "propose it under this reference: a channel's settlement on its page, or a payer's top-up"
+        return (
+            "propose it under this reference: a channel's settlement on its page, a payer's top-up on his, or the"
+            " platform's own money above the list of accounts"
+        )
     if kind == "CHANNEL_ONLY":
         return (
             "record what the bank said on the page of the payout; nothing else leaves this account"

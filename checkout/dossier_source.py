@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from django.utils.translation import gettext as say
+
 from checkout.models import RiskDecision, RiskReview, RouteDecision, Transition
 from paymentplatform.kernel.dossier import Entry, entries_of, entries_of_moves
 from paymentplatform.kernel.history import read_move
@@ -18,7 +20,7 @@ def tell_decisions(order_no: str) -> Iterator[Entry]:
         number="payment_no",
         at="at",
         says=lambda row: ", ".join(
-            filter(None, (row.outcome, row.reason, f"rules v{row.rules_version}"))
+            filter(None, (row.outcome, row.reason, say("rules, version %s") % row.rules_version))
         ),
     )
     for entry in decisions:
@@ -30,10 +32,7 @@ def tell_decisions(order_no: str) -> Iterator[Entry]:
         RouteDecision.objects.filter(order_no=order_no).order_by("payment_no"),
         number="payment_no",
         at="created_at",
-        says=lambda row: (
-            f"{row.method} → {row.channel_code}, {row.strategy}, rule {row.rule or 'otherwise'}, "
-            f"book v{row.book_version}"
-        ),
+        says=_say_route,
     )
     reviews = list(RiskReview.objects.filter(order_no=order_no).order_by("review_no"))
     yield from entries_of(
@@ -41,7 +40,15 @@ def tell_decisions(order_no: str) -> Iterator[Entry]:
         reviews,
         number="review_no",
         at="created_at",
-        says=lambda row: f"{row.amount} {row.currency}, {row.method}, rule {row.rule_no}",
+        says=lambda row: (
+            f"{row.amount} {row.currency}, {row.method}, {say('rule %s') % row.rule_no}"
+        ),
     )
     moves = Transition.objects.filter(object_no__in=[row.review_no for row in reviews])
     yield from entries_of_moves(map(read_move, moves.order_by("id")))
+
+
+def _say_route(row: RouteDecision) -> str:
+    rule = say("rule %s") % row.rule if row.rule else say("no rule of its own")
+    book = say("route book, version %s") % row.book_version
+    return f"{row.method} → {row.channel_code}, {row.strategy}, {rule}, {book}"

@@ -19,6 +19,7 @@ from engine.models import (
     StatementLine,
 )
 from ledger import api as ledger
+from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.dossier import Entry, entries_of, entries_of_moves
 from paymentplatform.kernel.redaction import redact_text
 
@@ -85,7 +86,7 @@ def _say(row: Any) -> str:
     for name in ("method", "channel_code", "kind"):
         value = getattr(row, name, None)
         if value:
-            parts.append(str(value))
+            parts.append(name_code(str(value)))
     return ", ".join(parts)
 
 
@@ -100,7 +101,7 @@ def _tell_callback(row: ChannelCallback) -> Entry:
         "headers": row.headers,
         "body": redact_text(text),
     }
-    says = f"{row.channel_code}: {row.result} {row.note}".strip()
+    says = f"{row.channel_code}: {row.result} {name_code(row.note)}".strip()
     return Entry(row.received_at, "callback", str(row.pk), says, data)
 
 
@@ -130,5 +131,9 @@ def _tell_journals(facts: list[tuple[str, str]]) -> Iterator[Entry]:
             for line in lines
         )
         yield Entry(
-            journal.created_at, "journal", journal.journal_no, f"{event_type}: {says}", data
+            journal.created_at,
+            "journal",
+            journal.journal_no,
+            f"{name_code(event_type)}: {says}",
+            data,
         )

@@ -23,7 +23,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
 from acquiring import api as acquiring
+from paymentplatform.console.action_words import title_action
 from paymentplatform.console.models import AuditLog, Proposal, Transition
+from paymentplatform.console.proposals.table import KINDS
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.dossier import Entry, dossier_sources, entries_of, entries_of_moves
 from paymentplatform.kernel.errors import Conflict, NotFound
@@ -43,7 +45,7 @@ class Dossier:
 
 
 def build_dossier(*, number: str) -> Dossier:
-    """Gather the dossier of the order behind a number of any kind. Raises NotFound."""
+    """Gather the dossier of the order behind a number of any kind, in the language that is active. Raises NotFound."""
     order_no = acquiring.find_order_no(number=number)
     entries = [entry for source in dossier_sources() for entry in source(order_no or "")]
     if order_no is None or not entries:
@@ -163,7 +165,7 @@ def _tell_operators(order_no: str, entries: Iterable[Entry]) -> list[Entry]:
             proposals,
             number="proposal_no",
             at="created_at",
-            says=lambda row: f"{row.kind} by {row.maker}: {row.reason}",
+            says=lambda row: f"{_title_kind(row.kind)}, {row.maker}: {row.reason}",
         ),
         *entries_of_moves(map(read_move, moves)),
         *entries_of(
@@ -171,9 +173,13 @@ def _tell_operators(order_no: str, entries: Iterable[Entry]) -> list[Entry]:
             lines,
             number="object_no",
             at="at",
-            says=lambda row: f"{row.operator}: {row.action}: {row.reason}",
+            says=lambda row: f"{row.operator}: {title_action(row.action)}: {row.reason}",
         ),
     ]
+
+
+def _title_kind(kind: str) -> str:
+    return str(KINDS[kind].title) if kind in KINDS else kind
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 from django.views.decorators.csrf import csrf_protect
 
 from paymentplatform.console.dossier import Dossier, build_dossier, fingerprint, sign_dossier
@@ -63,7 +64,7 @@ def show_dossier(request: HttpRequest, number: str, *, site: AdminSite) -> HttpR
         if not request.user.has_perm(EXPORT):
             raise PermissionDenied
         if form.is_valid():
-            return _export(request, dossier, form.cleaned_data["reason"])
+            return _export(request, dossier.order_no, form.cleaned_data["reason"])
     shown = {
         **site.each_context(request),
         "title": say("Dossier of %s") % dossier.order_no,
@@ -92,18 +93,19 @@ def _show(entry: Any) -> dict[str, Any]:
     }
 
 
-def _export(request: HttpRequest, dossier: Dossier, reason: str) -> HttpResponse:
-    signed = sign_dossier(dossier)
+def _export(request: HttpRequest, order_no: str, reason: str) -> HttpResponse:
+    with override("en"):  # One document for everybody, whatever its exporter reads.
+        signed = sign_dossier(build_dossier(number=order_no))
     transactions.start(record_operator_action)(
         operator=request.user,
         action="export_dossier",
-        object_no=dossier.order_no,
+        object_no=order_no,
         reason=reason,
         after={"sha256": fingerprint(signed)},
     )
     answer = HttpResponse(
         json.dumps(signed, ensure_ascii=False, indent=1), content_type="application/json"
     )
-    answer["Content-Disposition"] = f'attachment; filename="dossier-{dossier.order_no}.json"'
+    answer["Content-Disposition"] = f'attachment; filename="dossier-{order_no}.json"'
     answer["Cache-Control"] = "no-store"
     return answer

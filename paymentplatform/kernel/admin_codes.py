@@ -108,6 +108,25 @@ NOTES: Final[dict[str, Promise]] = {
     "another merchant account": _("Of another merchant account at the channel"),
 }
 """What came of a callback."""
+MACHINES: Final[dict[str, Promise]] = {
+    "agreement_request": _("Agreement request"),
+    "case": _("Case"),
+    "channel_attempt": _("Attempt"),
+    "delivery": _("Delivery"),
+    "discrepancy": _("Difference"),
+    "hold": _("Hold"),
+    "late_money": _("Late money"),
+    "payment_detail": _("Asset of the payment"),
+    "payment_order": _("Payment"),
+    "payout": _("Payout"),
+    "proposal": _("Proposal"),
+    "refund": _("Refund"),
+    "risk_review": _("Risk review"),
+    "settlement_batch": _("Settlement batch"),
+    "settlement_hold": _("Risk hold"),
+    "trade_order": _("Order"),
+}
+"""Whose states moved."""
 _ALL: Final = FACTS | CASES | DIFFERENCES | LATE_REASONS | NOTES
 
 
@@ -153,6 +172,11 @@ def tell(detail: str) -> str:
 def name_code(code: str) -> str:
     """Return what a code says in the operator's language; a code that nobody named, as it is."""
     return str(_ALL.get(code, code))
+
+
+def name_machine(machine: str) -> str:
+    """Return whose state it is, in the operator's language."""
+    return str(MACHINES.get(machine, machine))
 
 
 def name_age(code: str) -> str:

@@ -1,6 +1,7 @@
 """The port to the dossier 订单档案: every app tells what it knows of an order's life, in time order.
 
-Pure. A source is a function from an order's number to entries; an app registers its own in ``ready()``.
+Pure. A source is a function from an order's number to entries; an app registers its own in ``ready()``. What an entry
+says is in the language that is active while the source is asked; codes of states and causes stay as they are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from paymentplatform.kernel.admin_codes import name_machine
 from paymentplatform.kernel.history import Move
 
 
@@ -56,7 +58,7 @@ def entries_of_moves(moves: Iterable[Move]) -> Iterator[Entry]:
         number="object_no",
         at="at",
         says=lambda move: (
-            f"{move.machine}: {move.from_status or '–'} → {move.to_status} ({move.cause}, {move.actor})"
+            f"{name_machine(move.machine)}: {move.from_status or '–'} → {move.to_status} ({move.cause}, {move.actor})"
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import pytest
@@ -152,6 +153,27 @@ def test_the_page_shows_it_and_an_export_is_written_down(late):
     assert verify_dossier(json.loads(answer.content)) == late.order
     line = AuditLog.objects.get(action="export_dossier", object_no=late.order)
     assert (line.reason, len(line.after["sha256"])) == ("asked by the court", 64)
+
+
+def test_the_page_speaks_the_operators_language_and_the_document_english(late):
+    address = reverse("admin:dossier", args=[late.order])
+    support = person(Role.SUPPORT)
+    chinese = {"HTTP_ACCEPT_LANGUAGE": "zh-hans"}
+    shown = support.get(address, **chinese).content.decode()
+    for text in (
+        "订单: INIT → PAYING",
+        "迟到资金: A10:sandbox:CNY",
+        "OPEN, 迟到资金",
+        "付款: INIT → PAYING",
+    ):
+        assert text in shown, text
+    for text in ("trade_order", "late_money:"):
+        assert text not in re.sub(r"<pre.*?</pre>", "", shown, flags=re.DOTALL), text
+    document = json.loads(support.post(address, {"reason": "for the court"}, **chinese).content)
+    assert verify_dossier(document) == late.order
+    said = [entry["says"] for entry in document["dossier"]["entries"]]
+    assert not re.search("[\u4e00-\u9fff]", "".join(said))
+    assert any(line.startswith("Order: INIT → PAYING") for line in said)
 
 
 def test_who_may_not_export_or_look_does_not(late):

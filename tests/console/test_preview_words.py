@@ -11,7 +11,7 @@ from django.utils.translation import override
 
 from engine.late_money import LateMoneyReason
 from engine.statement_contracts import DifferenceKind, Resolution
-from paymentplatform.console.admin.action_words import name_action
+from paymentplatform.console.action_words import name_action
 from paymentplatform.console.admin.preview_words import name_effect, show_effect
 from paymentplatform.console.admin.right_words import name_right
 from paymentplatform.kernel import admin_codes

@@ -20,7 +20,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from paymentplatform.console.admin.action_words import name_action
+from paymentplatform.console.action_words import name_action
 from paymentplatform.console.admin.preview_words import ROLE_TITLES
 from paymentplatform.console.admin.right_words import name_right
 from paymentplatform.console.models import AuditLog

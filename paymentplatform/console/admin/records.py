@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from paymentplatform.console.admin.action_words import name_action
+from paymentplatform.console.action_words import name_action
 from paymentplatform.console.models import AuditLog
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import ReadOnlyAdmin

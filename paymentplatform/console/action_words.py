@@ -31,12 +31,19 @@ _WITHOUT_BUTTON: Final[dict[str, Any]] = {
 _RESULT: Final = "_result"
 
 
-def name_action(action: str) -> str | SafeString:
-    """Write what an act is called, its code small below it; a code that nobody named, as it is."""
+def title_action(action: str) -> str:
+    """Return what an act is called, in the language that is active; a code that nobody named, as it is."""
     title = _titles().get(action.removesuffix(_RESULT))
     if title is None:
         return action
-    words = say("%s: what came of it") % title if action.endswith(_RESULT) else str(title)
+    return say("%s: what came of it") % title if action.endswith(_RESULT) else str(title)
+
+
+def name_action(action: str) -> str | SafeString:
+    """Write what an act is called, its code small below it; a code that nobody named, as it is."""
+    words = title_action(action)
+    if words == action:
+        return action
     return format_html('{}<br><span class="small font-mono text-xs">{}</span>', words, action)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.timezone import localtime
 
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import PlatformNow
@@ -111,4 +112,4 @@ class ConsultDecision(models.Model):
         triggers = guard_records("created_at")
 
     def __str__(self) -> str:
-        return f"{self.order_no} {self.created_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.order_no} {localtime(self.created_at):%Y-%m-%d %H:%M:%S}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django_fsm import FSMModelMixin
 
 from engine.models.payment import PaymentDetail
@@ -178,4 +179,4 @@ class ChannelCallback(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel_code} {self.result} {self.received_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.channel_code} {self.result} {localtime(self.received_at):%Y-%m-%d %H:%M:%S}"

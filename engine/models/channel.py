@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.timezone import localtime
 
 from engine.health_contracts import BreakerState
 from paymentplatform.kernel import grants
@@ -133,4 +134,4 @@ class MaintenanceWindow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel_code} {self.starts_at:%Y-%m-%d %H:%M}"
+        return f"{self.channel_code} {localtime(self.starts_at):%Y-%m-%d %H:%M}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -378,6 +379,14 @@ def test_a_callback_is_shown_without_card_numbers(client, book):
     text = client.get(page(ChannelCallback, "change", book[ChannelCallback])).content.decode()
     assert "card_number" in text
     assert "4111111111111111" not in text
+
+
+def test_a_callbacks_title_tells_the_time_of_its_page(client, book):
+    callback = ChannelCallback.objects.get(pk=book[ChannelCallback])
+    here = callback.received_at.astimezone(ZoneInfo(settings.BUSINESS_TIME_ZONE))
+    text = client.get(page(ChannelCallback, "change", callback.pk)).content.decode()
+    (title,) = re.findall(r"<title>(.*?)</title>", text, flags=re.DOTALL)
+    assert f"{here:%Y-%m-%d %H:%M:%S}" in title
 
 
 def test_a_saved_cards_token_is_nowhere(client, book):

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from paymentplatform.console.contracts import PersonNotConfirmed, SecondPersonRequired
 from paymentplatform.console.models import AuditLog, OperatorIdentity, Proposal
+from paymentplatform.console.proposals import operator_access
 from paymentplatform.console.services.identities import (
     build_word,
     choose_password,
@@ -22,7 +23,7 @@ from paymentplatform.console.services.operators import (
     create_operator,
     issue_password,
 )
-from paymentplatform.console.services.proposals import approve_proposal, make_proposal
+from paymentplatform.console.services.proposals import NewProposal, approve_proposal, make_proposal
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.errors import Conflict
 from paymentplatform.kernel.roles import Role
@@ -124,6 +125,31 @@ def test_the_act_stands_on_the_accounts_page(giver, other, settings):
     assert OperatorIdentity.objects.get(user=user).confirmed_by == other.username
     assert other.username in second.get(page(User, "change", user.pk)).content.decode()
     assert act not in second.get(page(User, "change", user.pk)).content.decode()
+
+
+def test_who_decides_on_roles_reads_whether_the_owner_is_known(giver, other, settings):
+    settings.OPERATOR_SECOND_FACTOR_REQUIRED = False
+    user, _given = made_by(giver)
+    payload = operator_access.build_payload(
+        username=user.username, roles=[Role.VIEWER], is_active=True, forget_second_factor=False
+    )
+    made = NewProposal("operator_access", payload, giver.username, "joins")
+    proposal = make_proposal(made).proposal
+    second = log_in(other)
+    second.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+    pages = (
+        page(Proposal, "change", proposal.proposal_no),
+        act_page(Proposal, proposal.proposal_no, "approve"),
+    )
+    for address in pages:
+        shown = second.get(address).content.decode()
+        assert f"{giver.username} gave it a password; its owner has not chosen his own" in shown
+    choose_password(user=user, password=OWN)
+    for address in pages:
+        assert "Waits: another administrator must confirm" in second.get(address).content.decode()
+    introduce(user, by=other)
+    for address in pages:
+        assert f"Confirmed by {other.username}" in second.get(address).content.decode()
 
 
 def test_an_administrator_with_two_accounts_of_his_making_decides_nothing(giver, settings):

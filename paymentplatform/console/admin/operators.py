@@ -21,6 +21,7 @@ from unfold.widgets import (
 )
 
 from paymentplatform.console.action_words import name_action
+from paymentplatform.console.admin.identity_words import name_person
 from paymentplatform.console.admin.preview_words import ROLE_TITLES
 from paymentplatform.console.admin.right_words import name_right
 from paymentplatform.console.models import AuditLog
@@ -154,16 +155,7 @@ class OperatorAdmin(ReadOnlyAdmin):
     @admin.display(description=_("Whose account it is"))
     def person(self, user: User) -> str:
         """Say who vouches for the person behind it, or what is still missing."""
-        row = getattr(user, "identity", None)
-        if row is None:
-            return say("Made on the server")
-        if row.chosen_at is None:
-            return (
-                say("%s gave it a password; its owner has not chosen his own") % row.password_from
-            )
-        if row.confirmed_at is None:
-            return say("Waits: another administrator must confirm its owner")
-        return say("Confirmed by %s") % row.confirmed_by
+        return name_person(getattr(user, "identity", None))
 
     @confirmed_action(
         description=_("Confirm its owner"),

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.db.models import QuerySet, TextField, Value
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -19,8 +19,10 @@ from unfold.dataclasses import UnfoldAction
 
 from ledger import api as ledger
 from ledger.contracts import AccountKind
+from paymentplatform.console.admin.identity_words import name_person
 from paymentplatform.console.admin.preview_words import name_effect, show_effect
 from paymentplatform.console.models import Proposal, Transition
+from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS
 from paymentplatform.console.proposals.table import KINDS
 from paymentplatform.console.services.proposals import (
     approve_proposal,
@@ -221,13 +223,14 @@ class ProposalAdmin(ReadOnlyAdmin):
 
     def build_confirmation_tables(self, obj: Proposal) -> list[PageTable]:
         """Show once more what will be done."""
-        return list(_show_preview(obj))
+        return [*_show_preview(obj), *_show_owner(obj)]
 
     def build_tables(self, obj: Proposal) -> list[PageTable]:
         """Show what will be or was done, and every move."""
         moves = Transition.objects.filter(object_no=obj.proposal_no).order_by("id")
         return [
             *_show_preview(obj),
+            *_show_owner(obj),
             build_page_table(_("Moves"), moves, columns=MOVE_COLUMNS),
         ]
 
@@ -268,6 +271,17 @@ def _show_preview(row: Proposal) -> Iterator[PageTable]:
                 for name, value in sorted(effects.items())
             ),
         )
+
+
+def _show_owner(row: Proposal) -> Iterator[PageTable]:
+    """Tell whoever decides on an account's roles whether its owner is known yet; it may change while it waits."""
+    if row.kind != OPERATOR_ACCESS.name:
+        return
+    user = User.objects.select_related("identity").filter(username=row.subject_no).first()
+    if user is not None:
+        head = (say("Operator"), say("Whose account it is"))
+        known = name_person(getattr(user, "identity", None))
+        yield PageTable(say("The account as it is now"), head, ((user.username, known),))
 
 
 def _show_account(code: str) -> SafeString:

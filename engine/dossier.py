@@ -117,9 +117,13 @@ def _file_of(payments: QuerySet[PaymentOrder], **owner: str) -> TradeFile:
 
 def get_stated_file(*, order_no: str, file: TradeFile) -> StatedFile:
     """Return what statements have said of an order's money; ``file`` is the order's, read before."""
-    keys = [*list_trade_nos(file), *(refund.refund_no for refund in file.refunds)]
+    chargebacks = list(Chargeback.objects.filter(order_no=order_no).order_by("chargeback_no"))
+    keys = [
+        *list_trade_nos(file),
+        *(refund.refund_no for refund in file.refunds),
+        *(row.channel_trade_no for row in chargebacks),
+    ]
     differences = Discrepancy.objects.filter(match_key__in=keys).order_by("discrepancy_no")
-    chargebacks = Chargeback.objects.filter(order_no=order_no).order_by("chargeback_no")
     return StatedFile(
         chargebacks=tuple(_copy(ChargebackView, row) for row in chargebacks),
         differences=tuple(_copy(DifferenceView, row) for row in differences),

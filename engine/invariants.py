@@ -113,6 +113,20 @@ SELECT o.object_no, 'succeeded on a day whose statement is reconciled, and is in
                       AND s.channel_code = o.channel_code AND s.superseded_at IS NULL)
    AND NOT EXISTS (SELECT 1 FROM engine_cutoff_entry AS e
                     WHERE e.match_key = o.match_key AND e.kind = o.kind AND e.channel_code = o.channel_code)
+UNION ALL
+SELECT DISTINCT b.chargeback_no, 'was in the file of ' || s.statement_date || ', is in none that counts and in no '
+       || 'pool: reconcile that day again', s.reconciled_at
+  FROM engine_chargeback AS b
+  JOIN engine_statement_line AS o ON o.match_key = b.channel_trade_no AND o.kind = 'CHARGEBACK'
+  JOIN engine_statement AS v ON v.statement_no = o.statement_no AND v.channel_code = b.channel_code
+  JOIN engine_statement AS s ON s.channel_code = v.channel_code AND s.account = v.account
+       AND s.statement_date = v.statement_date AND s.superseded_at IS NULL
+ WHERE v.superseded_at IS NOT NULL AND s.reconciled_at IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM engine_statement_line AS l
+                     JOIN engine_statement AS c ON c.statement_no = l.statement_no
+                    WHERE l.match_key = b.channel_trade_no AND l.kind = 'CHARGEBACK'
+                      AND c.channel_code = b.channel_code AND c.superseded_at IS NULL)
+   AND NOT EXISTS (SELECT 1 FROM engine_cutoff_entry AS e WHERE e.object_no = b.chargeback_no)
 """
 
 _REFUNDS_ARE_COUNTED: Final = """

@@ -44,12 +44,14 @@ SELECT d.line_kind AS kind, d.match_key
 _DECIDED_SUMS: Final = """
 SELECT d.line_kind AS kind, d.match_key, d.currency, sum(d.difference)::bigint AS amount
   FROM engine_discrepancy AS d
- WHERE d.channel_code = %(channel_code)s AND d.kind <> 'PLATFORM_ONLY'
+ WHERE d.channel_code = %(channel_code)s AND (d.kind <> 'PLATFORM_ONLY' OR d.line_kind = 'CHARGEBACK')
    AND d.resolution IN ('CREDITED', 'RECOVERED', 'CHARGED', 'WRITTEN_OFF')
    AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b WHERE b.discrepancy_no = d.discrepancy_no)
  GROUP BY d.line_kind, d.match_key, d.currency
 """
-"""What people have decided of each trade, channel less ours. A chargeback of theirs is a row of ours by itself."""
+"""What people have decided of each trade, channel less ours. A chargeback of theirs is a row of ours by itself.
+
+One that was given back because its file has lost it counts here, so that it is ours no more."""
 
 DECIDED: Final = f"""
 CREATE TEMP TABLE rec_decided AS {_DECIDED_SUMS}
@@ -151,92 +153,6 @@ SELECT 'FEE_MISMATCH', j.kind, j.match_key, j.ordinal, j.line_no, j.channel_trad
 
 ANALYZE: Final = "ANALYZE {table}"
 
-POOL: Final = """
-WITH ours AS MATERIALIZED (
-    SELECT 'CHARGE' AS kind, a.channel_trade_no AS match_key, COALESCE(m.late_money_no, a.attempt_no) AS object_no,
-           COALESCE(m.amount, a.amount) AS amount, COALESCE(m.currency, a.currency) AS currency
-      FROM engine_channel_attempt AS a
-      LEFT JOIN engine_late_money AS m
-        ON m.channel_code = a.channel_code AND m.channel_trade_no = a.channel_trade_no
-     WHERE a.channel_code = %(channel_code)s AND a.status = 'SUCCEEDED'
-       AND a.last_outcome_at >= %(begin)s AND a.last_outcome_at < %(end)s
-       AND NOT EXISTS (SELECT 1 FROM rec_line AS l WHERE l.kind = 'CHARGE' AND l.match_key = a.channel_trade_no)
-    UNION ALL
-    SELECT 'CHARGE', m.channel_trade_no, m.late_money_no, m.amount, m.currency
-      FROM engine_late_money AS m
-     WHERE m.channel_code = %(channel_code)s AND m.created_at >= %(begin)s AND m.created_at < %(end)s
-       AND NOT EXISTS (SELECT 1 FROM engine_channel_attempt AS a
-                        WHERE a.channel_code = m.channel_code AND a.channel_trade_no = m.channel_trade_no
-                          AND a.status = 'SUCCEEDED')
-       AND NOT EXISTS (SELECT 1 FROM rec_line AS l WHERE l.kind = 'CHARGE' AND l.match_key = m.channel_trade_no)
-    UNION ALL
-    SELECT 'REFUND', r.refund_no, r.refund_no, r.external_amount, r.currency
-      FROM engine_refund AS r
-     WHERE r.channel_code = %(channel_code)s AND r.status = 'SUCCESS' AND r.external_amount > 0
-       AND r.succeeded_at >= %(begin)s AND r.succeeded_at < %(end)s
-       AND NOT EXISTS (SELECT 1 FROM rec_line AS l WHERE l.kind = 'REFUND' AND l.match_key = r.refund_no)
-)
-INSERT INTO engine_cutoff_entry (object_no, channel_code, kind, match_key, amount, currency, business_date)
-SELECT o.object_no, %(channel_code)s, o.kind, o.match_key, o.amount, o.currency, %(statement_date)s
-  FROM ours AS o
- WHERE NOT EXISTS (SELECT 1 FROM engine_statement_line AS l
-                     JOIN engine_statement AS s ON s.statement_no = l.statement_no
-                    WHERE l.match_key = o.match_key AND l.kind = o.kind
-                      AND s.channel_code = %(channel_code)s AND s.superseded_at IS NULL)
-    ON CONFLICT (object_no) DO NOTHING
-"""
-"""Ours of the day that no file has: into the pool."""
-
-LOST_AGAIN: Final = """
-UPDATE engine_cutoff_entry AS e SET found_at = NULL, found_statement_no = NULL
- WHERE e.channel_code = %(channel_code)s AND e.found_at IS NOT NULL
-   AND EXISTS (SELECT 1 FROM engine_statement AS s
-                WHERE s.statement_no = e.found_statement_no AND s.superseded_at IS NOT NULL)
-"""
-"""Found in a version of a file that no longer counts."""
-
-FOUND: Final = """
-UPDATE engine_cutoff_entry AS e SET found_at = platform_now(), found_statement_no = f.statement_no
-  FROM (SELECT w.object_no, min(s.statement_no) AS statement_no
-          FROM engine_cutoff_entry AS w
-          JOIN engine_statement_line AS l ON l.match_key = w.match_key AND l.kind = w.kind
-          JOIN engine_statement AS s ON s.statement_no = l.statement_no
-         WHERE w.channel_code = %(channel_code)s AND w.found_at IS NULL
-           AND s.channel_code = w.channel_code AND s.superseded_at IS NULL
-         GROUP BY w.object_no) AS f
- WHERE e.object_no = f.object_no
-"""
-
-OVERDUE: Final = """
-INSERT INTO rec_difference (kind, line_kind, match_key, ordinal, object_no, merchant_no, our_status, our_amount,
-                            our_currency, difference, currency, is_posted, statement_date)
-SELECT 'PLATFORM_ONLY', e.kind, e.match_key, 1, e.object_no,
-       COALESCE((SELECT m.merchant_no FROM engine_late_money AS m WHERE m.late_money_no = e.object_no),
-                (SELECT r.merchant_no FROM engine_refund AS r WHERE r.refund_no = e.object_no),
-                (SELECT p.merchant_no FROM engine_channel_attempt AS a
-                   JOIN engine_payment_order AS p ON p.payment_no = a.payment_no
-                  WHERE a.attempt_no = e.object_no)),
-       CASE e.kind WHEN 'REFUND' THEN 'SUCCESS' ELSE 'SUCCEEDED' END, e.amount, e.currency,
-       -o.booked, e.currency, true, e.business_date
-  FROM engine_cutoff_entry AS e
-  LEFT JOIN rec_decided AS x ON x.kind = e.kind AND x.match_key = e.match_key AND x.currency = e.currency
- CROSS JOIN LATERAL (SELECT CASE e.kind WHEN 'CHARGE' THEN e.amount ELSE -e.amount END + COALESCE(x.amount, 0)
-                            AS booked) AS o
- WHERE o.booked <> 0 AND e.channel_code = %(channel_code)s AND e.found_at IS NULL AND e.overdue_at IS NULL
-   AND e.business_date <= %(statement_date)s::date - %(grace_days)s
-   AND (SELECT count(DISTINCT s.statement_date) FROM engine_statement AS s
-         WHERE s.channel_code = e.channel_code AND s.superseded_at IS NULL
-           AND s.statement_date BETWEEN e.business_date AND %(statement_date)s::date
-           AND (s.reconciled_at IS NOT NULL OR s.statement_no = %(statement_no)s)) > %(grace_days)s
-"""
-"""What waited through the days of grace, in as many files, is a difference of its own day."""
-
-MARK_OVERDUE: Final = """
-UPDATE engine_cutoff_entry AS e SET overdue_at = platform_now()
-  FROM rec_difference AS d
- WHERE d.kind = 'PLATFORM_ONLY' AND e.object_no = d.object_no AND e.overdue_at IS NULL
-"""
-
 SAME_AS: Final = """
     d.channel_code = %(channel_code)s AND d.statement_date = n.statement_date AND d.kind = n.kind
     AND d.line_kind = n.line_kind AND d.match_key = n.match_key AND d.ordinal = n.ordinal
@@ -266,20 +182,28 @@ SELECT EXISTS (
        AND NOT EXISTS (SELECT 1 FROM rec_written_off AS w WHERE w.kind = l.kind AND w.match_key = l.match_key))
     OR EXISTS (
     SELECT 1 FROM ({_DECIDED_SUMS}) AS n
-      JOIN rec_line AS l ON l.kind = n.kind AND l.match_key = n.match_key
+      JOIN (SELECT kind, match_key FROM rec_line
+            UNION SELECT line_kind, match_key FROM rec_difference WHERE kind = 'PLATFORM_ONLY') AS l
+        ON l.kind = n.kind AND l.match_key = n.match_key
       LEFT JOIN rec_decided AS x ON x.kind = n.kind AND x.match_key = n.match_key AND x.currency = n.currency
      WHERE x.amount IS DISTINCT FROM n.amount)
 """  # noqa: S608 - texts of ours
-"""Whether people have decided, after the reading, about something that the file has. Asked behind GONE."""
+"""Whether people have decided, after the reading, about what the file has, or lacks. Asked behind GONE."""
 
 FRESH: Final = f"""
 CREATE TEMP TABLE rec_fresh ON COMMIT DROP AS
 SELECT n.*, row_number() OVER (ORDER BY n.statement_date, n.line_no, n.kind, n.match_key) AS position
   FROM rec_difference AS n
  WHERE NOT EXISTS (SELECT 1 FROM engine_discrepancy AS d
-                    WHERE {SAME_AS} AND (d.resolved_at IS NULL OR d.resolution = ANY (%(by_people)s)))
+                    WHERE {SAME_AS}
+                      AND (d.resolved_at IS NULL OR d.resolution = ANY (%(not_counted)s)
+                           OR d.kind = 'PLATFORM_ONLY' AND d.line_kind <> 'CHARGEBACK'
+                              AND d.resolution = ANY (%(by_people)s)))
 """  # noqa: S608 - texts of ours
-"""What nobody has written down yet, or what came back after it had gone by itself."""
+"""What nobody has written down yet, or what came back after it had gone by itself.
+
+What people have booked for good is counted in ours (``rec_decided``): what is found all the same is beyond it.
+"""
 
 WRITE: Final = """
 INSERT INTO engine_discrepancy
@@ -383,8 +307,3 @@ SELECT t.currency, sum(t.file)::bigint, sum(t.agreed)::bigint, sum(t.differing):
 """The file's own sum, and the same out of what agrees and of ours with the differences: no line may be lost."""
 
 LINES_IN_DOUBT: Final = "SELECT count(DISTINCT line_no) FROM rec_odd"
-
-WAITING: Final = """
-SELECT count(*) FROM engine_cutoff_entry AS e
- WHERE e.channel_code = %(channel_code)s AND e.found_at IS NULL AND e.overdue_at IS NULL
-"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from engine.models import (
     PaymentOrder,
     Refund,
 )
-from engine.statement_contracts import STANDING
+from engine.statement_contracts import STANDING, Resolution
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import NotFound
 
@@ -111,23 +112,27 @@ def sum_chargebacks(*, payment_no: str, order_no: str) -> int:
 def sum_pulled(pulled: Sequence[Chargeback], *, asking: str | None = None) -> int:
     """Return what these chargebacks have taken back, in minor units, with what people have decided about them since.
 
-    What of one is not booked counts too, for its payer has it; not of the one that ``asking`` names, whose own
-    difference asks how much is left for it.
+    What of one is not booked counts too, for its payer has it, while the channel says so: as long as the newest
+    difference about it is the rest. Not of the one that ``asking`` names, whose own difference asks how much is left.
     """
-    decided: dict[str | None, int] = dict(
-        Discrepancy.objects.filter(
-            object_no__in=[row.chargeback_no for row in pulled],
-            match_key__in=[row.channel_trade_no for row in pulled],
-            line_kind="CHARGEBACK",
-            resolution__in=STANDING,
-        )
-        .values_list("object_no")
-        .annotate(Sum("difference"))
-    )
+    decided: dict[str | None, int] = defaultdict(int)
+    has_rest: dict[str | None, bool] = {}
+    said = Discrepancy.objects.filter(
+        object_no__in=[row.chargeback_no for row in pulled],
+        match_key__in=[row.channel_trade_no for row in pulled],
+        line_kind="CHARGEBACK",
+    ).order_by("discrepancy_no")
+    for number, kind, resolution, difference in said.values_list(
+        "object_no", "kind", "resolution", "difference"
+    ):
+        if resolution in STANDING:
+            decided[number] += difference
+        has_rest[number] = kind == "AMOUNT_OVER" and resolution != Resolution.FILE_CORRECTED
     total = 0
     for row in pulled:
-        taken = row.booked - decided.get(row.chargeback_no, 0)
-        counts_whole = row.booked_amount is not None and row.chargeback_no != asking
+        number = row.chargeback_no
+        taken = row.booked - decided[number]
+        counts_whole = row.booked_amount is not None and has_rest.get(number) and number != asking
         total += max(taken, row.amount) if counts_whole else taken
     return total
 

@@ -1,7 +1,7 @@
 """Who has borne what of one trade that a channel's file shows otherwise, as the journals say.
 
 Decided by two people, or a chargeback that the channel's own file has told. Money that comes after all goes back to
-whoever bore it.
+whoever bore it. What late money has made good of a loss nobody bears any more: it was its payer's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.models import Chargeback, Discrepancy
+from engine.models import Chargeback, Discrepancy, LateMoney
+from engine.services.chargebacks import find_attempt_of
+from engine.services.pulled_back import look_up_pulled_back
 from engine.statement_contracts import STANDING, Resolution
 from ledger import api as ledger
 from ledger.contracts import AccountKind
@@ -67,4 +69,18 @@ def sum_borne(row: Discrepancy) -> Borne:
                     platform += amount
                 elif account.kind in _MERCHANTS and account.owner == row.merchant_no:
                     merchant += amount
-    return Borne(platform, merchant)
+    return Borne(min(platform, _find_loss_that_stands(row, platform)), merchant)
+
+
+def _find_loss_that_stands(row: Discrepancy, loss: int) -> int:
+    """Return what of a loss by chargebacks late money has not made good (L90 → X90); else all of it."""
+    charge = find_attempt_of(row)
+    if row.line_kind != "CHARGEBACK" or charge is None:
+        return loss
+    made_good = LateMoney.objects.filter(
+        order_no=charge.order_no,
+        attempt_no=charge.attempt_no,
+        currency=row.currency,
+        pulled_back_amount__gt=0,
+    ).first()
+    return loss if made_good is None else look_up_pulled_back(made_good).at_our_loss

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.backends.utils import CursorWrapper
 
+from engine import cutoff_queries as cutoff
 from engine import reconciliation_queries as queries
 from engine.models import Discrepancy, Statement
 from engine.services.discrepancies import end_discrepancies, post_differences
@@ -33,6 +34,7 @@ from engine.services.statements import (
 )
 from engine.statement_contracts import (
     BY_PEOPLE,
+    STANDING,
     ImportedStatement,
     ReconciledStatement,
     StatementMissing,
@@ -292,21 +294,22 @@ def _parameters(statement: Statement) -> dict[str, Any]:
         "grace_days": settings.CUTOFF_GRACE_DAYS,
         "look_back": LOOK_BACK_DAYS,
         "by_people": sorted(BY_PEOPLE),
+        "not_counted": sorted(BY_PEOPLE - STANDING),
     }
 
 
 def _work_pool(cursor: CursorWrapper, given: dict[str, Any]) -> dict[str, int]:
     counts = {}
     for name, statement in (
-        ("lost_again", queries.LOST_AGAIN),
-        ("pooled", queries.POOL),
-        ("found", queries.FOUND),
-        ("overdue", queries.OVERDUE),
+        ("lost_again", cutoff.LOST_AGAIN),
+        ("pooled", cutoff.POOL),
+        ("found", cutoff.FOUND),
+        ("overdue", cutoff.OVERDUE),
     ):
         cursor.execute(statement, given)
         counts[name] = cursor.rowcount
-    cursor.execute(queries.MARK_OVERDUE)
-    cursor.execute(queries.WAITING, given)
+    cursor.execute(cutoff.MARK_OVERDUE)
+    cursor.execute(cutoff.WAITING, given)
     counts["waiting"] = cursor.fetchone()[0]
     return counts
 

@@ -172,6 +172,11 @@ SETTLEMENT = (
     "INSERT INTO engine_channel_settlement (settlement_no, channel_code, reference, currency, gross, cost, decided_by)"
     " VALUES ('cst_x', 'sandbox', 'x', 'CNY', 7, 0, 'x')"
 )
+CHARGEBACK = (
+    "INSERT INTO engine_chargeback (chargeback_no, channel_code, channel_trade_no, attempt_no, payment_no,"
+    " order_no, merchant_no, amount, booked_amount, currency, statement_no) VALUES ('cbk_x', 'sandbox',"
+    " 'trd_x', '{charged.attempt}', '{charged.payment}', '{charged.order}', 'mch_x', 10, 4, 'CNY', 'stm_x')"
+)
 
 CASE_OF_LATE = (
     "INSERT INTO engine_case (case_no, kind, object_no, detail, status) "
@@ -365,11 +370,7 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "cbk_x",
         "is booked with 4 of 10, and the rest is no difference",
         [
-            (
-                "INSERT INTO engine_chargeback (chargeback_no, channel_code, channel_trade_no, attempt_no, payment_no,"
-                " order_no, merchant_no, amount, booked_amount, currency, statement_no) VALUES ('cbk_x', 'sandbox',"
-                " 'trd_x', '{charged.attempt}', '{charged.payment}', '{charged.order}', 'mch_x', 10, 4, 'CNY', 'stm_x')"
-            )
+            CHARGEBACK,
         ],
     ),
     # -- 9
@@ -682,6 +683,25 @@ PLANTED: list[tuple[str, str, str, list[str]]] = [
         "{charged.attempt}",
         "in no file and in no pool",
         [STATEMENT, attempt("last_outcome_at = '2001-01-01 12:00Z'")],
+    ),
+    (
+        "engine 11",
+        "cbk_x",
+        "in none that counts and in no pool",
+        [
+            STATEMENT,
+            STATEMENT_LINE.replace("'CHARGE', '{charged.trade_no}'", "'CHARGEBACK', 'trd_x'"),
+            CHARGEBACK,
+            "UPDATE engine_statement SET superseded_at = '2001-01-04Z' WHERE statement_no = 'stm_x'",
+            copy(
+                "engine_statement",
+                "r.statement_no = 'stm_x'",
+                statement_no="'stm_y'",
+                superseded_at="NULL",
+                version="2",
+                sha256="'y'",
+            ),
+        ],
     ),
     (
         "engine 14",

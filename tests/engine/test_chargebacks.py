@@ -204,15 +204,6 @@ class TestCorrectedFiles:
         today.reconcile(line_of(trade), verified=True)
         assert [row["resolution"] for row in found(line.trade_no)] == ["FILE_CORRECTED"]
 
-    def test_gone_after_it_was_decided_stands(self, today: Day, books: dict[str, int]):
-        trade = paid()
-        line = pulled_line(trade)
-        today.reconcile(line_of(trade), line)
-        resolve(found(line.trade_no)[0], Resolution.CHARGED)
-        today.reconcile(line_of(trade))
-        assert (len(kept(line)), borne(trade), moved(books)) == (1, PULLED, (LEFT, 0, 0))
-        assert left_of(trade) == LEFT
-
     @pytest.mark.parametrize("verified", [True, False], ids=["fetched-first", "resolved-first"])
     @pytest.mark.parametrize("resolution", [Resolution.CHARGED, Resolution.WRITTEN_OFF])
     def test_a_larger_one_limits_refunds_by_what_it_is_larger(

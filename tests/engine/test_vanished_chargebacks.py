@@ -1,0 +1,218 @@
+"""A corrected file of the day no longer has a chargeback that was booked: a difference for two people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.contracts import Resolution
+from engine.statement_contracts import ResolutionNotPossible
+from tests.barrier import failures, run_together
+from tests.console import trades
+from tests.engine.statement_days import AMOUNT, Day, found, kinds, line_of, moved, paid, resolve
+from tests.engine.test_chargebacks import (
+    LEFT,
+    PULLED,
+    assert_refunds_stop_at,
+    borne,
+    end_pulled_back,
+    kept,
+    left_of,
+    pulled_line,
+)
+from tests.makers import make_merchant
+from tests.statements import Line
+from tests.trading import balance_of
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left_unexplained")
+LOSS = "X90:platform:CNY"
+
+
+class TestVanished:
+    """A corrected file of the day no longer has a chargeback that was booked: a difference for two people."""
+
+    @pytest.fixture(params=[True, False], ids=["fetched", "resolved"])
+    def gone(self, request: Any, today: Day, books: dict[str, int]) -> tuple[trades.Trade, Line]:
+        """A chargeback that its merchant bears, and whose day has been corrected."""
+        trade = paid()
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line, verified=request.param)
+        if not request.param:
+            resolve(found(line.trade_no)[0], Resolution.CHARGED)
+        assert (borne(trade), moved(books)) == (PULLED, (LEFT, 0, 0))
+        today.reconcile(line_of(trade), verified=request.param)
+        return trade, line
+
+    def test_is_found_once_and_nothing_is_given_by_itself(
+        self, gone: tuple[trades.Trade, Line], today: Day, books: dict[str, int]
+    ):
+        trade, line = gone
+        for _run in range(2):
+            (*_before, row) = found(line.trade_no)
+            assert len(found(line.trade_no)) == 2
+            assert (row["kind"], row["status"], row["difference"]) == (
+                "PLATFORM_ONLY",
+                "OPEN",
+                PULLED,
+            )
+            assert (row["object_no"], row["merchant_no"], row["statement_date"]) == (
+                kept(line)[0].chargeback_no,
+                trade.merchant["merchant_no"],
+                today.date,
+            )
+            assert (borne(trade), left_of(trade)) == (PULLED, LEFT)
+            assert moved(books) == (AMOUNT, 0, PULLED)
+            assert today.again().unresolved
+
+    def test_two_people_give_it_back_and_the_whole_charge_can_be_refunded(
+        self, gone: tuple[trades.Trade, Line], today: Day, books: dict[str, int]
+    ):
+        trade, line = gone
+        row = found(line.trade_no)[-1]
+        with pytest.raises(ResolutionNotPossible):
+            resolve(row, Resolution.RECOVERED)
+        assert moved(books) == (AMOUNT, 0, PULLED)
+        pending = f"L20:{trade.merchant['merchant_no']}:CNY"
+        before = balance_of(pending)
+        resolve(row, Resolution.CREDITED)
+        assert (moved(books), balance_of(pending)) == ((AMOUNT, 0, 0), before + PULLED)
+        for _run in range(2):
+            today.again()
+        assert len(found(line.trade_no)) == 2
+        assert_refunds_stop_at(trade, AMOUNT)
+
+    def test_two_people_keep_it(
+        self, gone: tuple[trades.Trade, Line], today: Day, books: dict[str, int]
+    ):
+        trade, line = gone
+        resolve(found(line.trade_no)[-1], Resolution.WITHDRAWN)
+        for _run in range(2):
+            today.again()
+        assert len(found(line.trade_no)) == 2
+        assert (borne(trade), moved(books)) == (PULLED, (LEFT, 0, 0))
+        assert_refunds_stop_at(trade, LEFT)
+
+    def test_in_another_days_file_it_is_found_and_lost_again_with_that(
+        self, gone: tuple[trades.Trade, Line], today: Day, books: dict[str, int]
+    ):
+        trade, line = gone
+        today.next()
+        verified = kept(line)[0].discrepancy_no is None
+        today.reconcile(line, verified=verified)
+        assert found(line.trade_no)[-1]["resolution"] == "FOUND_LATER"
+        assert not today.again().unresolved
+        assert (borne(trade), moved(books)) == (PULLED, (LEFT, 0, 0))
+        today.reconcile(verified=verified)
+        assert kinds(line.trade_no)[-1] == ("PLATFORM_ONLY", "OPEN", PULLED)
+        assert moved(books) == (AMOUNT, 0, PULLED)
+
+    @pytest.mark.parametrize("gone", [True], indirect=True, ids=["fetched"])
+    def test_given_back_then_again_in_the_file_then_gone_again(
+        self, gone: tuple[trades.Trade, Line], today: Day, books: dict[str, int]
+    ):
+        trade, line = gone
+        for _round in range(2):
+            assert kinds(line.trade_no)[-1] == ("PLATFORM_ONLY", "OPEN", PULLED)
+            resolve(found(line.trade_no)[-1], Resolution.CREDITED)
+            today.reconcile(line_of(trade), line, verified=True)
+            assert kinds(line.trade_no)[-1] == ("AMOUNT_OVER", "OPEN", -PULLED)
+            resolve(found(line.trade_no)[-1], Resolution.CHARGED)
+            assert (moved(books), left_of(trade), len(kept(line))) == ((LEFT, 0, 0), LEFT, 1)
+            today.reconcile(line_of(trade), verified=True)
+        assert moved(books) == (AMOUNT, 0, PULLED)
+
+    def test_of_which_a_part_was_short_gives_back_that_part_too(
+        self, today: Day, books: dict[str, int]
+    ):
+        trade = trades.refunded(paid(), amount=AMOUNT - 2_00)
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line, verified=True)
+        resolve(found(line.trade_no)[-1], Resolution.WRITTEN_OFF)
+        assert (borne(trade), left_of(trade)) == (2_00, 0)
+        today.reconcile(line_of(trade), verified=True)
+        row = found(line.trade_no)[-1]
+        assert (row["kind"], row["difference"], row["our_amount"]) == (
+            "PLATFORM_ONLY",
+            PULLED,
+            PULLED,
+        )
+        loss, pending = LOSS, f"L20:{trade.merchant['merchant_no']}:CNY"
+        before = (balance_of(loss), balance_of(pending))
+        resolve(row, Resolution.RECOVERED)
+        assert (balance_of(loss), balance_of(pending)) == (before[0] - 4_00, before[1] + 2_00)
+        assert_refunds_stop_at(trade, 2_00)
+
+    def test_with_an_undecided_rest_leaves_only_what_was_booked(
+        self, today: Day, books: dict[str, int]
+    ):
+        trade = trades.refunded(paid(), amount=AMOUNT - 2_00)
+        line = pulled_line(trade)
+        today.reconcile(line_of(trade), line, verified=True)
+        today.reconcile(line_of(trade), verified=True)
+        *_booked, rest, row = found(line.trade_no)
+        assert (rest["resolution"], row["kind"], row["difference"]) == (
+            "FILE_CORRECTED",
+            "PLATFORM_ONLY",
+            2_00,
+        )
+        resolve(row, Resolution.CREDITED)
+        assert_refunds_stop_at(trade, 2_00)
+
+    def test_is_decided_once_by_two_at_the_same_moment(
+        self, gone: tuple[trades.Trade, Line], books: dict[str, int]
+    ):
+        _trade, line = gone
+        row = found(line.trade_no)[-1]
+        done = run_together(
+            [
+                lambda: resolve(row, Resolution.CREDITED),
+                lambda: resolve(row, Resolution.WITHDRAWN),
+            ]
+        )
+        assert len(failures(done)) == 1
+        kept_it = found(line.trade_no)[-1]["resolution"] == "WITHDRAWN"
+        assert moved(books) == (LEFT if kept_it else AMOUNT, 0, 0)
+
+
+class TestLateMoneyThatMadeGood:
+    """Late money has made good the loss of a chargeback, which its channel then takes back: no gain of the platform."""
+
+    def late(self, today: Day) -> tuple[trades.Trade, Line]:
+        """Late money, all of which was pulled back; two people have written that off."""
+        trade = trades.paid_too_late(merchant=make_merchant(late_money_policy="HOLD"))
+        line = pulled_line(trade, amount=AMOUNT)
+        today.reconcile(line_of(trade), line, verified=True)
+        resolve(found(line.trade_no)[0], Resolution.WRITTEN_OFF)
+        return trade, line
+
+    @pytest.mark.parametrize("left", [0, PULLED], ids=["gone", "less"])
+    def test_what_its_payer_has_lost_waits_and_is_nobodys_gain(
+        self, today: Day, books: dict[str, int], left: int
+    ):
+        loss = balance_of(LOSS)
+        trade, line = self.late(today)
+        end_pulled_back(trade)
+        assert (balance_of(LOSS), moved(books)) == (loss, (0, 0, 0))
+        said = [line.but(amount=left)] if left else []
+        today.reconcile(line_of(trade), *said, verified=True)
+        row = found(line.trade_no)[-1]
+        assert (row["status"], row["difference"]) == ("OPEN", AMOUNT - left)
+        waiting = (AMOUNT - left, 0, AMOUNT - left)
+        for resolution in (Resolution.RECOVERED, Resolution.CREDITED):
+            with pytest.raises(ResolutionNotPossible, match="by WITHDRAWN"):
+                resolve(row, resolution)
+            assert (balance_of(LOSS), moved(books)) == (loss, waiting)
+        resolve(row, Resolution.WITHDRAWN)
+        assert (balance_of(LOSS), moved(books)) == (loss, (0, 0, 0))
+
+    def test_before_it_has_made_good_the_loss_is_recovered_and_the_rest_stays_its_payers(
+        self, today: Day, books: dict[str, int]
+    ):
+        loss = balance_of(LOSS)
+        trade, line = self.late(today)
+        today.reconcile(line_of(trade), line.but(amount=PULLED), verified=True)
+        resolve(found(line.trade_no)[-1], Resolution.RECOVERED)
+        assert (balance_of(LOSS), moved(books)) == (loss + PULLED, (LEFT, 0, AMOUNT))
+        end_pulled_back(trade)
+        assert (balance_of(LOSS), moved(books)) == (loss, (LEFT, 0, LEFT))

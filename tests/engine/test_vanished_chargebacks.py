@@ -101,7 +101,6 @@ class TestVanished:
         verified = kept(line)[0].discrepancy_no is None
         today.reconcile(line, verified=verified)
         assert found(line.trade_no)[-1]["resolution"] == "FOUND_LATER"
-        assert not today.again().unresolved
         assert (borne(trade), moved(books)) == (PULLED, (LEFT, 0, 0))
         today.reconcile(verified=verified)
         assert kinds(line.trade_no)[-1] == ("PLATFORM_ONLY", "OPEN", PULLED)

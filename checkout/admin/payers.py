@@ -130,6 +130,7 @@ class PayerWalletAdmin(ReadOnlyAdmin):
         roles=(Role.SUPPORT, Role.OPERATOR),
         url_path="unlock",
         icon="lock_open",
+        offered=lambda wallet: wallet.wrong_tries > 0 or wallet.locked_until is not None,
     )
     def unlock_wallet(self, *, object_no: str, **_answers: Any) -> str:
         """Let the payer try the payment password again."""

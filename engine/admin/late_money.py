@@ -136,6 +136,7 @@ class LateMoneyAdmin(MovesAdmin):
         icon="approval",
         form=DecisionForm,
         service_audits=True,
+        offered=lambda late: late.status == "OPEN" and late.due_at is None,
     )
     def propose_decision(
         self, *, object_no: str, operator: AbstractBaseUser, decision: str, reason: str

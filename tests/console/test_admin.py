@@ -452,6 +452,8 @@ def subject_of(book: dict[Any, Any], model: Any, path: str) -> Any:
         endpoint_id = make_endpoint(merchant_no, ENDPOINT_URL)
         disable_endpoint(endpoint_id=endpoint_id)
         return endpoint_id
+    if path == "unlock":
+        PayerWallet.objects.filter(pk=book[model]).update(wrong_tries=1)
     return book[model]
 
 
@@ -607,13 +609,15 @@ class TestActs:
 
     def test_a_wallet_is_unlocked(self, client, book):
         payer = book[PayerWallet]
+        address = act_page(PayerWallet, payer, "unlock")
+        shown_on = page(PayerWallet, "change", payer)
+        PayerWallet.objects.filter(pk=payer).update(wrong_tries=0, locked_until=None)
+        assert address not in client.get(shown_on).content.decode()
         PayerWallet.objects.filter(pk=payer).update(
             wrong_tries=5, locked_until="2099-01-01T00:00:00Z"
         )
-        assert (
-            client.post(act_page(PayerWallet, payer, "unlock"), {"reason": "because"}).status_code
-            == 302
-        )
+        assert address in client.get(shown_on).content.decode()
+        assert client.post(address, {"reason": "because"}).status_code == 302
         verify_payment_password(payer_no=payer, password=PASSWORD)
         line = self.audited(book, "unlock_wallet", payer)
         assert line.before["wrong_tries"] == 5

@@ -328,7 +328,8 @@ def _a_channel() -> tuple[Any, str, str]:
 
 
 def _late_money() -> tuple[Any, str, str]:
-    late = LateMoney.objects.get(order_no=trades.paid_too_late().order)
+    held = trades.paid_too_late(merchant=make_merchant(late_money_policy="HOLD"))
+    late = LateMoney.objects.get(order_no=held.order)
     return LateMoney, late.pk, late.pk
 
 

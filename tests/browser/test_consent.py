@@ -39,6 +39,8 @@ def test_consent(
 
     page.goto(asked["agreement_url"])
     window.keep("asked")
+    if size == "phone":
+        window.keep_for_manual("merchant-agreement")
     assert not window.overflows()
     page.fill("#payer_no", shop.payer_no)
     page.fill("#payment_password", "not-the-password")

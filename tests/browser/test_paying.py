@@ -67,23 +67,31 @@ def test_qr_from_shop_to_result(shop: Shop, open_window: Opener, size: str) -> N
     buy(page, shop)
     assert not window.overflows()
     window.keep("2-choice")
+    if size == "phone":
+        window.keep_for_manual("payer-choice")
     choose(page, "QR_CODE")
     pay(page)
     expect(page.locator("svg.qr")).to_be_visible()
     assert not window.overflows()
     window.keep("3-qr")
+    if size == "phone":
+        window.keep_for_manual("payer-qr")
     phone = scan(page, window)
     phone.locator('button[value="pay"]').click()
     page.bring_to_front()
     expect_success(page)
     assert not window.overflows()
     window.keep("4-result")
+    if size == "phone":
+        window.keep_for_manual("payer-result")
     page.locator("a.button").click()
     page.wait_for_url("**/demo/orders/*")
     expect(page.locator(".verified")).to_be_visible()
     expect(page.locator(".banner.good")).to_be_visible()
     assert not window.overflows()
     window.keep("5-shop")
+    if size == "desktop":
+        window.keep_for_manual("merchant-notice")
     expect_nothing_forbidden(window, shop)
 
 

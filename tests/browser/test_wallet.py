@@ -45,6 +45,8 @@ def test_wallet(
     page.locator("button.button").click()
     expect(page.locator(".movements li").first).to_be_visible()
     look("wallet")
+    if size == "phone":
+        window.keep_for_manual("payer-wallet")
     expect(page.locator(".movements li")).to_have_count(3)
     page.locator(".menu a").nth(1).click()
     expect(page.locator(".movements a")).to_have_count(1)

@@ -57,7 +57,19 @@ def test_a_page_has_the_same_parts_links_and_pictures(page: str):
     for path in (english, chinese):
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text("utf-8")):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
-    assert "images/manual/operator" not in chinese.read_text("utf-8"), "a Chinese picture is there"
+    assert not re.search("images/manual/(?!zh/)", chinese.read_text("utf-8")), (
+        "there is a Chinese one"
+    )
+
+
+def test_every_picture_is_taken_by_a_test():
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "tests/browser").glob("test_*.py"))
+    taken = set(re.findall(r'keep_for_manual\("([\w-]+)"\)', source))
+    for folder in (MANUAL, MANUAL / "zh"):
+        text = "".join(path.read_text("utf-8") for path in folder.glob("*.md"))
+        assert set(re.findall(r"images/([^)]+)\.png", text)) == {
+            f"manual/{'zh/' if folder.name == 'zh' else ''}{name}" for name in taken
+        }
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -33,6 +33,10 @@ from acquiring.services.payments import (
     start_payment,
     submit_payment,
 )
+from acquiring.services.payout_returns import (
+    preview_payout_return,
+    record_payout_return,
+)
 from acquiring.services.payouts import (
     drop_payout_proposal,
     end_payout,
@@ -94,12 +98,14 @@ __all__ = [
     "place_settlement_hold",
     "preview_key_grant",
     "preview_payout_result",
+    "preview_payout_return",
     "preview_payout_sending",
     "preview_refund",
     "propose_payout",
     "prove_if_signed",
     "read_terms",
     "record_merchant_event",
+    "record_payout_return",
     "request_refund",
     "ring_deliveries",
     "send_payout",

@@ -47,6 +47,7 @@ _TYPES: Final = {
     "refund_failed": ("REFUND_FAILED", "FEE"),
     "late_money_honoured": ("LATE_MONEY", "FEE"),
     "payout_confirmed": ("PAYOUT", "FEE"),
+    "payout_returned": ("PAYOUT_RETURNED", "FEE"),
     "chargeback": ("CHARGEBACK", "FEE"),
     "channel_short_charged": ("DIFFERENCE", "FEE"),
     "channel_long_credited": ("DIFFERENCE", "FEE"),

@@ -79,6 +79,7 @@ from ledger.settlement_rules import (
     build_merchant_release,
     build_payout_confirmed,
     build_payout_failed,
+    build_payout_returned,
     build_payout_sent,
 )
 
@@ -109,6 +110,7 @@ __all__ = [
     "build_payment_paid",
     "build_payout_confirmed",
     "build_payout_failed",
+    "build_payout_returned",
     "build_payout_sent",
     "build_platform_funding",
     "build_refund_accepted",

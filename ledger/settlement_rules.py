@@ -178,6 +178,28 @@ def build_payout_failed(
     )
 
 
+def build_payout_returned(
+    *,
+    payout_no: str,
+    merchant_no: str,
+    currency: str,
+    amount: int,
+    accounting_date: date | None = None,
+) -> JournalDraft:
+    """The bank had paid and has given it back: it is in our account, and the merchant's money is available again."""
+    return _one(
+        "payout_returned",
+        payout_no,
+        accounting_date,
+        currency,
+        PostingDraft(
+            platform_account(kind=AccountKind.BANK, currency=currency),
+            merchant_available(merchant_no=merchant_no, currency=currency),
+            amount,
+        ),
+    )
+
+
 def _one(
     event_type: str,
     event_id: str,

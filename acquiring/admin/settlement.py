@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from acquiring.admin.payout_returning import ReturnsOfPayout, list_return, mark_returned
 from acquiring.dossier import list_moves
 from acquiring.fee_terms import decode_terms
 from acquiring.models import FeeContract, Payout, SettlementBatch, SettlementHold, SettlementItem
@@ -49,7 +51,7 @@ _ITEM_COLUMNS = (
     "refunded_amount",
     "released_amount",
 )
-_PAYOUT_FACTS = ("payout_sent", "payout_confirmed", "payout_failed")
+_PAYOUT_FACTS = ("payout_sent", "payout_confirmed", "payout_failed", "payout_returned")
 
 
 class ResultForm(ReasonForm):
@@ -190,11 +192,20 @@ class SettlementBatchAdmin(_OfMerchant):
 
 
 @admin.register(Payout)
-class PayoutAdmin(_OfMerchant):
+class PayoutAdmin(ReturnsOfPayout, _OfMerchant):
     """Transfers to merchants' bank accounts."""
 
     number_prefix = numbers.PAYOUT
-    list_display = ("payout_no", "merchant", "state", "money", "created_at", "sent_at", "ended_at")
+    list_display = (
+        "payout_no",
+        "merchant",
+        "state",
+        "came_back",
+        "money",
+        "created_at",
+        "sent_at",
+        "ended_at",
+    )
     list_filter = ("status", "currency", "created_at")
     search_fields = ("payout_no",)
     search_help_text = _("A whole payout or merchant number, or the bank's reference")
@@ -206,13 +217,23 @@ class PayoutAdmin(_OfMerchant):
     ordering = ("-payout_no",)
     fields = (
         ("payout_no", "state"),
+        "came_back",
         ("merchant", "money"),
         ("bank_reference", "failure_code"),
         ("created_at", "sent_at"),
         "ended_at",
     )
-    readonly_fields = ("state", "merchant", "money")
-    actions_detail = ("propose_sending", "propose_result")
+    readonly_fields = ("state", "came_back", "merchant", "money")
+    actions_detail = ("propose_sending", "propose_result", "propose_return")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Ask in the same query what came back."""
+        return mark_returned(super().get_queryset(request))
+
+    @admin.display(description=_("Given back by the bank"), boolean=True)
+    def came_back(self, payout: Any) -> bool:
+        """Tell whether the bank has given back what it had paid."""
+        return bool(payout.is_given_back)
 
     @confirmed_action(
         description=_("Propose to send it"),
@@ -266,8 +287,8 @@ class PayoutAdmin(_OfMerchant):
         )
 
     def build_tables(self, obj: Payout) -> list[PageTable]:
-        """Show what was booked, and the moves."""
-        tables = []
+        """Show what came back, what was booked, and the moves."""
+        tables = list_return(obj)
         for fact in _PAYOUT_FACTS:
             journal = ledger.find_journal(event_type=fact, event_id=obj.pk)
             if journal is not None:

@@ -13,6 +13,7 @@ from acquiring.models.notification import (
 )
 from acquiring.models.order import TradeOrder, Transition
 from acquiring.models.payout import Payout
+from acquiring.models.payout_return import PayoutReturn
 from acquiring.models.refund_allowance import RefundAllowance
 from acquiring.models.sealed import SealedBody
 from acquiring.models.settlement import (
@@ -34,6 +35,7 @@ __all__ = [
     "Merchant",
     "MerchantEvent",
     "Payout",
+    "PayoutReturn",
     "RefundAllowance",
     "SealedBody",
     "SettlementAccount",

@@ -77,7 +77,7 @@ def preview_payout_sending(*, payout_no: str) -> JournalDraft:
 
     Raises NotFound, PayoutNotOpen, MerchantOnHold and InsufficientAvailable: nothing was written.
     """
-    payout = _lock_payout(payout_no)
+    payout = lock_payout(payout_no)
     _require_state(payout, PayoutStatus.CREATED, PayoutStatus.PROPOSED)
     if is_merchant_held(merchant_no=payout.merchant_no):
         raise MerchantOnHold
@@ -90,7 +90,7 @@ def preview_payout_sending(*, payout_no: str) -> JournalDraft:
 @transactions.require
 def propose_payout(*, payout_no: str) -> None:
     """CREATED → PROPOSED: a proposal of it waits for a second person (require). Raises NotFound, PayoutNotOpen."""
-    payout = _lock_payout(payout_no)
+    payout = lock_payout(payout_no)
     _require_state(payout, PayoutStatus.CREATED)
     apply_settlement_move(payout, "propose", cause="operator")
 
@@ -98,7 +98,7 @@ def propose_payout(*, payout_no: str) -> None:
 @transactions.require
 def drop_payout_proposal(*, payout_no: str) -> None:
     """PROPOSED → CREATED: its proposal came to nothing (require). Another state stays: it was sent meanwhile."""
-    payout = _lock_payout(payout_no)
+    payout = lock_payout(payout_no)
     if payout.status == PayoutStatus.PROPOSED:
         apply_settlement_move(payout, "drop_proposal", cause="operator")
 
@@ -110,7 +110,7 @@ def send_payout(*, payout_no: str) -> str:
     Raises as ``preview_payout_sending`` does; then the payout is as it was.
     """
     draft = preview_payout_sending(payout_no=payout_no)
-    payout = _lock_payout(payout_no)
+    payout = lock_payout(payout_no)
     _require_state(payout, PayoutStatus.PROPOSED)
     try:
         journal_no = ledger.post_journal(draft=draft)
@@ -133,7 +133,7 @@ def preview_payout_result(
     text = bank_reference or failure_code
     if len(text) > MAX_TEXT or not text.isprintable():
         raise InvalidRequest(f"A reference or code has 1 to {MAX_TEXT} printable characters.")
-    payout = _lock_payout(payout_no)
+    payout = lock_payout(payout_no)
     _require_state(payout, PayoutStatus.SENT)
     if bank_reference and Payout.objects.filter(bank_reference=bank_reference).exists():
         raise InvalidRequest(f"{bank_reference} is the bank's reference of another payout.")
@@ -150,7 +150,7 @@ def end_payout(*, payout_no: str, bank_reference: str, failure_code: str) -> str
     draft = preview_payout_result(
         payout_no=payout_no, bank_reference=bank_reference, failure_code=failure_code
     )
-    payout = _lock_payout(payout_no)
+    payout = lock_payout(payout_no)
     journal_no = ledger.post_journal(draft=draft)
     now = database_now()
     if bank_reference:
@@ -177,8 +177,8 @@ def is_merchant_held(*, merchant_no: str) -> bool:
     ).exists()
 
 
-def _lock_payout(payout_no: str) -> Payout:
-    """Lock the payout's settlement account, then itself."""
+def lock_payout(payout_no: str) -> Payout:
+    """Lock the payout's settlement account, then itself. Raises NotFound."""
     seen = Payout.objects.filter(payout_no=payout_no).first()
     if seen is None:
         raise NotFound(f"There is no payout {payout_no}.")

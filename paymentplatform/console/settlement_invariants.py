@@ -11,7 +11,8 @@ from paymentplatform.kernel.invariants import Invariant
 
 _PAYOUT_IS_POSTED: Final = """
 WITH payout AS (
-    SELECT p.*, ':' || p.merchant_no || ':' || p.currency AS owner FROM acquiring_payout AS p
+    SELECT p.payout_no, p.status, p.amount, p.currency, ':' || p.merchant_no || ':' || p.currency AS owner
+      FROM acquiring_payout AS p
 ), owed AS (
     SELECT 'payout_sent' AS fact, payout_no, 'L21' || owner AS debit, 'L22' || owner AS credit, amount
       FROM payout WHERE status IN ('SENT', 'PAID', 'FAILED')
@@ -20,13 +21,19 @@ WITH payout AS (
       FROM payout WHERE status = 'PAID'
     UNION ALL
     SELECT 'payout_failed', payout_no, 'L22' || owner, 'L21' || owner, amount FROM payout WHERE status = 'FAILED'
+    UNION ALL
+    SELECT 'payout_returned', payout_no, 'A20:platform:' || currency, 'L21' || owner, amount
+      FROM payout JOIN acquiring_payout_return AS r USING (payout_no) WHERE status = 'PAID'
+    UNION ALL
+    SELECT 'payout_returned', r.payout_no, 'A20', 'L21', 0 FROM acquiring_payout_return AS r
+     WHERE NOT EXISTS (SELECT 1 FROM acquiring_payout AS p WHERE p.payout_no = r.payout_no AND p.status = 'PAID')
 ), posted AS (
     SELECT j.event_type AS fact, j.event_id AS payout_no, d.code AS debit, c.code AS credit, sum(l.amount) AS amount
       FROM ledger_journal AS j
       JOIN ledger_posting AS l ON l.journal_no = j.journal_no
       JOIN ledger_account AS d ON d.id = l.debit_account_id
       JOIN ledger_account AS c ON c.id = l.credit_account_id
-     WHERE j.event_type IN ('payout_sent', 'payout_confirmed', 'payout_failed')
+     WHERE j.event_type IN ('payout_sent', 'payout_confirmed', 'payout_failed', 'payout_returned')
      GROUP BY 1, 2, 3, 4
 )
 SELECT payout_no AS subject,

@@ -38,6 +38,7 @@ FACTS: Final[dict[str, Promise]] = {
     "payout_sent": _("Payout sent"),
     "payout_confirmed": _("Payout paid by the bank"),
     "payout_failed": _("Payout sent back by the bank"),
+    "payout_returned": _("Payout given back after it was paid"),
 }
 """The business facts that journals are about."""
 CASES: Final[dict[str, Promise]] = {

@@ -207,6 +207,7 @@ COLUMN_TITLES: Final[dict[str, str | Promise]] = {
     "respond_by": _("Answer until"),
     "rest_changed": _("Also changed"),
     "result": _("Result"),
+    "return_code": _("Why it came back"),
     "return_origins": _("Return origins"),
     "return_url": _("Return address"),
     "returned_fee": _("Fee returned"),

@@ -184,6 +184,7 @@ class TestStatement:
                 ledger.build_merchant_release(reference=payout_no, amount=9_00, **owed),
                 ledger.build_payout_sent(payout_no=payout_no, amount=9_00, **owed),
                 ledger.build_payout_confirmed(payout_no=payout_no, amount=9_00, **owed),
+                ledger.build_payout_returned(payout_no=payout_no, amount=9_00, **owed),
             ):
                 ledger.post_journal(draft=draft)
         differences.charge_back(pulled, 6_00)
@@ -194,10 +195,11 @@ class TestStatement:
         told = [
             (line["type"], line["amount"], line["payout_no"], line["order_no"], line["payment_no"])
             for line in lines
-            if line["type"] in {"PAYOUT", "CHARGEBACK", "DIFFERENCE"}
+            if line["type"] in {"PAYOUT", "PAYOUT_RETURNED", "CHARGEBACK", "DIFFERENCE"}
         ]
         assert told == [
             ("PAYOUT", "-900", payout_no, "", ""),
+            ("PAYOUT_RETURNED", "900", payout_no, "", ""),
             ("CHARGEBACK", "-600", "", pulled.order, pulled.payment),
             ("DIFFERENCE", "-3", "", short.order, short.payment),
         ]

@@ -177,6 +177,10 @@ CHARGEBACK = (
     " order_no, merchant_no, amount, booked_amount, currency, statement_no) VALUES ('cbk_x', 'sandbox',"
     " 'trd_x', '{charged.attempt}', '{charged.payment}', '{charged.order}', 'mch_x', 10, 4, 'CNY', 'stm_x')"
 )
+GIVEN_BACK = (
+    "INSERT INTO acquiring_payout_return (payout_no, bank_reference, return_code, decided_by)"
+    " VALUES ('{payout}', 'x', 'AC04', 'x')"
+)
 
 CASE_OF_LATE = (
     "INSERT INTO engine_case (case_no, kind, object_no, detail, status) "
@@ -846,6 +850,13 @@ PLANTED += [
         "payout_failed",
         [payout("status = 'FAILED', failure_code = 'x'")],
     ),
+    (
+        "settlement 7",
+        "{payout}",
+        "payout_returned, A20:platform:CNY to L21:",
+        [payout("status = 'PAID', bank_reference = 'x'"), GIVEN_BACK],
+    ),
+    ("settlement 7", "{payout}", "payout_returned, A20 to L21: owed 0, posted 0", [GIVEN_BACK]),
     (
         "settlement 7",
         "{payout}",

@@ -14,11 +14,14 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
+from acquiring import api as acquiring
 from engine import api as engine
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
+from tests.acquiring.settling import LONG, make_seller
 from tests.clock import VirtualClock
 from tests.trading import balance_of
+from tests.waiting import wait_until
 
 _days = itertools.count(4_000, 20)
 
@@ -112,6 +115,39 @@ def test_a_funding_that_was_reversed_is_none_for_the_bank(day: date, tmp_path: P
     assert (code, differences(document)) == (1, {("CHANNEL_ONLY", reference, 5_00, 0)})
     assert "own money" in document["differences"][0]["next_step"]
     assert run(tmp_path, day, camt(day))[0] == 0
+
+
+@pytest.mark.parametrize("reference", [None, "RTN-1"], ids=["under-its-number", "under-another"])
+def test_a_payout_that_comes_back_days_later_is_missing_until_its_return_is_booked(
+    day: date, tmp_path: Path, clock: VirtualClock, reference: str | None
+):
+    """Of its own number the bank's entries cancel out; of another one it is a receipt that nobody knows."""
+    seller = make_seller()
+    seller.sell(10_00)
+    paid_on = clock.advance(LONG).astimezone(ZoneInfo("Asia/Shanghai")).date()
+    (payout,) = wait_until(lambda: seller.settle().payouts, what="a payout")
+    seller.pay_out(payout.payout_no)
+    seller.end(payout.payout_no, bank_reference=payout.payout_no)
+    assert run(tmp_path, paid_on, camt(paid_on, (payout.payout_no, -10_00)))[0] == 0
+    clock.advance(2 * 86_400)
+    back_on = paid_on + timedelta(days=2)
+    shown = reference and f"{reference}-{payout.payout_no}"[:60]
+    said = (shown or payout.payout_no, 10_00)
+    code, document = run(tmp_path, back_on, camt(back_on, said))
+    missing = (
+        ("CHANNEL_ONLY", shown, 10_00, 0) if shown else ("AMOUNT_OVER", payout.payout_no, 0, -10_00)
+    )
+    assert (code, differences(document)) == (1, {missing})
+    assert "page" in document["differences"][0]["next_step"]
+    with transaction.atomic():
+        acquiring.record_payout_return(
+            payout_no=payout.payout_no,
+            bank_reference=said[0],
+            return_code="AC04",
+            decided_by="proposal:x",
+        )
+    assert run(tmp_path, back_on, None)[0] == 0
+    assert run(tmp_path, paid_on, None)[0] == 0
 
 
 def test_what_differs_is_told_both_ways_and_nothing_is_booked(day: date, tmp_path: Path):

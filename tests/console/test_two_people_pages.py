@@ -122,6 +122,23 @@ def a_payout_that_the_bank_refused(clock: VirtualClock) -> Decision:
     )
 
 
+def a_payout_that_the_bank_gave_back(clock: VirtualClock) -> Decision:
+    seller, payout_no = _earned(clock)
+    seller.pay_out(payout_no)
+    seller.end(payout_no, bank_reference=payout_no)
+    return Decision(
+        Payout,
+        payout_no,
+        "propose-return",
+        _payout_look(seller, payout_no),
+        waiting=("PAID", 0, 0, 0),
+        done=("PAID", 0, 10_00, 0),
+        shown=("A20:platform:CNY", f"L21:{seller.number}:CNY", "AC04"),
+        answers={"bank_reference": payout_no, "return_code": "AC04"},
+        fact="payout_returned",
+    )
+
+
 def lifting_a_hold(clock: VirtualClock) -> Decision:
     """Placed on the merchant's page, by one person."""
     seller = make_seller()
@@ -167,6 +184,7 @@ DECISIONS = [
     sending_a_payout,
     a_payout_that_the_bank_made,
     a_payout_that_the_bank_refused,
+    a_payout_that_the_bank_gave_back,
     lifting_a_hold,
     resolving_a_difference,
 ]

@@ -210,6 +210,7 @@ TABLE += [
             (settling.build_payout_sent, "L21:m:CNY", "L22:m:CNY"),
             (settling.build_payout_confirmed, "L22:m:CNY", "A20:platform:CNY"),
             (settling.build_payout_failed, "L22:m:CNY", "L21:m:CNY"),
+            (settling.build_payout_returned, "A20:platform:CNY", "L21:m:CNY"),
         )
     ),
 ]

@@ -55,6 +55,7 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
         "1 per operator, day and currency with a refund on his word alone",
         _FOR_EVER,
     ),
+    "acquiring_payout_return": ("rarely", _FOR_EVER),
     "acquiring_payout": ("1 per merchant, currency and day with available money", _FOR_EVER),
     "acquiring_cashier_look": (_SMALL, _FOR_EVER),
     "acquiring_idempotency_key": ("1 per request with an Idempotency-Key", "7 days"),

@@ -1,4 +1,7 @@
-"""Payouts by two persons: sending one (L21 → L22), and what the bank said about it (L22 → A20, or L22 → L21)."""
+"""Payouts by two persons: sending one (L21 → L22), what the bank said (L22 → A20, or back), its return (A20 → L21).
+
+One that is given back after it was paid stays PAID.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,18 @@ def _record_result(payload: Payload, _approval: Approval) -> str:
     return acquiring.end_payout(**payload)
 
 
+def _preview_return(payload: Payload) -> Preview:
+    """Raises NotFound, PayoutNotOpen and InvalidRequest."""
+    draft = acquiring.preview_payout_return(**payload)
+    return Preview(preview_journal(draft), {name: str(payload[name]) for name in _RETURN})
+
+
+def _record_return(payload: Payload, approval: Approval) -> str:
+    return acquiring.record_payout_return(**payload, decided_by=f"proposal:{approval.proposal_no}")
+
+
+_RETURN = ("payout_no", "bank_reference", "return_code")
+
 PAYOUT_SENDING = ProposalKind(
     name="payout_sending",
     title=_("Payout"),
@@ -51,6 +66,17 @@ PAYOUT_RESULT = ProposalKind(
     reference_of=lambda payload: str(payload["payout_no"]),
     build_preview=_preview_result,
     execute=_record_result,
+    proposed_by=(Role.ACCOUNTANT,),
+    approved_by=(Role.ACCOUNTANT,),
+)
+
+PAYOUT_RETURN = ProposalKind(
+    name="payout_return",
+    title=_("Return of a payout"),
+    subject_of=lambda payload: str(payload["payout_no"]),
+    reference_of=lambda payload: str(payload["payout_no"]),
+    build_preview=_preview_return,
+    execute=_record_return,
     proposed_by=(Role.ACCOUNTANT,),
     approved_by=(Role.ACCOUNTANT,),
 )

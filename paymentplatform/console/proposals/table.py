@@ -15,7 +15,7 @@ from paymentplatform.console.proposals.late_money_decision import LATE_MONEY_DEC
 from paymentplatform.console.proposals.merchant_key import MERCHANT_KEY
 from paymentplatform.console.proposals.operator_access import OPERATOR_ACCESS
 from paymentplatform.console.proposals.payer_top_up import PAYER_TOP_UP
-from paymentplatform.console.proposals.payout import PAYOUT_RESULT, PAYOUT_SENDING
+from paymentplatform.console.proposals.payout import PAYOUT_RESULT, PAYOUT_RETURN, PAYOUT_SENDING
 from paymentplatform.console.proposals.platform_funding import PLATFORM_FUNDING
 from paymentplatform.console.proposals.refund import REFUND
 from paymentplatform.console.proposals.route_book import ROUTE_BOOK
@@ -31,6 +31,7 @@ KINDS: Final[dict[str, ProposalKind]] = {
         CASE_RESOLUTION,
         PAYOUT_SENDING,
         PAYOUT_RESULT,
+        PAYOUT_RETURN,
         FEE_CONTRACT,
         SETTLEMENT_HOLD_LIFTING,
         DISCREPANCY_RESOLUTION,

@@ -1,8 +1,8 @@
 """The third circle: the bank's statement beside the ledger's bank account (A20). Looks, and books nothing.
 
 A line and a journal are the same fact when the bank's reference is the journal's (of a settlement: the part after the
-channel); the mirror of a journal takes that one away. What is missing in the books is proposed like everything else: a
-settlement, a top-up, the platform's own money, a payout's end.
+channel; of a payout's return: what people have recorded); the mirror of a journal takes that one away. What is missing
+in the books is proposed like everything else: a settlement, a top-up, the platform's own money, a payout's end.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ BANK: Final = "bank"
 _COMPARE: Final = """
 WITH journal AS (
     SELECT CASE f.event_type WHEN 'channel_settled' THEN substr(f.event_id, strpos(f.event_id, '/') + 1)
-                             ELSE f.event_id END AS reference, a.currency, j.journal_no,
-           j.accounting_date, sum(CASE WHEN p.debit_account_id = a.id THEN p.amount ELSE -p.amount END) AS amount
+                             WHEN 'payout_returned' THEN r.bank_reference ELSE f.event_id END AS reference,
+           a.currency, j.journal_no, j.accounting_date,
+           sum(CASE WHEN p.debit_account_id = a.id THEN p.amount ELSE -p.amount END) AS amount
       FROM ledger_account AS a
       JOIN ledger_posting AS p ON a.id IN (p.debit_account_id, p.credit_account_id)
       JOIN ledger_journal AS j ON j.journal_no = p.journal_no
       JOIN ledger_journal AS f ON f.journal_no = COALESCE(j.reverses, j.journal_no)
+      LEFT JOIN acquiring_payout_return AS r ON f.event_type = 'payout_returned' AND r.payout_no = f.event_id
      WHERE a.kind = 'A20'
-     GROUP BY j.journal_no, f.journal_no, a.currency
+     GROUP BY j.journal_no, f.journal_no, r.bank_reference, a.currency
 ), booked AS (
-    SELECT reference, currency, sum(amount) AS amount, min(accounting_date) AS first_date FROM journal GROUP BY 1, 2
+    SELECT reference, currency, sum(amount) AS amount, array_agg(accounting_date) AS days FROM journal GROUP BY 1, 2
 ), said AS (
-    SELECT l.match_key AS reference, l.currency, min(s.statement_date) AS first_date,
+    SELECT l.match_key AS reference, l.currency, array_agg(s.statement_date) AS days,
            sum(CASE l.kind WHEN 'CREDIT' THEN l.amount ELSE -l.amount END) AS amount
       FROM engine_statement AS s
       JOIN engine_statement_line AS l ON l.statement_no = s.statement_no
@@ -45,7 +47,7 @@ SELECT CASE WHEN NULLIF(b.amount, 0) IS NULL THEN 'CHANNEL_ONLY' WHEN s.amount I
        reference, currency, COALESCE(s.amount, 0)::bigint, COALESCE(b.amount, 0)::bigint
   FROM booked AS b FULL JOIN said AS s USING (reference, currency)
  WHERE COALESCE(b.amount, 0) <> COALESCE(s.amount, 0)
-   AND %(day)s IN (b.first_date, s.first_date)
+   AND %(day)s = ANY (COALESCE(b.days, '{}') || COALESCE(s.days, '{}'))
  ORDER BY 1, 2
 """
 
@@ -69,7 +71,7 @@ def _advise(kind: str, bank_amount: int, our_amount: int) -> str:
     if kind == "CHANNEL_ONLY" and bank_amount > 0:
         return (
             "propose it under this reference: a channel's settlement on its page, a payer's top-up on his, or the"
-            " platform's own money above the list of accounts"
+            " platform's own money above the list of accounts; a payout that came back on its own page"
         )
     if kind == "CHANNEL_ONLY":
         return (
@@ -79,6 +81,8 @@ def _advise(kind: str, bank_amount: int, our_amount: int) -> str:
         return "wait for the bank's next file; then ask who should have paid"
     if kind == "PLATFORM_ONLY":
         return "wait for the bank's next file; then ask the bank about this payout"
+    if bank_amount == 0 and our_amount < 0:
+        return "the bank has given this payout back: propose its return on its page"
     return "ask for the advice of this payment; correct what was proposed under this reference"
 
 

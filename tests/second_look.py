@@ -56,6 +56,6 @@ class Collector:
 
 def register(config: pytest.Config) -> None:
     """Collect in the controller of a whole run: only that run says where to write."""
-    file = os.environ.get("LATE_TESTS_FILE")
-    if file and not hasattr(config, "workerinput"):
+    file = os.environ.pop("LATE_TESTS_FILE", None)  # not for the test runs that tests start
+    if file is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Collector(Path(file)), "second look")

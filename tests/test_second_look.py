@@ -111,6 +111,7 @@ def test_a_whole_run_looks_again_at_few_late_tests(
             Path(environment["LATE_TESTS_FILE"]).write_text("\n".join(late), encoding="utf-8")
         return codes[len(ran) - 1]
 
+    monkeypatch.setenv("LATE_TESTS_FILE", "of a run around this one")
     monkeypatch.setattr(checks, "TEST_STATE", tmp_path)
     monkeypatch.setattr(checks, "CHECKS", ())
     monkeypatch.setattr(checks, "call", call)

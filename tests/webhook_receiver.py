@@ -15,11 +15,13 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
 from standardwebhooks import Webhook
+
+from tests.listening import PatientServer
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class WebhookReceiver:
         self._scripts: dict[str, list[Answer]] = defaultdict(list)
         self._stopping = threading.Event()
         self.bytes_sent = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
+        self._server = PatientServer(("127.0.0.1", 0), self._make_handler())
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
         if tls is not None:

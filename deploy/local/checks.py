@@ -23,6 +23,7 @@ from deploy.local.venv import install
 Environment = dict[str, str]
 HEARD_SECONDS = 5.0
 CLEANING_UP_SECONDS = 20.0
+_NAMES_LATE_TESTS = "LATE_TESTS_FILE"
 MOST_LATE = 5
 """Of more late tests none is looked at again: something is slow everywhere."""
 
@@ -90,7 +91,8 @@ def _run_all_tests(pytest: list[str], environment: Environment) -> int:
     """
     late_tests = TEST_STATE / "late-tests.txt"
     late_tests.unlink(missing_ok=True)
-    told = environment | {"LATE_TESTS_FILE": str(late_tests)}
+    environment = {name: value for name, value in environment.items() if name != _NAMES_LATE_TESTS}
+    told = environment | {_NAMES_LATE_TESTS: str(late_tests)}
     # More at a time than most machines have cores: much of a test is waiting for somebody.
     side_by_side = ["-n", "3", "--no-loadscope-reorder"]
     code = call([*pytest, *side_by_side, "--cov", "--cov-report=term-missing:skip-covered"], told)

@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from paymentplatform.kernel.errors import InvalidRequest
 from paymentplatform.kernel.transactions import TransactionMisuse
 from tests.acquiring.outbox import make_endpoint
 from tests.inside_addresses import REFUSED_URLS
+from tests.listening import PatientServer
 from tests.makers import make_merchant
 from tests.trading import rows
 
@@ -76,7 +77,7 @@ def receiving(receive: Receive) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             """Keep the test output clean."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = PatientServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -27,6 +27,7 @@ from bench.stress import press
 from checkout.services.wallets import hash_token
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.hotsql import encode_array
+from tests.listening import PatientServer
 
 SHOP = Shop("mch_x", "key_x", "sk_secret")
 PUBLISHED = {
@@ -166,7 +167,7 @@ class _Answering(BaseHTTPRequestHandler):
 @pytest.mark.parametrize("says_when", [True, False])
 def test_a_crowd_counts_what_was_accepted_and_what_was_refused_politely(says_when: bool):
     handler = type("Handler", (_Answering,), {"retry_after": says_when})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+    with PatientServer(("127.0.0.1", 0), handler) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         port = serving.server_address[1]
         try:
@@ -184,7 +185,7 @@ def test_a_crowd_counts_what_was_accepted_and_what_was_refused_politely(says_whe
 
 @pytest.mark.skipif(not wrk.is_installed(), reason="wrk is not installed")
 def test_wrk_numbers_its_requests_and_refuses_what_is_refused():
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as serving:
+    with PatientServer(("127.0.0.1", 0), _Answering) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
         port = serving.server_address[1]
         steps = [request("POST", "/orders/ord_%(n)022d/pay", port=port, body=PAY)]

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -36,6 +36,7 @@ from engine.channels.base import (
 from engine.channels.transport import Connections, NeverSent, NoAnswer
 from tests.engine.channels.receiver import Received, Receiver
 from tests.engine.channels.requests import make_request
+from tests.listening import PatientServer
 
 SHOP = "shop-77"
 _STATES = {
@@ -182,7 +183,7 @@ class QrOnlyInstitution:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = PatientServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.api_url = f"http://127.0.0.1:{self._server.server_address[1]}"

@@ -69,13 +69,13 @@ class InstitutionProcess:
         """End it kindly; returns its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=15)
+        return self._process.wait(timeout=60)
 
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(timeout=15)
+        self._process.wait(timeout=60)
 
     def confirm(self, payment_no: str, *, decision: str = "pay") -> dict[str, Any]:
         """Do what the payer would do on the page."""
@@ -107,7 +107,7 @@ class InstitutionProcess:
             self.url + path, data=body, headers={"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return json.load(response)
         except urllib.error.HTTPError as refusal:
             return json.load(refusal) | {"http_status": refusal.code}

@@ -79,14 +79,14 @@ class LivePlatform:
         return httpx.Client(
             base_url=f"{self.base_url}/api/v1/",
             headers={"Authorization": f"Bearer {secret_key}"},
-            timeout=30.0,
+            timeout=60.0,
             trust_env=False,
         )
 
     def browser(self) -> httpx.Client:
         """A client without a credential that keeps cookies, from the root of the platform."""
         return httpx.Client(
-            base_url=self.base_url, timeout=30.0, trust_env=False, follow_redirects=False
+            base_url=self.base_url, timeout=60.0, trust_env=False, follow_redirects=False
         )
 
     def sql(self, query: str, *parameters: object) -> list[dict[str, Any]]:
@@ -104,14 +104,14 @@ class LivePlatform:
 
     def book(self, order_no: str) -> dict[str, list[dict[str, Any]]]:
         """What the institution has in its own book about an order: the truth outside."""
-        with httpx.Client(trust_env=False, timeout=10.0) as client:
+        with httpx.Client(trust_env=False, timeout=60.0) as client:
             answer = client.get(f"{self.sandbox_url}/control/book", params={"order_no": order_no})
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def whole_book(self) -> dict[str, list[dict[str, Any]]]:
         """Everything in the institution's book, with every column."""
-        with httpx.Client(trust_env=False, timeout=30.0) as client:
+        with httpx.Client(trust_env=False, timeout=60.0) as client:
             answer = client.get(f"{self.sandbox_url}/control/book", params={"full": "1"})
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -130,7 +130,7 @@ class LivePlatform:
     def confirm(self, payment_no: str, *, decision: str | None = None) -> None:
         """Do at the institution what the payer would do on its page: pay, or with "decline" refuse."""
         body = {"payment_no": payment_no} | ({"decision": decision} if decision else {})
-        with httpx.Client(trust_env=False, timeout=20.0) as client:
+        with httpx.Client(trust_env=False, timeout=60.0) as client:
             answer = client.post(f"{self.sandbox_url}/control/confirm", json=body)
         assert answer.status_code == 200, answer.text
 
@@ -138,14 +138,14 @@ class LivePlatform:
         """Let the payer's bank take a part of an order's charge back; returns the institution's number of it."""
         (charge,) = self.book(order_no)["charges"]
         body = {"payment_no": charge["payment_no"], "amount": amount}
-        with httpx.Client(trust_env=False, timeout=20.0) as client:
+        with httpx.Client(trust_env=False, timeout=60.0) as client:
             answer = client.post(f"{self.sandbox_url}/control/chargeback", json=body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["chargeback_no"])
 
     def fault(self, mode: str, *, seconds: float = 60) -> None:
         """Make the institution "refuse", "black_hole" or "slow", or "up" again."""
-        with httpx.Client(trust_env=False, timeout=10.0) as client:
+        with httpx.Client(trust_env=False, timeout=60.0) as client:
             body = {"mode": mode, "seconds": seconds}
             answer = client.post(f"{self.sandbox_url}/control/faults", json=body)
         assert answer.status_code == 200, answer.text

@@ -17,7 +17,7 @@ from playwright.sync_api import TimeoutError as PageTimeout
 
 from tests.waiting import NotInTime
 
-LATE = (NotInTime, httpx.TimeoutException, PageTimeout, subprocess.TimeoutExpired)
+LATE = (NotInTime, TimeoutError, httpx.TimeoutException, PageTimeout, subprocess.TimeoutExpired)
 _LIMIT_OF_THE_TEST = "Timeout ("
 """How pytest-timeout begins its message."""
 _MARK = ("not in time", True)

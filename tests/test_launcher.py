@@ -141,7 +141,7 @@ def test_sweep_ends_what_carries_our_mark_and_nothing_else(tmp_path: Path) -> No
     other = subprocess.Popen(command, env=os.environ | {processes.MARK: f"{tmp_path}-2"})
     try:
         processes.sweep(str(tmp_path))
-        assert marked.wait(timeout=10) == -signal.SIGKILL
+        assert marked.wait(timeout=60) == -signal.SIGKILL
         assert other.poll() is None
     finally:
         other.kill()
@@ -364,7 +364,7 @@ def test_whole_life(checkout: Checkout) -> None:
         "demo_url": f"http://127.0.0.1:{checkout.port}/demo/",
         "sandbox_url": demo["sandbox_url"],
     }
-    assert urllib.request.urlopen(demo["sandbox_url"], timeout=5).status == 200
+    assert urllib.request.urlopen(demo["sandbox_url"], timeout=60).status == 200
     told = files.read_environment(checkout.folder / ".run/env")
     assert told["PLATFORM_ENV"] == "demo"
 

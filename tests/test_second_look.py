@@ -33,6 +33,7 @@ from tests.waiting import wait_until
 def test_good():
     pass
 def test_waits(): wait_until(lambda: 0, 0.01)
+def test_joins(): raise TimeoutError
 def test_asks(): raise httpx.ReadTimeout("no answer")
 def test_looks(): raise PageTimeout("no such element")
 def test_runs(): subprocess.run(["sleep", "9"], timeout=0.01)
@@ -43,7 +44,7 @@ def test_wrong(): assert 1 == 2
 def odd(): raise ValueError
 def test_broken(odd): pass
 """
-LATE = ["waits", "asks", "looks", "runs", "takes_long"]
+LATE = ["waits", "joins", "asks", "looks", "runs", "takes_long"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -209,7 +209,7 @@ def test_a_money_transaction_waits_at_the_order_holding_nothing_below(
             )
             assert locked.rowcount == there.rowcount
         assert outcomes == []
-    thread.join(10)
+    thread.join(60)
     assert len(outcomes) == 1
     assert not isinstance(outcomes[0], BaseException), outcomes
 

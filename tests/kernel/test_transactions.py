@@ -34,7 +34,7 @@ def test_both_sides_of_a_deadlock_end_well():
         runs.append(name)
         lock(first)
         if runs.count(name) == 1:
-            both_hold_one.wait(10)
+            both_hold_one.wait(60)
         lock(second)
         return name
 

@@ -249,7 +249,7 @@ class TestWrongForms:
             what="somebody waiting for the first spender",
         )
         session.commit()
-        thread.join(10)
+        thread.join(60)
         return outcome[0]
 
     def test_lock_and_sum_in_one_statement_spends_the_same_money_twice(

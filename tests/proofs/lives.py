@@ -247,7 +247,7 @@ class Life:
             return None
 
     def _confirm(self, payment_no: str) -> None:
-        with httpx.Client(trust_env=False, timeout=10.0) as client:
+        with httpx.Client(trust_env=False, timeout=60.0) as client:
             client.post(
                 f"{self.platform.sandbox_url}/control/confirm", json={"payment_no": payment_no}
             )

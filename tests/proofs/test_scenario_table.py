@@ -199,7 +199,7 @@ class Row:
 
 def confirm(platform: LivePlatform, payment_no: str) -> None:
     """Pay on the institution's page; somebody may have been quicker."""
-    with httpx.Client(trust_env=False, timeout=20.0) as client:
+    with httpx.Client(trust_env=False, timeout=60.0) as client:
         client.post(f"{platform.sandbox_url}/control/confirm", json={"payment_no": payment_no})
 
 

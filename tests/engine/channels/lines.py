@@ -104,7 +104,7 @@ def changing_line(api_url: str, change: Callable[[bytes], bytes]) -> Iterator[st
 
     def relay(connection: socket.socket) -> None:
         request = _read_message(connection)
-        with socket.create_connection((parts.hostname, parts.port), timeout=10) as upstream:
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as upstream:
             upstream.sendall(request)
             head, _, body = _read_message(upstream).partition(b"\r\n\r\n")
         connection.sendall(head + b"\r\n\r\n" + change(body))

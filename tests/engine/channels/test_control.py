@@ -98,7 +98,7 @@ def test_a_wrong_fault_changes_nothing(
 
 
 def test_web_pages_cannot_control_it(institution: InstitutionProcess):
-    connection = http.client.HTTPConnection(urlsplit(institution.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(institution.url).netloc, timeout=60)
     headers = {"Origin": "http://evil.example", "Content-Type": "text/plain"}
     connection.request("POST", "/control/faults", body='{"mode":"refuse"}', headers=headers)
     assert connection.getresponse().status == 403
@@ -126,7 +126,7 @@ def test_people_can_read_the_book(
 ):
     request = new_request()
     sandbox.pay(request)
-    connection = http.client.HTTPConnection(urlsplit(institution.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(institution.url).netloc, timeout=60)
     connection.request("GET", "/control/")
     answer = connection.getresponse()
     assert answer.status == 200
@@ -136,7 +136,7 @@ def test_people_can_read_the_book(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unsigned_call_is_turned_away(institution: InstitutionProcess, method: str):
-    connection = http.client.HTTPConnection(urlsplit(institution.api_url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(institution.api_url).netloc, timeout=60)
     connection.request(method, "/api/sandbox/pay", body=b"{}")
     answer = connection.getresponse()
     assert (answer.status, answer.read()) == (401, b"{}")

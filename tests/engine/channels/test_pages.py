@@ -29,7 +29,7 @@ class Page:
 def fetch(url: str, form: dict[str, str] | None = None, language: str = "en", **more: str) -> Page:
     """Open a page, or send its form; ``more`` are headers (``Sec_Fetch_Dest``)."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     body = None if form is None else urlencode(form)
     headers = {"Accept-Language": language, "Content-Type": "application/x-www-form-urlencoded"}
     headers |= {name.replace("_", "-"): value for name, value in more.items()}

@@ -153,7 +153,7 @@ def test_success_after_close(
         assert sandbox.close(reference(request)).outcome is Outcome.CLOSED
         assert _statuses(institution, request) == ["CLOSED"]
     for request in requests:
-        news = wait_until(lambda request=request: receiver.about(request.request_no), 9)
+        news = wait_until(lambda request=request: receiver.about(request.request_no))
         assert news[0].read_by(sandbox).answer.outcome is Outcome.SUCCEEDED
         found = sandbox.query(reference(request))
         assert found.outcome is Outcome.SUCCEEDED

@@ -330,6 +330,8 @@ def present_refusal(
     A wrong password, a locked one and an unknown payer number get the same words on purpose. ``balance_first``: the
     password stood beside the choice to use the balance first.
     """
+    if not reasons:
+        return {}, ""
     password = _(
         "The payer number or the payment password is not right, or paying by balance is locked: after "
         "five wrong tries it is locked for some hours. You can also choose another way to pay."

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
-from csp.middleware import CSPMiddleware, PolicyParts
+from csp.constants import HEADER
+from csp.middleware import CheckableLazyObject, CSPMiddleware, PolicyParts
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -14,6 +18,9 @@ from django.utils import timezone
 from paymentplatform.kernel import context, numbers
 from paymentplatform.kernel.database import plan_for_these_values
 from paymentplatform.observation import NO_ROUTE, observe_answer
+
+_NONCE_HERE: Final = "{nonce}"
+"""No source of a policy looks like it."""
 
 
 class RequestContext:
@@ -77,3 +84,27 @@ class ContentSecurityPolicy(CSPMiddleware):
         if request.path_info.startswith("/admin/") and not report_only:
             parts.replace = {**(parts.replace or {}), **settings.ADMIN_CONTENT_SECURITY_POLICY}
         return parts
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Set the header. A policy that differs from the usual one by whole directives only is built once."""
+        parts = self.get_policy_parts(request=request, response=response)
+        replaced = parts.replace or {}
+        is_odd = settings.DEBUG or parts.config or parts.update or hasattr(response, "_csp_exempt")
+        if is_odd or not all(isinstance(sources, list) for sources in replaced.values()):
+            return super().process_response(request, response)
+        if HEADER not in response:
+            key = tuple((name, tuple(sources)) for name, sources in replaced.items())
+            policy = _build_policy(key, has_nonce=parts.nonce is not None)
+            response.headers[HEADER] = policy.replace(_NONCE_HERE, parts.nonce or "")
+        if parts.nonce is None:
+            request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)  # type: ignore[attr-defined]
+        return response
+
+
+@lru_cache(maxsize=1_000)
+def _build_policy(replaced: tuple[tuple[str, tuple[str, ...]], ...], *, has_nonce: bool) -> str:
+    """Build a policy with _NONCE_HERE in the place of its nonce."""
+    replace = {name: list(sources) for name, sources in replaced}
+    return build_policy(replace=replace, nonce=_NONCE_HERE if has_nonce else None)

@@ -66,6 +66,17 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+_NOT_FOR_PAYERS = {
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "paymentplatform.middleware.OperatorActor",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "axes.middleware.AxesMiddleware",
+}
+"""Static files, and everything about those who log in at the console."""
+PAYER_MIDDLEWARE = [name for name in MIDDLEWARE if name not in _NOT_FOR_PAYERS]
+"""Of ``paymentplatform.payer_handler``."""
 
 TEMPLATES = [
     {

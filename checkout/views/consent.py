@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -20,6 +19,7 @@ from checkout.consent_presenter import (
 )
 from checkout.forms import ConsentForm
 from checkout.services import consent
+from checkout.views.folding import render_folded
 from checkout.views.page import (
     PASSWORDS,
     forget_refusal,
@@ -58,7 +58,7 @@ def render_consent_problem(request: HttpRequest, *, token: str, error: DomainErr
         "text": text,
         "can_retry": not isinstance(error, NotFound),
     }
-    return render(request, "agreements/problem.html", shown, status=error.status)
+    return render_folded(request, "agreements/problem.html", shown, status=error.status)
 
 
 _consent_page: Final = payer_page(on_error=render_consent_problem)
@@ -80,11 +80,11 @@ def show_consent(request: HttpRequest, token: str) -> HttpResponse:
     }
     if page.status != AgreementStatus.PENDING:
         shown["result"] = present_consent_end(page)
-        return render(request, "agreements/ended.html", shown)
+        return render_folded(request, "agreements/ended.html", shown)
     reasons, entered = read_refusal(request, token=token)
     errors, notice = present_consent_refusal(reasons)
     shown |= {"entered": entered, "errors": errors, "notice": notice}
-    response = render(request, "agreements/consent.html", shown)
+    response = render_folded(request, "agreements/consent.html", shown)
     if reasons:
         forget_refusal(response, token=token)
     return response

@@ -12,7 +12,6 @@ from django import forms
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
@@ -22,6 +21,7 @@ from checkout import page_scripts
 from checkout.look_presenter import present_look
 from checkout.presenters import CashierLinks
 from checkout.support import present_support
+from checkout.views.folding import render_folded
 from paymentplatform.kernel.errors import DomainError, NotFound, RateLimited
 from paymentplatform.kernel.throttle import Throttle
 
@@ -211,7 +211,7 @@ def render_page(
 ) -> HttpResponse:
     """Render one page of the cashier, in a merchant's ``style`` and where it may be framed."""
     context = page_context(token=token, style=style, **parts)
-    response = render(request, template, context, status=status)
+    response = render_folded(request, template, context, status=status)
     return allow_frames(response, style.embed_origins if style else ())
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -18,6 +17,7 @@ from checkout.forms import WalletLoginForm
 from checkout.own_wallet import get_own_agreement, get_own_wallet, list_own_agreements
 from checkout.services.agreements import revoke_as_payer
 from checkout.services.wallet_sessions import LASTS, find_payer, log_in, log_out
+from checkout.views.folding import render_folded
 from checkout.views.page import (
     forget_refusal,
     frame_context,
@@ -203,4 +203,4 @@ def _render(
     request: HttpRequest, template: str, *, here: str, status: int = 200, **parts: Any
 ) -> HttpResponse:
     shown = {**frame_context(), "wallet_links": _LINKS, "here": here, **parts}
-    return render(request, template, shown, status=status)
+    return render_folded(request, template, shown, status=status)

@@ -17,6 +17,7 @@ from paymentplatform.console.dashboard import PERIODS, Dashboard, Share, read_da
 from paymentplatform.kernel.admin_tables import PageTable, build_page_table, show_money, show_time
 
 TITLES: Final = {"hour": _("Last hour"), "day": _("Last day"), "week": _("Last week")}
+_COLOURS: Final = {"paid": "#16a34a", "failed": "#dc2626", "open": "#2563eb"}
 _LINK: Final = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
 
 
@@ -28,6 +29,7 @@ def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
     context["periods"] = [(name, TITLES[name], name == found.period) for name in PERIODS]
     context["tiles"] = list(_tiles(found))
     context["chart"] = _draw(found)
+    context["legend"] = [(title, _COLOURS[name]) for name, title in _name_parts()]
     context["points"] = any(point.begun for point in found.points)
     context["page_tables"] = [
         _shares(say("By method"), [s for s in found.shares if s.dimension == "METHOD"]),
@@ -107,17 +109,27 @@ def _settlement_due(found: Dashboard) -> PageTable:
     return PageTable(say("Settlement due to merchants"), headers, rows)
 
 
+def _name_parts() -> tuple[tuple[str, str], ...]:
+    return (("paid", say("Paid")), ("failed", say("Failed")), ("open", say("Open")))
+
+
 def _draw(found: Dashboard) -> str:
     """Return the chart's data for the theme's own drawing."""
     pattern = "%H:%M" if found.period == "hour" else "%m-%d %H:%M"
     labels = [timezone.localtime(point.at).strftime(pattern) for point in found.points]
-    sets = (
-        (say("Paid"), [p.paid for p in found.points], "#16a34a"),
-        (say("Failed"), [p.failed for p in found.points], "#dc2626"),
-        (say("Open"), [p.begun - p.paid - p.failed for p in found.points], "#2563eb"),
-    )
+    counts = {
+        "paid": [p.paid for p in found.points],
+        "failed": [p.failed for p in found.points],
+        "open": [p.begun - p.paid - p.failed for p in found.points],
+    }
     datasets = [
-        {"label": label, "data": data, "backgroundColor": colour, "stack": "all"}
-        for label, data, colour in sets
+        {
+            "label": title,
+            "data": counts[name],
+            "backgroundColor": _COLOURS[name],
+            "stack": "all",
+            "displayYAxis": True,
+        }
+        for name, title in _name_parts()
     ]
     return json.dumps({"labels": labels, "datasets": datasets})

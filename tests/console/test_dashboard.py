@@ -83,6 +83,8 @@ def test_the_page_shows_what_waits_and_how_it_went(unit_database, period):
     client = log_in(User.objects.get(username=proposals.operator(Role.VIEWER)))
     shown = client.get(reverse("admin:index"), {"period": period}).content.decode()
     assert 'data-type="bar"' in shown
+    for colour in ("#16a34a", "#dc2626", "#2563eb"):
+        assert f'fill="{colour}"' in shown, "a bar's part is named"
     assert ">sandbox<" in shown
     assert f"{found.open_cases:,}" in shown
 

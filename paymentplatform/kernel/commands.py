@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, ClassVar, Final, NoReturn, TextIO, cast
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from rich.console import Console
 from rich.table import Table
 
@@ -51,6 +51,26 @@ class OperatorCommand(BaseCommand):
     writes: ClassVar[str]
     again: ClassVar[str] = "the same answer"
     ends_1: ClassVar[str]
+
+    _wants_json = False
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Remember how to answer a wrong use: the options are not read yet when it is found."""
+        self._wants_json = "--json" in argv
+        super().run_from_argv(argv)
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        """Let a wrong use be one document on stdout, too, where that is asked for."""
+        parser = super().create_parser(prog_name, subcommand, **options)
+        explain = parser.error
+
+        def refuse(message: str) -> None:
+            if self._wants_json:
+                self.stdout.write(_write_error(InvalidRequest.code, message))
+            explain(message)
+
+        parser.error = refuse  # type: ignore[method-assign]
+        return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add what every command has, then its own options."""
@@ -89,11 +109,14 @@ class OperatorCommand(BaseCommand):
 
     def _refuse(self, refusal: DomainError, *, as_json: bool) -> NoReturn:
         if as_json:
-            error = {"code": refusal.code, "detail": refusal.detail}
-            self.stdout.write(json.dumps({"error": error}, ensure_ascii=False))
+            self.stdout.write(_write_error(refusal.code, refusal.detail))
         else:
             self.stderr.write(f"{refusal.detail} ({refusal.code})")
         sys.exit(WRONG_USE if isinstance(refusal, InvalidRequest) else FAILED)
+
+
+def _write_error(code: str, detail: str) -> str:
+    return json.dumps({"error": {"code": code, "detail": detail}}, ensure_ascii=False)
 
 
 def as_json(document: dict[str, Any]) -> str:

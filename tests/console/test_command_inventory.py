@@ -360,6 +360,19 @@ def test_wrongly_used_it_changes_nothing_and_ends_with_2(name: str, tmp_path: Pa
     assert everything(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_an_option_that_is_none_is_one_document_too(name: str, capsys: pytest.CaptureFixture[str]):
+    command = type(COMMANDS[name])()  # writes to the standard output of now
+    for arguments, document in ((["--json", "--none"], True), (["--none"], False)):
+        with pytest.raises(SystemExit) as end:
+            command.run_from_argv(["manage.py", name, *arguments])
+        told = capsys.readouterr()
+        assert end.value.code == 2
+        assert "usage:" in told.err
+        said = json.loads(told.out)["error"]["code"] if document else told.out
+        assert said == ("invalid_request" if document else "")
+
+
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.fails])
 def test_where_it_cannot_do_it_it_changes_nothing_and_ends_with_1(name: str, tmp_path: Path):
     before = everything(tmp_path)

@@ -39,6 +39,17 @@ WITH ours AS MATERIALIZED (
       JOIN engine_statement AS s ON s.statement_no = l.statement_no
      WHERE b.channel_code = %(channel_code)s AND s.channel_code = b.channel_code
        AND s.statement_date = %(statement_date)s AND s.superseded_at IS NOT NULL
+    UNION ALL
+    SELECT d.line_kind, d.match_key, min(d.discrepancy_no), 0, d.currency
+      FROM engine_discrepancy AS d
+      JOIN engine_statement_line AS l ON l.match_key = d.match_key AND l.kind = d.line_kind
+      JOIN engine_statement AS s ON s.statement_no = l.statement_no
+     WHERE d.channel_code = %(channel_code)s AND d.kind = 'CHANNEL_ONLY' AND d.line_kind IN ('REFUND', 'CHARGEBACK')
+       AND d.resolution IN ('CREDITED', 'RECOVERED', 'CHARGED', 'WRITTEN_OFF') AND s.channel_code = d.channel_code
+       AND s.statement_date = %(statement_date)s AND s.superseded_at IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b
+                        WHERE b.channel_code = d.channel_code AND b.channel_trade_no = d.match_key)
+     GROUP BY d.line_kind, d.match_key, d.currency
 )
 INSERT INTO engine_cutoff_entry (object_no, channel_code, kind, match_key, amount, currency, business_date)
 SELECT o.object_no, %(channel_code)s, o.kind, o.match_key, o.amount, o.currency, %(statement_date)s
@@ -49,7 +60,8 @@ SELECT o.object_no, %(channel_code)s, o.kind, o.match_key, o.amount, o.currency,
                       AND s.channel_code = %(channel_code)s AND s.superseded_at IS NULL)
     ON CONFLICT (object_no) DO NOTHING
 """
-"""Ours of the day that no file has: into the pool. So is a chargeback that a corrected file of the day has no more."""
+"""Ours of the day that no file has: into the pool. So is a chargeback that a corrected file of the day has no more, and
+what it said of a refund or chargeback that is none of ours, when two people have borne that."""
 
 LOST_AGAIN: Final = """
 UPDATE engine_cutoff_entry AS e SET found_at = NULL, found_statement_no = NULL
@@ -92,8 +104,8 @@ SELECT 'PLATFORM_ONLY', e.kind, e.match_key, 1, e.object_no,
                       ORDER BY d.discrepancy_no DESC LIMIT 1) AS d ON true
  WHERE o.booked <> 0 AND e.channel_code = %(channel_code)s AND e.found_at IS NULL
    AND (e.overdue_at IS NULL OR d.resolution = 'FOUND_LATER'
-        OR e.kind = 'CHARGEBACK' AND d.resolution IN ('CREDITED', 'RECOVERED'))
-   AND (e.kind = 'CHARGEBACK'
+        OR e.kind <> 'CHARGE' AND d.resolution IN ('CREDITED', 'RECOVERED'))
+   AND (e.kind = 'CHARGEBACK' OR e.amount = 0
         OR e.business_date <= %(statement_date)s::date - %(grace_days)s
            AND (SELECT count(DISTINCT s.statement_date) FROM engine_statement AS s
                  WHERE s.channel_code = e.channel_code AND s.superseded_at IS NULL
@@ -102,8 +114,8 @@ SELECT 'PLATFORM_ONLY', e.kind, e.match_key, 1, e.object_no,
 """
 """What waited through the days of grace, in as many files, is a difference of its own day.
 
-A chargeback waits for nothing: its file has said it and says so no more. What was found late and is lost again is a
-difference again; so is a chargeback that was given back, came again, was borne again and is lost again.
+A chargeback, and what is none of ours, wait for nothing: their file has said it and says so no more. What was found
+late and is lost again is a difference again; so is what was given back, came again, was borne again and is lost again.
 """
 
 MARK_OVERDUE: Final = """
@@ -114,5 +126,6 @@ UPDATE engine_cutoff_entry AS e SET overdue_at = platform_now()
 
 WAITING: Final = """
 SELECT count(*) FROM engine_cutoff_entry AS e
- WHERE e.channel_code = %(channel_code)s AND e.kind <> 'CHARGEBACK' AND e.found_at IS NULL AND e.overdue_at IS NULL
+ WHERE e.channel_code = %(channel_code)s AND e.kind <> 'CHARGEBACK' AND e.amount > 0
+   AND e.found_at IS NULL AND e.overdue_at IS NULL
 """

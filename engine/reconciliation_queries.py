@@ -44,7 +44,7 @@ SELECT d.line_kind AS kind, d.match_key
 _DECIDED_SUMS: Final = """
 SELECT d.line_kind AS kind, d.match_key, d.currency, sum(d.difference)::bigint AS amount
   FROM engine_discrepancy AS d
- WHERE d.channel_code = %(channel_code)s AND (d.kind <> 'PLATFORM_ONLY' OR d.line_kind = 'CHARGEBACK')
+ WHERE d.channel_code = %(channel_code)s AND (d.kind <> 'PLATFORM_ONLY' OR d.line_kind <> 'CHARGE')
    AND d.resolution IN ('CREDITED', 'RECOVERED', 'CHARGED', 'WRITTEN_OFF')
    AND NOT EXISTS (SELECT 1 FROM engine_chargeback AS b WHERE b.discrepancy_no = d.discrepancy_no)
  GROUP BY d.line_kind, d.match_key, d.currency
@@ -197,7 +197,7 @@ SELECT n.*, row_number() OVER (ORDER BY n.statement_date, n.line_no, n.kind, n.m
  WHERE NOT EXISTS (SELECT 1 FROM engine_discrepancy AS d
                     WHERE {SAME_AS}
                       AND (d.resolved_at IS NULL OR d.resolution = ANY (%(not_counted)s)
-                           OR d.kind = 'PLATFORM_ONLY' AND d.line_kind <> 'CHARGEBACK'
+                           OR d.kind = 'PLATFORM_ONLY' AND d.line_kind = 'CHARGE'
                               AND d.resolution = ANY (%(by_people)s)))
 """  # noqa: S608 - texts of ours
 """What nobody has written down yet, or what came back after it had gone by itself.

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -66,6 +67,10 @@ class AccountAdmin(ReadOnlyAdmin):
         icon="account_balance",
         form=FundingForm,
         service_audits=True,
+        foretell=lambda _nothing: say(
+            "When another person approves, bank and capital grow by it: A20 to E10. Not for a payer's top-up, and not"
+            " for what a channel has settled."
+        ),
         on_list=True,
     )
     def propose_funding(

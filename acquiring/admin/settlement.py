@@ -32,6 +32,7 @@ from paymentplatform.kernel.admin import (
     confirmed_action,
     submit_proposal,
 )
+from paymentplatform.kernel.admin_codes import name_code
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -230,10 +231,10 @@ class PayoutAdmin(ReturnsOfPayout, _OfMerchant):
         """Ask in the same query what came back."""
         return mark_returned(super().get_queryset(request))
 
-    @admin.display(description=_("Given back by the bank"), boolean=True)
-    def came_back(self, payout: Any) -> bool:
+    @admin.display(description=_("Given back by the bank"))
+    def came_back(self, payout: Any) -> str:
         """Tell whether the bank has given back what it had paid."""
-        return bool(payout.is_given_back)
+        return say("yes") if payout.is_given_back else "–"
 
     @confirmed_action(
         description=_("Propose to send it"),
@@ -243,7 +244,8 @@ class PayoutAdmin(ReturnsOfPayout, _OfMerchant):
         service_audits=True,
         offered=lambda payout: payout.status == "CREATED",
         foretell=lambda _payout: say(
-            "When another person approves, the money is in flight: then give the order to the bank."
+            "When another person approves, the money is in flight: then give the order to the bank, under"
+            " the payout's number."
         ),
     )
     def propose_sending(self, *, object_no: str, operator: AbstractBaseUser, reason: str) -> str:
@@ -292,9 +294,7 @@ class PayoutAdmin(ReturnsOfPayout, _OfMerchant):
         for fact in _PAYOUT_FACTS:
             journal = ledger.find_journal(event_type=fact, event_id=obj.pk)
             if journal is not None:
-                title = (
-                    f"{say('Journal')} {journal.journal_no} · {fact} · {journal.accounting_date}"
-                )
+                title = f"{say('Journal')} {journal.journal_no} · {name_code(fact)} · {journal.accounting_date}"
                 columns = ("line_no", "debit", "credit", "amount")
                 tables.append(build_page_table(title, journal.postings, columns=columns))
         return [*tables, _moves_of(obj.pk)]

@@ -36,6 +36,7 @@ from paymentplatform.kernel.admin_tables import (
     link_number,
     show_money,
 )
+from paymentplatform.kernel.money import format_amount
 
 _WORDS = {code: RESOLUTIONS[code.value] for code in Resolution if code in BY_PEOPLE}
 _COLUMNS = ("discrepancy_no", "kind", "match_key", "channel_amount", "our_amount", "status")
@@ -73,6 +74,23 @@ class ResolutionForm(ReasonForm):
         """Offer what fits, the first of it chosen."""
         fitting = list_resolutions(obj)
         return {"resolution": fitting[0].value, "fitting": fitting}
+
+
+def tell_difference(row: Discrepancy) -> str:
+    """Say, above the choice, what waits where, and what a chargeback that its file has lost asks of people."""
+    money = f"{format_amount(abs(row.difference), row.currency)} {row.currency}"
+    if row.posted_at is None:
+        said = say("Nothing of it is booked.")
+    elif row.difference > 0:
+        said = say("The channel has %s more than our books: it waits in suspense (L90).") % money
+    else:
+        said = say("The channel has %s less than our books: it waits as short (A90).") % money
+    if (row.kind, row.line_kind) == ("PLATFORM_ONLY", "CHARGEBACK"):
+        said += " " + say(
+            "A corrected file has lost this chargeback: ask the channel. If it has taken it back, give it to who"
+            " bore it; if it stands, the money is the channel's."
+        )
+    return said
 
 
 @admin.register(Discrepancy)
@@ -136,6 +154,7 @@ class DiscrepancyAdmin(MovesAdmin):
         form=ResolutionForm,
         service_audits=True,
         offered=lambda row: row.status == "OPEN",
+        foretell=tell_difference,
     )
     def propose_resolution(
         self, *, object_no: str, operator: AbstractBaseUser, resolution: str, reason: str

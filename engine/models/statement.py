@@ -132,7 +132,8 @@ class CutoffEntry(models.Model):
 
     The pool of the cut-off 跨日待对: once ``found_at`` (a later file has it) or ``overdue_at`` (it has become a
     difference) is set, it waits no more; what is found after it was overdue has both. Found in a version of a file that
-    no longer counts is not found.
+    no longer counts is not found. What a corrected file has lost waits here, too, and is a difference at once: a
+    chargeback of ours, or what two people have borne of a line that names nothing of ours (its own number, amount 0).
     """
 
     database_access = grants.MUTABLE

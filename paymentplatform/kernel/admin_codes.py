@@ -76,7 +76,7 @@ LATE_REASONS: Final[dict[str, Promise]] = {
 """Why a trade could not use the money."""
 RESOLUTIONS: Final[dict[str, Promise]] = {
     "ACCEPTED": _("Nothing to book: it is accepted as it is"),
-    "WITHDRAWN": _("Long: the channel took it back (L90 to A10)"),
+    "WITHDRAWN": _("Long: it is the channel's, which took it back (L90 to A10)"),
     "CREDITED": _("Long: it is the merchant's (L90 to L20)"),
     "RECOVERED": _("Long: it had been written off (L90 to X90)"),
     "WRITTEN_OFF": _("Short: the platform bears it (X90 to A90)"),
@@ -189,7 +189,9 @@ def show_code(code: str) -> str | SafeString:
     """Write what a code says, the code itself small below it."""
     if code not in _ALL:
         return code
-    return format_html('{}<br><span class="small font-mono text-xs">{}</span>', _ALL[code], code)
+    return format_html(
+        '{}<br><span class="small font-mono text-xs whitespace-nowrap">{}</span>', _ALL[code], code
+    )
 
 
 def name_resolution(code: str) -> str:

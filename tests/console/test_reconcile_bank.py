@@ -118,8 +118,9 @@ def test_a_funding_that_was_reversed_is_none_for_the_bank(day: date, tmp_path: P
 
 
 @pytest.mark.parametrize("reference", [None, "RTN-1"], ids=["under-its-number", "under-another"])
+@pytest.mark.parametrize("paid_as", ["its-number", "another"])
 def test_a_payout_that_comes_back_days_later_is_missing_until_its_return_is_booked(
-    day: date, tmp_path: Path, clock: VirtualClock, reference: str | None
+    day: date, tmp_path: Path, clock: VirtualClock, reference: str | None, paid_as: str
 ):
     """Of its own number the bank's entries cancel out; of another one it is a receipt that nobody knows."""
     seller = make_seller()
@@ -127,16 +128,16 @@ def test_a_payout_that_comes_back_days_later_is_missing_until_its_return_is_book
     paid_on = clock.advance(LONG).astimezone(ZoneInfo("Asia/Shanghai")).date()
     (payout,) = wait_until(lambda: seller.settle().payouts, what="a payout")
     seller.pay_out(payout.payout_no)
-    seller.end(payout.payout_no, bank_reference=payout.payout_no)
-    assert run(tmp_path, paid_on, camt(paid_on, (payout.payout_no, -10_00)))[0] == 0
+    own = numbers.new_number("ref") if paid_as == "another" else payout.payout_no
+    seller.end(payout.payout_no, bank_reference=own)
+    assert run(tmp_path, paid_on, camt(paid_on, (own, -10_00)))[0] == 0
     clock.advance(2 * 86_400)
     back_on = paid_on + timedelta(days=2)
     shown = reference and f"{reference}-{payout.payout_no}"[:60]
     said = (shown or payout.payout_no, 10_00)
     code, document = run(tmp_path, back_on, camt(back_on, said))
-    missing = (
-        ("CHANNEL_ONLY", shown, 10_00, 0) if shown else ("AMOUNT_OVER", payout.payout_no, 0, -10_00)
-    )
+    cancels = said[0] == own
+    missing = ("AMOUNT_OVER", own, 0, -10_00) if cancels else ("CHANNEL_ONLY", said[0], 10_00, 0)
     assert (code, differences(document)) == (1, {missing})
     assert "page" in document["differences"][0]["next_step"]
     with transaction.atomic():
@@ -148,6 +149,22 @@ def test_a_payout_that_comes_back_days_later_is_missing_until_its_return_is_book
         )
     assert run(tmp_path, back_on, None)[0] == 0
     assert run(tmp_path, paid_on, None)[0] == 0
+
+
+def test_a_payout_is_known_by_its_number_or_by_what_people_have_recorded(
+    day: date, tmp_path: Path, clock: VirtualClock
+):
+    seller = make_seller()
+    seller.sell(10_00)
+    today = clock.advance(LONG).astimezone(ZoneInfo("Asia/Shanghai")).date()
+    (payout,) = wait_until(lambda: seller.settle().payouts, what="a payout")
+    seller.pay_out(payout.payout_no)
+    own = numbers.new_number("ref")
+    seller.end(payout.payout_no, bank_reference=own)
+    for said in (own, payout.payout_no):
+        assert run(tmp_path, today, camt(today, (said, -10_00)))[0] == 0
+    code, document = run(tmp_path, today, camt(today))
+    assert (code, differences(document)) == (1, {("PLATFORM_ONLY", payout.payout_no, 0, -10_00)})
 
 
 def test_what_differs_is_told_both_ways_and_nothing_is_booked(day: date, tmp_path: Path):

@@ -8,6 +8,7 @@ import pytest
 
 from engine.contracts import Resolution
 from engine.statement_contracts import ResolutionNotPossible
+from paymentplatform.kernel import numbers
 from tests.barrier import failures, run_together
 from tests.console import trades
 from tests.engine.statement_days import AMOUNT, Day, found, kinds, line_of, moved, paid, resolve
@@ -172,6 +173,27 @@ class TestVanished:
         assert len(failures(done)) == 1
         kept_it = found(line.trade_no)[-1]["resolution"] == "WITHDRAWN"
         assert moved(books) == (LEFT if kept_it else AMOUNT, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["CHARGEBACK", "REFUND"])
+def test_what_is_none_of_ours_and_was_written_off_is_recovered_when_its_file_has_lost_it(
+    today: Day, books: dict[str, int], kind: str
+):
+    loss = balance_of(LOSS)
+    name = numbers.new_number("trd")
+    line = Line(name, name, PULLED, kind=kind, fee=0)
+    for _round in range(2):
+        today.reconcile(line, verified=True)
+        assert kinds(line.trade_no)[-1] == ("CHANNEL_ONLY", "OPEN", -PULLED)
+        resolve(found(line.trade_no)[-1], Resolution.WRITTEN_OFF)
+        assert (balance_of(LOSS), moved(books)) == (loss + PULLED, (-PULLED, 0, 0))
+        today.reconcile(verified=True)
+        before = found(line.trade_no)
+        today.again()
+        assert (found(line.trade_no), moved(books)) == (before, (0, 0, PULLED))
+        assert kinds(line.trade_no)[-1] == ("PLATFORM_ONLY", "OPEN", PULLED)
+        resolve(before[-1], Resolution.RECOVERED)
+        assert (balance_of(LOSS), moved(books)) == (loss, (0, 0, 0))
 
 
 class TestLateMoneyThatMadeGood:

@@ -1,8 +1,9 @@
 """The third circle: the bank's statement beside the ledger's bank account (A20). Looks, and books nothing.
 
 A line and a journal are the same fact when the bank's reference is the journal's (of a settlement: the part after the
-channel; of a payout's return: what people have recorded); the mirror of a journal takes that one away. What is missing
-in the books is proposed like everything else: a settlement, a top-up, the platform's own money, a payout's end.
+channel; of a payout: its number or what people have recorded; of its return: what they have recorded); the mirror of a
+journal takes that one away. What is missing in the books is proposed like everything else: a settlement, a top-up, the
+platform's own money, a payout's end.
 """
 
 from __future__ import annotations
@@ -20,9 +21,18 @@ from paymentplatform.kernel import transactions
 BANK: Final = "bank"
 
 _COMPARE: Final = """
-WITH journal AS (
+WITH said AS (
+    SELECT l.match_key AS reference, l.currency, array_agg(s.statement_date) AS days, bool_or(l.kind = 'DEBIT') AS took,
+           sum(CASE l.kind WHEN 'CREDIT' THEN l.amount ELSE -l.amount END) AS amount
+      FROM engine_statement AS s
+      JOIN engine_statement_line AS l ON l.statement_no = s.statement_no
+     WHERE s.channel_code = %(bank)s AND s.superseded_at IS NULL
+     GROUP BY 1, 2
+), journal AS (
     SELECT CASE f.event_type WHEN 'channel_settled' THEN substr(f.event_id, strpos(f.event_id, '/') + 1)
-                             WHEN 'payout_returned' THEN r.bank_reference ELSE f.event_id END AS reference,
+                             WHEN 'payout_returned' THEN r.bank_reference
+                             WHEN 'payout_confirmed' THEN COALESCE(n.reference, b.reference, f.event_id)
+                             ELSE f.event_id END AS reference,
            a.currency, j.journal_no, j.accounting_date,
            sum(CASE WHEN p.debit_account_id = a.id THEN p.amount ELSE -p.amount END) AS amount
       FROM ledger_account AS a
@@ -30,17 +40,13 @@ WITH journal AS (
       JOIN ledger_journal AS j ON j.journal_no = p.journal_no
       JOIN ledger_journal AS f ON f.journal_no = COALESCE(j.reverses, j.journal_no)
       LEFT JOIN acquiring_payout_return AS r ON f.event_type = 'payout_returned' AND r.payout_no = f.event_id
+      LEFT JOIN acquiring_payout AS o ON f.event_type = 'payout_confirmed' AND o.payout_no = f.event_id
+      LEFT JOIN said AS n ON n.reference = o.payout_no AND n.currency = a.currency AND n.took
+      LEFT JOIN said AS b ON b.reference = o.bank_reference AND b.currency = a.currency AND b.took
      WHERE a.kind = 'A20'
-     GROUP BY j.journal_no, f.journal_no, r.bank_reference, a.currency
+     GROUP BY j.journal_no, f.journal_no, r.bank_reference, n.reference, b.reference, a.currency
 ), booked AS (
     SELECT reference, currency, sum(amount) AS amount, array_agg(accounting_date) AS days FROM journal GROUP BY 1, 2
-), said AS (
-    SELECT l.match_key AS reference, l.currency, array_agg(s.statement_date) AS days,
-           sum(CASE l.kind WHEN 'CREDIT' THEN l.amount ELSE -l.amount END) AS amount
-      FROM engine_statement AS s
-      JOIN engine_statement_line AS l ON l.statement_no = s.statement_no
-     WHERE s.channel_code = %(bank)s AND s.superseded_at IS NULL
-     GROUP BY 1, 2
 )
 SELECT CASE WHEN NULLIF(b.amount, 0) IS NULL THEN 'CHANNEL_ONLY' WHEN s.amount IS NULL THEN 'PLATFORM_ONLY'
             WHEN s.amount > b.amount THEN 'AMOUNT_OVER' ELSE 'AMOUNT_UNDER' END,

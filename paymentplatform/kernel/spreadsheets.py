@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA: Final = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""How a formula begins; the last four are the full-width forms, which spreadsheets in Chinese and Japanese take too."""
 
 
 def make_harmless(value: Any) -> str:

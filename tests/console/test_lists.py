@@ -329,6 +329,7 @@ def test_nobody_asks_how_a_secret_begins(model, lookup):
         ("@SUM(A1)", "'@SUM(A1)"),
         ("\t=1", "'\t=1"),
         ("\r=1", "'\r=1"),
+        *((f"{sign}1", f"'{sign}1") for sign in "\uff1d\uff0b\uff0d\uff20"),
         (-1, "-1"),
         (12.5, "12.5"),
         (None, ""),

@@ -107,6 +107,11 @@ NOTES: Final[dict[str, Promise]] = {
     "closed": _("Closed"),
     "no such request": _("We know no such request"),
     "another merchant account": _("Of another merchant account at the channel"),
+    "it is not for this merchant account": _("It is not for this merchant account"),
+    "it is stale": _("It is stale"),
+    "the body is not a JSON object": _("The body is not a JSON object"),
+    "the signature does not verify": _("The signature does not verify"),
+    "timestamp or nonce is missing or malformed": _("Timestamp or nonce is missing or malformed"),
 }
 """What came of a callback."""
 MACHINES: Final[dict[str, Promise]] = {

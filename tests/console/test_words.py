@@ -14,6 +14,7 @@ from django.test import RequestFactory
 from django.utils.translation import gettext, override, templatize
 
 from acquiring.contracts import OrderClosed
+from paymentplatform.console.selectors import ALL_INVARIANTS
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.admin_acts import describe_refusal
 from paymentplatform.kernel.errors import all_error_classes
@@ -71,6 +72,12 @@ def test_every_refusal_begins_in_the_operators_language():
     assert told == "订单已关闭: Closed at noon. (order_closed)"
     with override("en"):
         assert describe_refusal(OrderClosed("Closed at noon.")) == "Closed at noon. (order_closed)"
+
+
+def test_every_promise_of_the_books_is_read_in_the_operators_language():
+    with override("zh-hans"):
+        english = [one.title for one in ALL_INVARIANTS if not is_chinese(gettext(one.title))]
+    assert english == [], "the catalogue has each title as its invariant says it"
 
 
 def test_the_compiled_catalogue_is_the_written_one():

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
+from ledger import api as ledger
+from ledger.contracts import AccountKind
 from paymentplatform.kernel.admin import ReasonForm, confirmed_action, submit_proposal
 from paymentplatform.kernel.admin_forms import MinorUnitsField
-from paymentplatform.kernel.money import CURRENCY_EXPONENTS
+from paymentplatform.kernel.money import CURRENCY_EXPONENTS, format_amount
 
 
 class SettlementForm(ReasonForm):
@@ -35,6 +38,16 @@ class SettlementForm(ReasonForm):
     field_order = ["gross", "cost", "currency", "reference", "reason"]
 
 
+def tell_owed(channel: Any) -> str:
+    """Say, below the form, what the channel owes by our books."""
+    accounts = ledger.list_owner_balances(owner=channel.pk, kinds=(AccountKind.CHANNEL_RECEIVABLE,))
+    balances = ((view.balance, view.account_code[-3:]) for view in accounts)
+    owed = [
+        f"{format_amount(amount, currency)} {currency}" for amount, currency in balances if amount
+    ]
+    return say("By our books it owes: %s.") % (", ".join(owed) or "–")
+
+
 class SettlementsOfChannel:
     """The act, for the channel's page."""
 
@@ -45,6 +58,7 @@ class SettlementsOfChannel:
         icon="account_balance",
         form=SettlementForm,
         service_audits=True,
+        foretell=tell_owed,
     )
     def propose_settlement(
         self,

@@ -11,7 +11,9 @@ import pytest
 from django.db import connections, transaction
 from django.db.models import Model
 from django.test import Client
+from django.utils.translation import override
 
+from engine.admin.statements import tell_difference
 from engine.contracts import Resolution
 from engine.models import ChannelSettlement, Discrepancy, LateMoney, Statement
 from engine.ports import payment_owner
@@ -28,6 +30,7 @@ from paymentplatform.console.services.proposals import (
     refuse_proposal,
 )
 from paymentplatform.kernel import numbers
+from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.errors import DomainError, InvalidRequest, NotFound
 from paymentplatform.kernel.roles import Role
 from tests.console import trades
@@ -54,6 +57,27 @@ def wish(row: Discrepancy, resolution: Resolution, maker: str | None = None) -> 
 def state(row: Discrepancy) -> tuple[Any, ...]:
     now = Discrepancy.objects.get(pk=row.pk)
     return now.status, now.resolution, balance_of(A10), balance_of(L90)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "has 7.77 CNY more than our books: it waits in suspense (L90)."),
+        ({"difference": -7_77}, "has 7.77 CNY less than our books: it waits as short (A90)."),
+        ({"posted_at": None}, "Nothing of it is booked."),
+        ({"kind": "PLATFORM_ONLY", "line_kind": "CHARGEBACK"}, "has lost this chargeback"),
+    ],
+)
+def test_whoever_proposes_reads_what_waits_where(changes: dict[str, Any], told: str):
+    found = {
+        "kind": "CHANNEL_ONLY",
+        "line_kind": "CHARGE",
+        "difference": 7_77,
+        "currency": "CNY",
+        "posted_at": database_now(),
+    }
+    with override("en"):
+        assert told in tell_difference(Discrepancy(**found | changes))
 
 
 def test_the_second_person_agrees_to_the_journal_that_is_then_posted():

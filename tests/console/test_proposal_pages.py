@@ -14,11 +14,12 @@ from django.utils.translation import override
 
 from acquiring.models import Credential, Merchant
 from checkout.models import PayerWallet
+from engine.admin.channel_settling import tell_owed
 from engine.models import Case, ChannelSwitch, KnownChannel, LateMoney
 from ledger import api as ledger
 from paymentplatform.console.models import AuditLog, Proposal
 from paymentplatform.console.notices import count_waiting_proposals
-from paymentplatform.kernel import numbers
+from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin_tables import clean_number, name_amounts
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.roles import Role
@@ -308,6 +309,8 @@ class TestProposingOnPages:
         )
         fields = {"currency": "CNY", "reference": numbers.new_number("bnk"), "reason": "arrived"}
         address = act_page(KnownChannel, "sandbox", "propose-settlement")
+        told = client.get(address, headers={"accept-language": "en"}).content.decode()
+        assert "By our books it owes" in told
         client.post(address, fields | {"gross": 1000, "cost": 1001})
         assert not Proposal.objects.filter(reference__endswith=fields["reference"]).exists()
         client.post(address, fields | {"gross": 1000, "cost": 6})
@@ -318,6 +321,17 @@ class TestProposingOnPages:
             ("A20:platform:CNY", 994),
             ("X10:sandbox:CNY", 6),
         }
+
+    def test_what_a_channel_owes_stands_below_the_form(self):
+        code = numbers.new_number("chn")
+        with override("en"):
+            assert tell_owed(KnownChannel(code=code)) == "By our books it owes: –."
+        draft = ledger.build_late_money_received(
+            late_money_no=code, channel_code=code, currency="CNY", amount=12_34
+        )
+        transactions.start(ledger.post_journal)(draft=draft)
+        with override("en"):
+            assert tell_owed(KnownChannel(code=code)) == "By our books it owes: 12.34 CNY."
 
 
 def _a_channel() -> tuple[Any, str, str]:

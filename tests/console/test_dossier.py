@@ -146,6 +146,8 @@ def test_the_page_shows_it_and_an_export_is_written_down(late):
     shown = support.get(address).content.decode()
     for text in (late.attempt, "L90:sandbox:CNY", late.trade_no):
         assert text in shown
+    (on_paper,) = re.findall(r'<div class="only-print.*?</div>', shown, flags=re.DOTALL)
+    assert late.order in on_paper, "paper has no title bar"
     assert "4111111111111111" not in shown
     assert support.post(address, {"reason": " "}).status_code == 200
     assert not AuditLog.objects.filter(action="export_dossier", object_no=late.order).exists()

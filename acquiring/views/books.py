@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date as Date  # noqa: N812 - the path's own name is ``date``
 from typing import Annotated, Any, Final, Literal
 
@@ -13,6 +14,7 @@ from django.http.response import HttpResponseBase
 from acquiring.authentication import MerchantView
 from acquiring.book_contracts import BalanceOfCurrency, StatementNotReady
 from acquiring.merchant_books import check_day_is_over, list_merchant_balances, write_statement
+from acquiring.statement_file import StatementLine, Totals, write_end, write_header, write_lines
 from paymentplatform.kernel.fields import shown
 from paymentplatform.kernel.lists import NoBody, build_fault
 from paymentplatform.kernel.openapi import operation
@@ -23,6 +25,25 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _BALANCE_EXAMPLE: Final[list[dict[str, Any]]] = [
     {"currency": "CNY", "pending": 127923, "available": 0, "in_transit": 0}
 ]
+
+
+def _write_example() -> str:
+    """Write a short day as the file would be."""
+    paid = StatementLine(
+        type="PAYMENT",
+        time="2026-01-31T08:01:12.345Z",
+        currency="CNY",
+        amount=1280,
+        order_no="ord_01kg9r1f7m8q2s4v6x0z2b",
+        merchant_order_no="TEA-1001",
+        payment_no="pay_01kg9r1g3c5e7h9k1n3q5s",
+        method="QR_CODE",
+    )
+    lines = [paid, replace(paid, type="FEE", amount=-8)]
+    totals = Totals()
+    for line in lines:
+        totals.add(line.currency, line.type, amount=line.amount)
+    return (write_header() + write_lines(lines) + write_end(totals)).decode()
 
 
 class StatementQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +78,7 @@ class Statement(MerchantView):
         summary="Get the statement of a business day",
         query=StatementQuery,
         responses={200: _CSV},
+        answer_example=_write_example(),
         errors=(StatementNotReady,),
         tag="balance and statements",
         path_descriptions={

@@ -29,7 +29,7 @@ class Operation:
     secured: bool = True
     path_descriptions: Mapping[str, str] = field(default_factory=dict)
     request_example: Mapping[str, Any] | None = None
-    answer_example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    answer_example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = None
 
 
 def operation(
@@ -44,7 +44,7 @@ def operation(
     secured: bool = True,
     path_descriptions: Mapping[str, str] | None = None,
     request_example: Mapping[str, Any] | None = None,
-    answer_example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    answer_example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = None,
 ) -> Callable[[F], F]:
     """Describe a view's method; its docstring becomes the description.
 

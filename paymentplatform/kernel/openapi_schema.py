@@ -135,14 +135,17 @@ class StructSchema(AutoSchema):
         self,
         status: int,
         kind: Any,
-        example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+        example: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None,
     ) -> dict[str, Any]:
         response: dict[str, Any] = {
             "description": HTTPStatus(status).phrase,
             "headers": _headers("X-Request-Id"),
         }
         if isinstance(kind, str):
-            response["content"] = {kind: {"schema": {"type": "string"}}}
+            text: dict[str, Any] = {"schema": {"type": "string"}}
+            if example is not None:
+                text["example"] = example
+            response["content"] = {kind: text}
         elif kind is not None:
             content: dict[str, Any] = {"schema": self._schema_of(kind)}
             if example is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import secrets
 from collections.abc import Iterator
@@ -82,7 +84,13 @@ def test_a_request_example_is_a_request_that_is_read(name: str):
 )
 def test_an_answer_example_is_an_answer(name: str):
     for status, kind in declared()[name].responses.items():
-        if kind is None or isinstance(kind, str):
+        if kind is None:
+            continue
+        if isinstance(kind, str):
+            text = document()[name]["responses"][str(status)]["content"][kind]["example"]
+            columns, *records = csv.reader(io.StringIO(text, newline=""))
+            assert {len(record) for record in records} == {len(columns)}
+            assert (columns[0], records[-1][0]) == ("record", "END")
             continue
         example = document()[name]["responses"][str(status)]["content"]["application/json"][
             "example"

@@ -154,7 +154,6 @@ def present_order(cashier: CashierOrder, *, time_zone: str) -> dict[str, Any]:
         "merchant_order_no": order.merchant_order_no,
         "expires_in_s": seconds_left,
         "time_left": format_time_left(seconds_left),
-        "created_at": format_time(order.created_at, time_zone=time_zone),
         "paid_at": format_time(order.paid_at, time_zone=time_zone) if order.paid_at else "",
         "method": method_name(order.payment.method) if order.payment else "",
         "payment_no": order.payment.payment_no if order.payment else "",

@@ -142,12 +142,11 @@ def keep_refusal(
 
 def read_refusal(request: HttpRequest, *, token: str) -> tuple[list[str], dict[str, str]]:
     """Return (reasons, what was typed) that ``keep_refusal`` kept for this page; both may be empty."""
+    signed = request.COOKIES.get(f"{settings.COOKIE_PREFIX}{_refusal_cookie(token)}")
+    if not signed:
+        return [], {}
     try:
-        kept = signing.loads(
-            request.COOKIES.get(f"{settings.COOKIE_PREFIX}{_refusal_cookie(token)}", ""),
-            salt=token,
-            max_age=_REFUSAL_AGE_S,
-        )
+        kept = signing.loads(signed, salt=token, max_age=_REFUSAL_AGE_S)
     except signing.BadSignature:
         return [], {}
     return kept["reasons"], kept["entered"]

@@ -64,7 +64,10 @@ class RuleForm(ReasonForm):
     )
     conditions = forms.CharField(
         label=_("Conditions"),
-        help_text=_("JSON; all that is said must hold. docs/risk.md names every condition."),
+        help_text=_(
+            'JSON; all that is said must hold, such as {"currencies": ["CNY"], "amount_from": 500000} '
+            "(minor units). docs/risk.md names every condition."
+        ),
         required=False,
         max_length=10_000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),

@@ -162,6 +162,19 @@ def test_success_after_close(
         assert sandbox.refund(refund).outcome is Outcome.SUCCEEDED
 
 
+def test_success_after_the_institutions_own_time_is_over(
+    sandbox: Channel, new_request: Requests, institution: InstitutionProcess, receiver: Receiver
+):
+    """An order that expires is asked about first: by then the institution has closed it by itself."""
+    request = _request(new_request, QR, "success_after_close", expires_in_s=1)
+    assert sandbox.pay(request).outcome is Outcome.PENDING
+    wait_until(lambda: sandbox.query(reference(request)).outcome is Outcome.CLOSED)
+    assert sandbox.close(reference(request)).outcome is Outcome.CLOSED
+    (news,) = wait_until(lambda: receiver.about(request.request_no))
+    assert news.read_by(sandbox).answer.outcome is Outcome.SUCCEEDED
+    assert _statuses(institution, request) == ["SUCCEEDED"]
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("amount", "charged"), [(1234, 1233), (2, 1), (1, 2)])
 def test_amount_mismatch_charges_another_amount_and_says_so(

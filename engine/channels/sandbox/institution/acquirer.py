@@ -100,6 +100,7 @@ class Acquirer:
         if _has_expired(charge):
             with self._book.write() as turn:
                 charge = self._current(turn, request_no)
+            self._wake()
         return Answer(self._describe(charge))
 
     def close(self, document: Document) -> Answer:
@@ -314,6 +315,8 @@ class Acquirer:
         charge = self._find(turn, request_no)
         if _has_expired(charge):
             self._finish(turn, charge, "CLOSED", failure_code="EXPIRED")
+            if self._scenario(charge).charge_after_close:  # closed by its own clock, too
+                schedule_late_charge(turn, charge)
             charge = self._find(turn, request_no)
         return charge
 

@@ -96,6 +96,12 @@ def get_order_json(*, merchant: MerchantIdentity, order_no: str) -> bytes:
     return rows[0][0] or b""
 
 
+def check_caller(*, key_id: str) -> None:
+    """Ask the database whether this key still counts. Raises Unauthenticated."""
+    if not _CALLER.execute([key_id]):
+        raise Unauthenticated
+
+
 def explain_absence(*, key_id: str) -> DomainError:
     """Tell why a statement that checks the key itself found nothing: a key revoked meanwhile, or no such order."""
     return NotFound() if _CALLER.execute([key_id]) else Unauthenticated()

@@ -68,6 +68,7 @@ from engine.services.late_money_settling import (
     preview_held_late_money,
     settle_due_late_money,
 )
+from engine.services.plain_refunds import count_refund_ended, describe_refund_wish
 from engine.services.pulled_back import list_pulled_back
 from engine.services.refund_submission import repeat_due_refunds, submit_refund
 from engine.services.refunds import accept_refund
@@ -114,9 +115,11 @@ __all__ = [
     "check_discrepancy",
     "close_payment",
     "count_live_refunds",
+    "count_refund_ended",
     "create_payment",
     "decide_held_late_money",
     "decide_late_money",
+    "describe_refund_wish",
     "enable_channel",
     "find_card_channel",
     "find_case",

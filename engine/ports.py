@@ -25,7 +25,7 @@ class OwnerState:
 
 
 class PaymentOwner(Protocol):
-    """What owns a payment. Every method but ``take_success`` must be called inside a transaction (require)."""
+    """What owns a payment. Those named ``take_…`` are called outside a transaction, all others inside one (require)."""
 
     def take_success(self, *, attempt_no: str, charge: str, words: bytes) -> str | None:
         """Lock the owner, have ``engine_take_successes`` end its payment if that is plain, then end the owner (forbid).
@@ -33,6 +33,12 @@ class PaymentOwner(Protocol):
         In a transaction of its own, which successes that other threads bring now may share, ``charge`` being the
         channel's number of it and ``words`` what that function is told. Returns the owner's number; None when nothing
         was written. Whatever it raises: nothing was written, or nobody knows.
+        """
+
+    def take_refund_success(self, *, refund_no: str, words: bytes) -> str | None:
+        """Lock the owner, have ``engine_take_refund_success`` end the refund if that is plain, and count it (forbid).
+
+        In a transaction of its own; ``words`` are what that function is told. Returns and raises as ``take_success``.
         """
 
     def lock_owner(self, *, order_no: str) -> OwnerState:

@@ -12,6 +12,7 @@ from acquiring.services.order_moves import (
     end_order_refund,
     succeed_order,
 )
+from acquiring.services.plain_refunds import take_refund_success
 from engine.contracts import Cause, LateMoneyState
 from engine.ports import OwnerRefused, OwnerState
 from paymentplatform.kernel import transactions
@@ -24,6 +25,11 @@ class OrderPaymentOwner:
     def take_success(self, *, attempt_no: str, charge: str, words: bytes) -> str | None:
         """Take a plain success and make its order SUCCESS (forbid)."""
         return take_success(attempt_no=attempt_no, charge=charge, words=words)
+
+    @transactions.forbid
+    def take_refund_success(self, *, refund_no: str, words: bytes) -> str | None:
+        """End a plain refund and tell the merchant (forbid)."""
+        return take_refund_success(refund_no=refund_no, words=words)
 
     @transactions.require
     def lock_owner(self, *, order_no: str) -> OwnerState:

@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 
 from acquiring.contracts import CreateRefund, MerchantIdentity
 from acquiring.models import FeeContract, Merchant, TradeOrder
-from acquiring.selectors import find_own_order, lock_order, render_refund
+from acquiring.selectors import check_caller, find_own_order, lock_order, render_refund
+from acquiring.services.plain_refunds import accept_plain_refund
 from acquiring.services.refund_rules import (
     check_new_refund,
     check_refundable,
@@ -36,11 +37,27 @@ class _OnlyTried(Exception):
 def create_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> tuple[bool, bytes]:
     """Refund an order, or find the refund this number already belongs to (forbid: may call the channel).
 
-    Returns (made now, Refund as JSON). The amount in minor units. Raises InvalidRequest, NotFound for an order that
-    is not this merchant's, and the conflicts of ``check_refundable``, ``check_same_refund`` and
-    ``engine.accept_refund``; each of them means that nothing has happened.
+    The merchant's key is checked again. Returns (made now, Refund as JSON). The amount in minor units. Raises
+    InvalidRequest, Unauthenticated, NotFound for an order that is not this merchant's, and the conflicts of
+    ``check_refundable``, ``check_same_refund`` and ``engine.accept_refund``; each of them means that nothing has
+    happened.
     """
     check_new_refund(body)
+    plain = accept_plain_refund(body=body, merchant=merchant)
+    if plain is not None and plain.status == engine.RefundStatus.SUCCESS:
+        return True, plain.rendered
+    made, accepted = (True, plain) if plain is not None else _accept_any(body, merchant)
+    if made and accepted.status == engine.RefundStatus.PROCESSING:
+        failpoint("refund_accepted", accepted.order_no)
+        engine.submit_refund(refund_no=accepted.refund_no)
+    return made, render_refund(refund_no=accepted.refund_no)
+
+
+def _accept_any(
+    body: CreateRefund, merchant: MerchantIdentity
+) -> tuple[bool, engine.RefundProgress]:
+    """Accept a refund that is not plain, find the one that has its number, or raise why there is none."""
+    check_caller(key_id=merchant.key_id)
     merchant_no = merchant.merchant_no
     order_no = find_own_order(
         merchant_no=merchant_no,
@@ -48,7 +65,7 @@ def create_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> tuple[bo
         merchant_order_no=body.merchant_order_no,
     )
     try:
-        made, first = _accept(
+        return _accept(
             body=body,
             merchant_no=merchant_no,
             order_no=order_no,
@@ -60,11 +77,7 @@ def create_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> tuple[bo
         found = _find_first(body=body, merchant_no=merchant_no)
         if found is None or _ONE_NUMBER not in str(error):
             raise
-        made, first = False, found
-    if made and first.status == engine.RefundStatus.PROCESSING:
-        failpoint("refund_accepted", first.order_no)
-        engine.submit_refund(refund_no=first.refund_no)
-    return made, render_refund(refund_no=first.refund_no)
+        return False, found
 
 
 def _find_first(*, body: CreateRefund, merchant_no: str) -> engine.RefundProgress | None:

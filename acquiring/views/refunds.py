@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from acquiring.authentication import MerchantView
+from acquiring.authentication import HotMerchantView, MerchantView
 from acquiring.contracts import (
     CreateRefund,
     OrderNotPaid,
@@ -61,7 +61,7 @@ class RefundList(msgspec.Struct, frozen=True):
     next_cursor: NextCursor | None
 
 
-class RefundCollection(MerchantView):
+class RefundCollection(HotMerchantView):
     """/refunds"""
 
     @operation(
@@ -103,10 +103,11 @@ class RefundCollection(MerchantView):
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         """List your refunds. Pass `next_cursor` as `cursor` to go on."""
+        merchant = self.confirm(request)  # as for the list of orders
         query = decode_query(request, ListRefunds)
         created_from, created_to = query.period()
         page, following = list_refunds_json(
-            merchant=self.identity,
+            merchant=merchant,
             limit=query.limit,
             before=check_cursor(query.cursor, REFUND),
             merchant_refund_no=check_merchant_number(

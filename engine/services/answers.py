@@ -12,6 +12,7 @@ from paymentplatform.kernel.redaction import redact_text
 
 MAX_TRADE_NO: Final = 64
 KEPT_OF_ANSWER: Final = 4_096
+KEPT_OF_REFUND_ANSWER: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,16 @@ def keep_answer(answer: ChannelAnswer) -> str:
     return redact_text(answer.raw)[:KEPT_OF_ANSWER]
 
 
+def keep_refund_answer(answer: ChannelAnswer) -> str:
+    """Return what is kept of an answer about a refund, likewise."""
+    return redact_text(answer.raw)[:KEPT_OF_REFUND_ANSWER]
+
+
 def note_commit(order_no: str) -> None:
     """Mark the moment at which an answer's effect has just been committed."""
     failpoint("outcome_committed", order_no)
+
+
+def note_refund_commit(order_no: str) -> None:
+    """Mark the moment at which an answer's effect on a refund has just been committed."""
+    failpoint("refund_outcome_committed", order_no)

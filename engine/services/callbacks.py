@@ -16,8 +16,9 @@ from engine.contracts import Cause
 from engine.models import ChannelAttempt, ChannelCallback, Refund
 from engine.services.answers import Applied
 from engine.services.outcomes import fold_answer
+from engine.services.plain_refunds import take_refund_success
 from engine.services.plain_successes import RawCallback, take_plain_success
-from engine.services.refund_outcomes import apply_refund_outcome
+from engine.services.refund_outcomes import fold_refund_answer
 from paymentplatform.kernel import transactions
 from paymentplatform.kernel.errors import InvalidRequest, NotFound, RateLimited, Unauthenticated
 from paymentplatform.kernel.failpoints import failpoint
@@ -144,16 +145,18 @@ def apply_stored_callback(*, callback_id: int) -> ReplayedCallback:
 
 def _take_at_once(channel: Channel, notification: Notification, callback: RawCallback) -> bool:
     """Store the callback with its effect, when it tells of a plain success and is for us; else nothing is written."""
-    attempt_no = notification.request_no or ""
-    if (
-        notification.refund_no is not None
-        or notification.merchant_account != channel.merchant_account
-        or not is_number(attempt_no, ATTEMPT)
-    ):
+    request_no, refund_no = notification.request_no or "", notification.refund_no
+    answer, order_no = notification.answer, None
+    if notification.merchant_account != channel.merchant_account:
         return False
-    order_no = take_plain_success(
-        attempt_no=attempt_no, answer=notification.answer, cause=Cause.CALLBACK, callback=callback
-    )
+    if is_number(refund_no or "", REFUND):
+        order_no = take_refund_success(
+            refund_no=str(refund_no), answer=answer, cause=Cause.CALLBACK, callback=callback
+        )
+    elif refund_no is None and is_number(request_no, ATTEMPT):
+        order_no = take_plain_success(
+            attempt_no=request_no, answer=answer, cause=Cause.CALLBACK, callback=callback
+        )
     if order_no is None:
         return False
     _note_effect(order_no)
@@ -182,7 +185,7 @@ def _hand_over(
     failpoint("callback_stored", about.order_no)
     applied: Applied
     if isinstance(about, Refund):
-        fold_refund = transactions.join(apply_refund_outcome) if joined else apply_refund_outcome
+        fold_refund = transactions.join(fold_refund_answer) if joined else fold_refund_answer
         applied = fold_refund(
             refund_no=about.refund_no, answer=notification.answer, cause=Cause.CALLBACK
         )

@@ -1,7 +1,8 @@
 """The funnel of refunds: the ONE way in which any answer about a refund changes anything.
 
-Locks: owner, payment, details, refund (or late money), then the ledger's accounts. Whoever comes second finds a
-terminal refund and changes nothing.
+Most answers are plain successes, each taken in one call of the database (``plain_refunds``); all else is folded here,
+row by row. Locks: owner, payment, details, refund (or late money), then the ledger's accounts. Whoever comes second
+finds a terminal refund and changes nothing.
 """
 
 from __future__ import annotations
@@ -16,38 +17,49 @@ from engine.contracts import Cause
 from engine.models import PaymentDetail, Refund
 from engine.ports import payment_owner
 from engine.selectors import get_refund, lock_details, lock_payment, lock_refund
-from engine.services.answers import Applied
+from engine.services.answers import Applied, keep_refund_answer, note_refund_commit
 from engine.services.cases import REFUND_AMOUNT_MISMATCH, open_case, resolve_cases
 from engine.services.late_money import end_late_money_refund
 from engine.services.moves import apply_move
+from engine.services.plain_refunds import take_refund_success
 from ledger import api as ledger
 from ledger.contracts import AccountKind, JournalDraft
 from paymentplatform.kernel import metrics, transactions
 from paymentplatform.kernel.clock import database_now
 from paymentplatform.kernel.failpoints import failpoint
-from paymentplatform.kernel.redaction import redact_text
 from paymentplatform.kernel.transactions import after_commit
 
 REFUND_TASK = "engine.repeat_due_refunds"
 _OWN_CALLS = frozenset({Cause.SYNC_ANSWER, Cause.INQUIRY})
-_KEPT_ANSWER = 500
 _SPENT = "refund_schedule_spent"
 
 _log = structlog.get_logger(__name__)
 
 
-@transactions.start
+@transactions.forbid
 def apply_refund_outcome(
     *, refund_no: str, answer: ChannelAnswer, cause: Cause, lease_token: str | None = None
 ) -> Applied:
-    """Fold one verified answer into refund, details, order or late money, and ledger (start).
+    """Bring one verified answer to refund, details, order or late money, and ledger, in its own transaction (forbid).
 
     Only SUCCEEDED over the very amount and only a definite FAILED end it; all else waits and is repeated with the
     same number. ``lease_token`` is that of the worker who asked: without a definite answer, one whose lease has
     passed to somebody else writes nothing. Safe to call any number of times. Raises NotFound.
     """
+    if take_refund_success(refund_no=refund_no, answer=answer, cause=cause) is not None:
+        return Applied("refunded")
+    return fold_refund_answer(
+        refund_no=refund_no, answer=answer, cause=cause, lease_token=lease_token
+    )
+
+
+@transactions.start
+def fold_refund_answer(
+    *, refund_no: str, answer: ChannelAnswer, cause: Cause, lease_token: str | None = None
+) -> Applied:
+    """Do what ``apply_refund_outcome`` does, for whatever the answer is, row by row (start)."""
     seen = get_refund(refund_no=refund_no)
-    after_commit(lambda: failpoint("refund_outcome_committed", seen.order_no))
+    after_commit(lambda: note_refund_commit(seen.order_no))
     payment_owner().lock_owner(order_no=seen.order_no)
     lock_payment(payment_no=seen.payment_no)
     details = lock_details(payment_no=seen.payment_no)
@@ -211,5 +223,5 @@ def _note(refund: Refund, answer: ChannelAnswer) -> None:
     """Keep what was last heard, for people."""
     refund.last_outcome = answer.outcome
     refund.last_outcome_at = database_now()
-    refund.last_answer = redact_text(answer.raw)[:_KEPT_ANSWER]
+    refund.last_answer = keep_refund_answer(answer)
     refund.save(update_fields=["last_outcome", "last_outcome_at", "last_answer"])

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
+import msgspec
 import structlog
 from django.db import connection, connections, transaction
 
 from engine.channels.base import ChannelAnswer, Outcome, RefundRequest
 from engine.channels.registry import find_channel
-from engine.contracts import Cause, RefundProgress
+from engine.contracts import Cause
 from engine.models import ChannelAttempt, PaymentOrder, Refund
-from engine.selectors import get_refund, get_refund_progress
+from engine.selectors import get_refund
 from engine.services.answers import Applied
 from engine.services.call_slots import take_call_slot
 from engine.services.refund_outcomes import REFUND_TASK, apply_refund_outcome
 from engine.services.submission import build_reference
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
 from paymentplatform.kernel.failpoints import failpoint
+from paymentplatform.kernel.hotsql import HotStatement
 
 LEASE_S = 45
 PARALLEL_CALLS = 8
@@ -50,12 +53,23 @@ _CLAIM_DUE = """
 """
 """By turns from each channel, its longest due first: a silent one with very many keeps nobody else waiting."""
 
-_CLAIM_ONE = """
-    UPDATE engine_refund
-    SET lease_token = %s, leased_until = platform_now() + make_interval(secs => %s)
-    WHERE refund_no = %s AND next_try_at IS NOT NULL
-      AND (leased_until IS NULL OR leased_until < platform_now())
-"""
+_CLAIM_ONE: Final = HotStatement(
+    name="claim_refund",
+    sql="""
+    UPDATE engine_refund AS r
+    SET lease_token = $1::text, leased_until = platform_now() + make_interval(secs => $2::integer)
+    FROM engine_channel_attempt AS a, engine_payment_order AS p
+    WHERE r.refund_no = $3::text AND r.next_try_at IS NOT NULL
+      AND (r.leased_until IS NULL OR r.leased_until < platform_now())
+      AND a.attempt_no = r.attempt_no AND p.payment_no = r.payment_no
+    RETURNING json_build_object('channel_code', r.channel_code, 'request', json_build_object(
+        'refund_no', r.refund_no, 'channel_trade_no', r.channel_trade_no, 'amount', r.external_amount,
+        'currency', r.currency, 'reason', r.reason, 'attempt', json_build_object(
+            'request_no', a.attempt_no, 'payment_no', a.payment_no, 'order_no', a.order_no, 'amount', a.amount,
+            'currency', a.currency, 'metadata', coalesce(p.context -> 'metadata', '{}'))))
+    """,
+)
+"""With all that its channel has to be told (``_Sending``)."""
 
 _BRING_FORWARD = """
     UPDATE engine_refund SET next_try_at = platform_now()
@@ -63,22 +77,30 @@ _BRING_FORWARD = """
 """
 
 
+class _Sending(msgspec.Struct, frozen=True):
+    """A refund as its channel is told of it."""
+
+    channel_code: str
+    request: RefundRequest
+
+
 @transactions.forbid
-def submit_refund(*, refund_no: str) -> RefundProgress:
-    """Send an accepted refund to its channel and tell how it stands (forbid).
+def submit_refund(*, refund_no: str) -> None:
+    """Send an accepted refund to its channel and apply what that says (forbid).
 
     When every channel slot of this process is taken, or another worker has it, it stays PROCESSING for the janitor.
     """
     with take_call_slot() as is_free:
         if not is_free:
             _leave_to_worker(refund_no)
-        elif lease := _claim(refund_no):
-            refund = get_refund(refund_no=refund_no)
-            answer = _call(refund, "refund")
+            return
+        lease = numbers.new_number("lease")
+        sending = _claim(refund_no, lease)
+        if sending is not None:
+            answer = _call(sending, "refund")
             apply_refund_outcome(
                 refund_no=refund_no, answer=answer, cause=Cause.SYNC_ANSWER, lease_token=lease
             )
-    return get_refund_progress(refund_no=refund_no)
 
 
 @transactions.forbid
@@ -102,9 +124,10 @@ def repeat_refund(*, refund_no: str, lease_token: str | None = None) -> Applied:
     refund = get_refund(refund_no=refund_no)
     if refund.status != "PROCESSING":
         return Applied("ignored")
-    answer = _call(refund, "query_refund")
+    sending = _read_sending(refund)
+    answer = _call(sending, "query_refund")
     if answer.outcome == Outcome.NOT_FOUND:
-        answer = _call(refund, "refund")
+        answer = _call(sending, "refund")
     return apply_refund_outcome(
         refund_no=refund_no, answer=answer, cause=Cause.INQUIRY, lease_token=lease_token
     )
@@ -120,12 +143,10 @@ def _handle_due(refund_no: str, lease: str) -> None:
         connections.close_all()
 
 
-def _claim(refund_no: str) -> str | None:
-    """Lease one refund; None when it has ended or somebody else is at it."""
-    lease = numbers.new_number("lease")
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM_ONE, [lease, LEASE_S, refund_no])
-        return lease if cursor.rowcount else None
+def _claim(refund_no: str, lease: str) -> _Sending | None:
+    """Lease one refund and return it; None when it has ended or somebody else is at it."""
+    rows = _CLAIM_ONE.execute([lease, LEASE_S, refund_no])
+    return msgspec.json.decode(rows[0][0] or b"", type=_Sending) if rows else None
 
 
 def _leave_to_worker(refund_no: str) -> None:
@@ -134,26 +155,27 @@ def _leave_to_worker(refund_no: str) -> None:
         jobs.ring(REFUND_TASK)
 
 
-def _call(refund: Refund, operation: str) -> ChannelAnswer:
-    channel = find_channel(str(refund.channel_code))
+def _call(sending: _Sending, operation: str) -> ChannelAnswer:
+    code, request = sending.channel_code, sending.request
+    channel = find_channel(code)
     if channel is None:
-        _log.error("refund_channel_gone", refund_no=refund.refund_no, channel=refund.channel_code)
+        _log.error("refund_channel_gone", refund_no=request.refund_no, channel=code)
         return ChannelAnswer(outcome=Outcome.UNKNOWN)
     method: Callable[[RefundRequest], ChannelAnswer] = getattr(channel, operation)
-    failpoint("refund_claimed", refund.order_no)
+    failpoint("refund_claimed", request.attempt.order_no)
     try:
-        answer = method(_build_request(refund))
+        answer = method(request)
     except Exception:  # noqa: BLE001 - a bug in an adapter is no answer
-        _log.exception("adapter_raised", refund_no=refund.refund_no)
+        _log.exception("adapter_raised", refund_no=request.refund_no)
         answer = ChannelAnswer(outcome=Outcome.UNKNOWN)
-    failpoint("refund_answered", refund.order_no)
+    failpoint("refund_answered", request.attempt.order_no)
     return answer
 
 
-def _build_request(refund: Refund) -> RefundRequest:
+def _read_sending(refund: Refund) -> _Sending:
     charge = ChannelAttempt.objects.get(attempt_no=refund.attempt_no)
     payment = PaymentOrder.objects.get(payment_no=refund.payment_no)
-    return RefundRequest(
+    request = RefundRequest(
         refund_no=refund.refund_no,
         attempt=build_reference(charge, payment),
         channel_trade_no=str(refund.channel_trade_no),
@@ -161,3 +183,4 @@ def _build_request(refund: Refund) -> RefundRequest:
         currency=refund.currency,
         reason=refund.reason,
     )
+    return _Sending(str(refund.channel_code), request)

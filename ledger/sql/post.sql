@@ -125,14 +125,16 @@ END;
 $$;
 
 -- The balance of a floored account whose roll-up row the caller locked in an earlier statement. A tail of more
--- than 10 000 postings is rolled up on the way, under that lock.
+-- than 1 000 postings is rolled up on the way, under that lock, unless nothing of it is certainly over.
 CREATE OR REPLACE FUNCTION public.ledger_spendable_balance(p_account_id bigint) RETURNS bigint
     LANGUAGE plpgsql AS $$
 DECLARE
     v_balance bigint;
     v_tail bigint;
+    v_horizon pg_catalog.xid8;
 BEGIN
-    SELECT r.balance + a.credit_sign * (c.total - d.total), c.postings + d.postings INTO v_balance, v_tail
+    SELECT r.balance + a.credit_sign * (c.total - d.total), c.postings + d.postings, r.horizon
+      INTO v_balance, v_tail, v_horizon
       FROM public.ledger_roll_up AS r
       JOIN public.ledger_account AS a ON a.id = r.account_id
      CROSS JOIN LATERAL (
@@ -144,10 +146,40 @@ BEGIN
              FROM public.ledger_posting AS p
             WHERE p.debit_account_id = r.account_id AND p.xact_id >= r.horizon) AS d
      WHERE r.account_id = p_account_id;
-    IF v_tail > 10000 THEN
+    IF v_tail > 1000 AND v_horizon < pg_snapshot_xmin(pg_current_snapshot()) THEN
         PERFORM public.ledger_advance_roll_up(p_account_id);
     END IF;
     RETURN v_balance;
+END;
+$$;
+
+-- Whether all that a journal spends was put there by this very transaction: refunds on their way (L30) that arrive at
+-- once. Nobody else sees the one without the other, so such an account ends no lower than it was, and needs no lock.
+CREATE OR REPLACE FUNCTION public.ledger_spends_own(
+        p_debits text[], p_ids bigint[], p_amounts bigint[], p_spend boolean[])
+    RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    v_own constant pg_catalog.xid8 := pg_current_xact_id_if_assigned();
+    v_left bigint;
+BEGIN
+    FOR i IN 1 .. cardinality(p_amounts) LOOP
+        IF p_spend[i] THEN
+            IF left(p_debits[i], 3) <> 'L30' OR v_own IS NULL THEN
+                RETURN false;
+            END IF;
+            SELECT COALESCE((SELECT sum(p.amount) FROM public.ledger_posting AS p
+                              WHERE p.credit_account_id = p_ids[i] AND p.xact_id = v_own), 0)
+                 - COALESCE((SELECT sum(p.amount) FROM public.ledger_posting AS p
+                              WHERE p.debit_account_id = p_ids[i] AND p.xact_id = v_own), 0) INTO v_left;
+            FOR k IN 1 .. cardinality(p_amounts) LOOP
+                IF p_debits[k] = p_debits[i] THEN v_left := v_left - p_amounts[k]; END IF;
+            END LOOP;
+            IF v_left < 0 THEN
+                RETURN false;
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN true;
 END;
 $$;
 
@@ -224,7 +256,7 @@ $$;
 -- account debited with p_spend, lacks money; nothing is written then. Other postings for a known event,
 -- unbalanced arrays, foreign currencies and an unguarded debit of a floored account raise PC900.
 --
--- The payment of every day (one payer or none, all accounts open, no hold, no spending) takes the short way:
+-- The payment of every day (one payer or none, all accounts open, no hold, no spending but of its own) takes the short way:
 -- look up the accounts, one conditional UPDATE of the payer, the INSERTs of journal and postings. The payer comes
 -- first, so that a lack of money has written nothing. There is no exception block (it would cost a
 -- subtransaction): two calls for one event meet at the payer's row or at the unique event, and the second
@@ -241,6 +273,7 @@ DECLARE
         '|', p_currency, p_reverses, p_debits, p_credits, p_amounts));
     v_ids bigint[];
     v_guarded boolean := p_holds IS NOT NULL;
+    v_spends boolean := false;
     v_payer pg_catalog.text;
     v_payer_at integer;
     v_net bigint := 0;
@@ -278,7 +311,7 @@ BEGIN
             v_net := v_net - p_amounts[i];
         ELSIF left(v_debit, 3) IN ('L20', 'L21', 'L22', 'L30', 'L90') THEN
             IF p_spend[i] THEN
-                v_guarded := true;
+                v_spends := true;
             ELSIF left(v_debit, 3) <> 'L21' OR left(v_credit, 3) NOT IN ('A10', 'A90') THEN
                 -- Without the lock a floored account may only be debited by a journal that gives it as much.
                 -- Chargebacks and charged differences alone may take L21 below zero.
@@ -311,8 +344,11 @@ BEGIN
         PERFORM public.ledger_check_mirror(p_reverses, p_debits, p_credits, p_amounts);
     END IF;
 
-    IF v_guarded OR array_position(v_ids, NULL) IS NOT NULL THEN
-        v_guarded := true;
+    v_guarded := v_guarded OR array_position(v_ids, NULL) IS NOT NULL;
+    IF v_spends AND NOT v_guarded THEN
+        v_guarded := NOT public.ledger_spends_own(p_debits, v_ids, p_amounts, p_spend);
+    END IF;
+    IF v_guarded THEN
         v_verdict := public.ledger_check_funds(
             p_event_type, p_event_id, p_debits, p_credits, v_ids, p_amounts, p_spend, p_holds);
         IF v_verdict <> 'FUNDED' THEN

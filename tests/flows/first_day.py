@@ -14,7 +14,7 @@ django.setup()
 
 from django.db import connection  # noqa: E402
 
-from tests.flows.test_hot_plans import pay_once, wait_for_channel  # noqa: E402
+from tests.flows.test_hot_plans import pay_once, refund_once, wait_for_channel  # noqa: E402
 from tests.makers import make_merchant, make_payer, make_payer_token  # noqa: E402
 
 PAYMENTS = 30
@@ -34,15 +34,15 @@ def count_reads(names: list[str]) -> dict[str, int]:
 
 
 def main(names: list[str]) -> None:
-    """Pay, and print what the last payments read: the one from the balance, the one that a channel told of."""
+    """Pay, and print what the last ones read: a payment from the balance, one that a channel told of, a refund."""
     merchant = make_merchant()
     token = make_payer_token(payer_no=make_payer(), merchant_no=merchant["merchant_no"])
     for _ in range(PAYMENTS):
-        pay_once(merchant, token)
+        refund_once(merchant, pay_once(merchant, token))
         wait_for_channel(merchant)()
-    hear = wait_for_channel(merchant)
+    hear, paid = wait_for_channel(merchant), pay_once(merchant, token)
     found = []
-    for work in (lambda: pay_once(merchant, token), hear):
+    for work in (lambda: pay_once(merchant, token), hear, lambda: refund_once(merchant, paid)):
         before = count_reads(names)
         work()
         found.append({name: n - before[name] for name, n in count_reads(names).items()})

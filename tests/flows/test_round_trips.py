@@ -85,3 +85,13 @@ def test_a_channels_word_that_it_was_paid_takes_one(merchant: dict[str, str]):
     assert (len(seen), seen.on_the_wire) == (1, 1), seen
     paid, _seen = call(merchant, f"orders/{order['order_no']}")
     assert paid["status"] == "SUCCESS"
+
+
+def test_refunding_to_a_balance_takes_one(merchant: dict[str, str]):
+    for number in ("R-1", "R-2"):
+        order, _seen = call(merchant, "orders", order_body())
+        call(merchant, f"orders/{order['order_no']}/pay", balance_of(merchant))
+        body = {"order_no": order["order_no"], "merchant_refund_no": number, "amount": 1}
+        refund, seen = call(merchant, "refunds", body)
+    assert refund["status"] == "SUCCESS"
+    assert (len(seen), seen.on_the_wire) == (1, 1), seen

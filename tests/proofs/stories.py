@@ -216,7 +216,7 @@ LIVES = [
     # Giving back.
     *_cuts(refunded, PAID_BACK, "paid", "refund_accepted", "refund_claimed"),
     Cut(refunded_under_key, PAID_BACK, {"paid": ("key_claimed", "key_unanswered", "key_answered")}),
-    *_cuts(refunded, PAID_BACK, "paid", "refund_outcome_before_commit"),
+    *_cuts(refunded, PAID_BACK, "paid", "refund_outcome_before_commit", from_balance=25_00),
     *_cuts(refunded, PAID_BACK, "paid", "refund_outcome_committed", "refund_answered", long=True),
     *_cuts(refunded, PAID_BACK, "paid", "refunds_claimed", scenario="refund_unknown"),
     *_cuts(refunded, PAID_BACK, "paid", "refund_answered", scenario="refund_unknown", long=True),

@@ -558,7 +558,7 @@ def test_people_get_lines_and_refusals_on_stderr():
     assert "(not_found)" in err.getvalue()
 
 
-def test_wrong_use_ends_with_2_and_stdout_stays_empty():
+def test_wrong_use_ends_with_2():
     done = subprocess.run(
         [sys.executable, "manage.py", "top_up_payer", "pyr_x", "--amount", "1.5", "--json"],
         cwd=ROOT,
@@ -566,4 +566,5 @@ def test_wrong_use_ends_with_2_and_stdout_stays_empty():
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (2, "")
+    assert done.returncode == 2
+    assert "'1.5'" in json.loads(done.stdout)["error"]["detail"]

@@ -79,7 +79,7 @@ def test_what_the_bank_took_back_stands_on_the_orders_page():
     )
     told = viewer.get(reverse("admin:dossier", args=[pulled.order]), headers=english)
     assert len(re.findall(r">\s*Chargeback\s*<", told.content.decode())) == 1
-    assert "chargeback: L21" in told.content.decode()
+    assert "Chargeback: L21" in told.content.decode()
 
 
 def test_the_address_that_the_queue_links_to_offers_the_decision():

@@ -70,17 +70,20 @@ def test_what_the_merchant_was_told_is_in_it(unit_database):
 
 def test_decisions_stand_where_they_were_made_and_states_as_they_were(unit_database):
     trade = trades.paid_by_balance()
+    about = {
+        "merchant_no": trade.merchant["merchant_no"],
+        "method": "QR_CODE",
+        "amount": trades.AMOUNT,
+        "currency": "CNY",
+    }
     RouteDecision.objects.create(
         payment_no=trade.payment,
         order_no=trade.order,
-        merchant_no=trade.merchant["merchant_no"],
-        method="BALANCE",
-        amount=trades.AMOUNT,
-        currency="CNY",
+        **about,
         book_version=1,
         strategy="PRIORITY",
         channel_code="sandbox",
-        facts={},
+        facts={**about, "seed": trade.payment, "channels": []},  # rehearsals read it, too
         candidates=[],
     )
     document = sign_dossier(build_dossier(number=trade.order))["dossier"]

@@ -109,7 +109,9 @@ CAPABILITIES = (
         (
             "bench/*",
             "concurrency/test_losing_a_group.py",
+            "engine/test_losing_refunds.py",
             "engine/test_losing_successes.py",
+            "engine/test_plain_refunds.py",
             "engine/test_plain_successes.py",
             "flows/test_hot_plans.py",
             "kernel/test_combining.py",

@@ -1,7 +1,7 @@
 """Plain refunds 普通退款, acquiring's floor: those that are asked for at the same time share one transaction.
 
 As with payments from balances each is a refund for itself, and together they share statements and the flush to disk.
-What is not plain is left untouched, for ``refunds.py`` and the refunds' funnel (docs/decisions/0038). What the engine
+What is not plain is left untouched, for ``refunds.py`` and the refunds' funnel (docs/decisions/0039). What the engine
 has to say about a refund is its own business: it is handed down unread.
 """
 
@@ -69,7 +69,8 @@ def accept_plain_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> Ac
 
     ``body`` has been checked. Its own transaction; a refund to a balance is SUCCESS then. None: it is not plain, or the
     merchant's key has ended meanwhile, and nothing was written; or it was accepted, the connection broke, and its
-    number is taken now. Raises InsufficientMerchantBalance, which has written nothing, and Unavailable when nobody knows.
+    number is taken now. Raises InsufficientMerchantBalance, which has written nothing, and Unavailable when nobody
+    knows.
     """
     wish = describe_wish(body=body, merchant=merchant)
     try:

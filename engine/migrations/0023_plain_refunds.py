@@ -1,4 +1,4 @@
-"""Plain refunds are accepted in one call, and ended in one (docs/decisions/0038)."""
+"""Plain refunds are accepted in one call, and ended in one (docs/decisions/0039)."""
 
 from typing import ClassVar
 

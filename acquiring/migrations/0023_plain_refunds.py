@@ -1,4 +1,4 @@
-"""Plain refunds are accepted in one call, and ended in one (docs/decisions/0038)."""
+"""Plain refunds are accepted in one call, and ended in one (docs/decisions/0039)."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     """Load the functions from acquiring/sql; what they call of the engine's is there first."""
 
     dependencies: ClassVar = [
-        ("acquiring", "0021_channel_payments"),
+        ("acquiring", "0022_payout_returns"),
         ("engine", "0023_plain_refunds"),
     ]
 

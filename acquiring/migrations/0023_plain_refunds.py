@@ -1,4 +1,4 @@
-"""Plain refunds are accepted in one call, and ended in one (docs/decisions/0039)."""
+"""Plain refunds are accepted in one call, and ended in one (docs/decisions/0040)."""
 
 from typing import ClassVar
 

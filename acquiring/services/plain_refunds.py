@@ -1,7 +1,7 @@
 """Plain refunds 普通退款, acquiring's floor: those that are asked for at the same time share one transaction.
 
 As with payments from balances each is a refund for itself, and together they share statements and the flush to disk.
-What is not plain is left untouched, for ``refunds.py`` and the refunds' funnel (docs/decisions/0039). What the engine
+What is not plain is left untouched, for ``refunds.py`` and the refunds' funnel (docs/decisions/0040). What the engine
 has to say about a refund is its own business: it is handed down unread.
 """
 

@@ -1,5 +1,5 @@
 -- Plain refunds 普通退款, acquiring's floor: orders are locked and judged, the engine does its part between, and the
--- merchants are told. Whatever is not plain is left as it was (docs/decisions/0039).
+-- merchants are told. Whatever is not plain is left as it was (docs/decisions/0040).
 
 -- Accept what is plain of these refunds (p_wishes: the engine's words of each, handed down unread). A merchant, whose key
 -- is checked again, names the order by one of its numbers or both. Orders are locked by their numbers, so that two calls do not wait for each other;

@@ -3,7 +3,7 @@
 A refund is plain when its order was paid through one asset and nothing else has happened to that payment. Only the
 database can tell, under the locks. Whatever is not plain it leaves untouched, and ``refunds.accept_refund`` and
 ``refund_outcomes.fold_refund_answer`` decide under the same locks: no rule stands here that does not stand there
-(docs/decisions/0039).
+(docs/decisions/0040).
 """
 
 from __future__ import annotations

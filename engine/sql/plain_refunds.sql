@@ -1,6 +1,6 @@
 -- Plain refunds 普通退款: of orders that were paid through one asset, and the channels' word that one was done. Each has the
 -- rows and moves that engine/services/refunds.py and refund_outcomes.py would have made; whatever is not plain is left
--- as it was, for those modules to decide (docs/decisions/0039).
+-- as it was, for those modules to decide (docs/decisions/0040).
 
 -- Judge refunds of locked orders; writes nothing. p_wishes is a list of engine/services/plain_refunds.py's PlainRefund;
 -- the arrays are what the owner says of those that he found refundable: which of the list (from 1), the order, its

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
 from engine.contracts import Resolution
-from engine.statement_contracts import ResolutionNotPossible
+from engine.models import Discrepancy
+from engine.services.discrepancies import list_resolutions
+from engine.services.reconciliation import reconcile_statement
+from engine.statement_contracts import STANDING, ResolutionNotPossible
 from paymentplatform.kernel import numbers
 from tests.barrier import failures, run_together
 from tests.console import trades
-from tests.engine.statement_days import AMOUNT, Day, found, kinds, line_of, moved, paid, resolve
+from tests.engine.statement_days import (
+    AMOUNT,
+    CHANNEL,
+    Day,
+    found,
+    kinds,
+    line_of,
+    moved,
+    paid,
+    resolve,
+)
 from tests.engine.test_chargebacks import (
     LEFT,
     PULLED,
@@ -22,6 +36,7 @@ from tests.engine.test_chargebacks import (
     left_of,
     pulled_line,
 )
+from tests.engine.test_corrected_files import of_merchant
 from tests.makers import make_merchant
 from tests.statements import Line
 from tests.trading import balance_of
@@ -237,3 +252,54 @@ class TestLateMoneyThatMadeGood:
         assert (balance_of(LOSS), moved(books)) == (loss + PULLED, (LEFT, 0, AMOUNT))
         end_pulled_back(trade)
         assert (balance_of(LOSS), moved(books)) == (loss, (LEFT, 0, LEFT))
+
+
+def test_a_rest_that_people_decide_while_the_file_is_compared_counts(
+    today: Day, books: dict[str, int]
+):
+    """Written off between reading and writing: what the file has lost is found anew, with that."""
+    trade = trades.refunded(paid(), amount=AMOUNT - 2_00)
+    line = pulled_line(trade)
+    today.reconcile(line_of(trade), line, verified=True)
+    undecided = iter([found(line.trade_no)[-1]])
+    today.bring(line_of(trade), verified=True)
+
+    def decide(step: str) -> None:
+        if step == "match":
+            for row in undecided:
+                resolve(row, Resolution.WRITTEN_OFF)
+
+    reconcile_statement(channel_code=CHANNEL, statement_date=today.date, on_step=decide)
+    assert kinds(line.trade_no)[-1] == ("PLATFORM_ONLY", "OPEN", PULLED)
+    assert moved(books)[1:] == (0, PULLED)
+    resolve(found(line.trade_no)[-1], Resolution.RECOVERED)
+    assert_refunds_stop_at(trade, 2_00)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_comes_and_goes_the_channel_owes_what_its_file_says(
+    today: Day, books: dict[str, int], seed: int
+):
+    """Any order of files and decisions that stand: A10 is the file, loss and merchant bear what it has pulled back."""
+    dice = random.Random(seed)
+    trade = paid()
+    loss, first = balance_of(LOSS), of_merchant(trade)
+    line = pulled_line(trade)
+    pulled = PULLED
+    for _turn in range(7):
+        said = [line.but(amount=pulled)] if pulled else []
+        today.reconcile(line_of(trade), *said, verified=True)
+        assert moved(books)[0] == AMOUNT - pulled
+        for row in found(line.trade_no):
+            if row["resolved_at"] is None:
+                stands = [
+                    one
+                    for one in list_resolutions(Discrepancy.objects.get(pk=row["discrepancy_no"]))
+                    if one in STANDING
+                ]
+                resolve(row, dice.choice(stands))
+        today.again()
+        assert moved(books) == (AMOUNT - pulled, 0, 0)
+        assert first - of_merchant(trade) + balance_of(LOSS) - loss == pulled
+        assert left_of(trade) == AMOUNT - pulled
+        pulled = dice.choice([0, 0, 3_00, PULLED, 8_00])

@@ -34,9 +34,9 @@ from tests.engine.test_chargebacks import (
     end_pulled_back,
     kept,
     left_of,
+    left_with,
     pulled_line,
 )
-from tests.engine.test_corrected_files import of_merchant
 from tests.makers import make_merchant
 from tests.statements import Line
 from tests.trading import balance_of
@@ -280,26 +280,31 @@ def test_a_rest_that_people_decide_while_the_file_is_compared_counts(
 def test_whatever_comes_and_goes_the_channel_owes_what_its_file_says(
     today: Day, books: dict[str, int], seed: int
 ):
-    """Any order of files and decisions that stand: A10 is the file, loss and merchant bear what it has pulled back."""
+    """Any order of files, refunds and decisions that stand: A10 is the file, merchant and loss bear the rest.
+
+    Refunds stop at what neither they nor the file have taken.
+    """
     dice = random.Random(seed)
     trade = paid()
-    loss, first = balance_of(LOSS), of_merchant(trade)
+    loss = balance_of(LOSS)
     line = pulled_line(trade)
-    pulled = PULLED
-    for _turn in range(7):
+    refunded = 0
+    for _turn in range(6):
+        if dice.random() < 0.5 and left_of(trade):
+            amount = dice.randint(1, left_of(trade))
+            trades.refunded(trade, amount=amount)
+            refunded += amount
+        pulled = dice.choice([0, 0, 3_00, PULLED, 8_00])
         said = [line.but(amount=pulled)] if pulled else []
         today.reconcile(line_of(trade), *said, verified=True)
         assert moved(books)[0] == AMOUNT - pulled
         for row in found(line.trade_no):
             if row["resolved_at"] is None:
-                stands = [
-                    one
-                    for one in list_resolutions(Discrepancy.objects.get(pk=row["discrepancy_no"]))
-                    if one in STANDING
-                ]
-                resolve(row, dice.choice(stands))
+                fits = list_resolutions(Discrepancy.objects.get(pk=row["discrepancy_no"]))
+                resolve(row, dice.choice([one for one in fits if one in STANDING]))
         today.again()
         assert moved(books) == (AMOUNT - pulled, 0, 0)
-        assert first - of_merchant(trade) + balance_of(LOSS) - loss == pulled
-        assert left_of(trade) == AMOUNT - pulled
-        pulled = dice.choice([0, 0, 3_00, PULLED, 8_00])
+        lost = balance_of(LOSS) - loss
+        assert AMOUNT - left_with(trade) + lost == pulled + refunded
+        assert lost >= 0 <= left_with(trade)
+        assert left_of(trade) == max(0, AMOUNT - pulled - refunded)

@@ -275,7 +275,5 @@ def _row(
         if references
         else None,
         others_cpu_share=statistics.median(others),
-        verdict=judge(
-            path.name, tps=tps, ratio=ratio, p99_ms=p99_ms if connections <= CONNECTIONS else None
-        ),
+        verdict=judge(path.name, tps=tps, ratio=ratio, p99_ms=p99_ms, connections=connections),
     )

@@ -139,6 +139,23 @@ def test_a_row_is_judged_by_what_its_path_must_hold(
     assert judge("order_list", tps=1.0, ratio=None, p99_ms=None) == ""
 
 
+@pytest.mark.parametrize(
+    ("path", "connections", "verdict"),
+    [
+        ("balance_payment", 32, "p99>100"),
+        ("balance_payment", 33, "aim"),
+        ("cashier_page", 50, "p99>100"),
+        ("cashier_status", 50, "p99>100"),
+        ("consult", 50, "p99>100"),
+        ("consult", 51, "aim"),
+    ],
+)
+def test_a_tail_is_promised_to_so_many_connections(path: str, connections: int, verdict: str):
+    for p99_ms, expected in ((100.1, verdict), (99.9, "aim")):
+        said = judge(path, tps=9_999.0, ratio=None, p99_ms=p99_ms, connections=connections)
+        assert said == expected
+
+
 def test_the_picture_is_one():
     row = Row("create_order", 32, 10.0, None, None, None, 1.0, 2.0, 0.5, 0.6, 0.1, None, 0.0)
     root = ET.fromstring(draw([row], title="a < b"))

@@ -23,7 +23,7 @@ BEGIN
                 div(2::numeric * p.fee_amount * i.amount + p.amount, 2::numeric * p.amount),
                 p.fee_amount - e.fee - (p.amount - e.amount - i.amount)))
         ELSE 0 END, i.first_try_s, i.accepted_no, i.done_no, i.cause, i.actor, i.request_id)::engine_plain_refund
-        ORDER BY o.source, p.merchant_no, o.order_no)
+        ORDER BY o.source, p.merchant_no, p.currency, o.order_no)
     INTO v_plain
     FROM unnest(p_places, p_order_nos, p_payment_nos, p_sources, p_return_fee, p_most)
         AS o (place, order_no, payment_no, source, returns_fee, most)
@@ -148,7 +148,7 @@ BEGIN
     UPDATE engine_payment_detail AS d
     SET refunding_amount = d.refunding_amount - i.amount, refunded_amount = d.refunded_amount + i.amount
     FROM unnest(p_plain) AS i WHERE d.detail_no = i.detail_no AND d.detail_no = ANY (v_detail_nos);
-    FOR s IN SELECT * FROM unnest(p_plain) AS i ORDER BY i.payer_no COLLATE "C", i.refund_no LOOP
+    FOR s IN SELECT * FROM unnest(p_plain) AS i ORDER BY i.payer_no COLLATE "C", i.currency, i.refund_no LOOP
         posted := ledger_post(s.done_no, 'refund_done', s.refund_no, today, s.currency,
             ARRAY['L30:' || coalesce(s.channel_code, 'internal') || ':' || s.currency],
             ARRAY[coalesce('A10:' || s.channel_code, 'L10:' || s.payer_no) || ':' || s.currency],

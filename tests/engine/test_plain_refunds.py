@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import threading
 from collections.abc import Callable
@@ -49,6 +50,7 @@ from tests.comparing import comparable_rows
 from tests.engine.scripted import FIRST_CHANNEL, UNKNOWN, ScriptedChannel, charged
 from tests.engine.test_refunds import NOT_FOUND, REFUSED, events_of, given_back
 from tests.environment import LONG
+from tests.ledger.test_races import deadlocks
 from tests.makers import make_payer, make_payer_token
 from tests.roundtrips import counting_round_trips
 from tests.trading import Trade, balance_of, make_identity, make_trade, rows
@@ -624,3 +626,48 @@ def test_a_refund_through_a_channel_waits_four_times_for_the_database_and_its_en
     assert (len(seen), seen.on_the_wire) == (4, 4), seen
     assert (len(ended), ended.on_the_wire) == (1, 1), ended
     assert case.trade.refunds()[0]["status"] == "SUCCESS"
+
+
+def test_sets_over_the_same_merchants_and_payers_never_wait_in_a_circle(
+    channels: Channels, monkeypatch: pytest.MonkeyPatch
+):
+    """Sets of several processes in any order, beside payments and refunds one by one."""
+    monkeypatch.setattr(plain_refunds._connection, "get", lambda: None)  # each on its thread's own
+    dice = random.Random()
+    sellers = [make_identity() for _ in range(2)]
+    payers = {
+        currency: [make_payer(currency=currency) for _ in range(2)] for currency in ("CNY", "USD")
+    }
+    before = deadlocks()
+
+    def sell(currency: str) -> Trade:
+        merchant, payer_no = dice.choice(sellers), dice.choice(payers[currency])
+        token = make_payer_token(
+            payer_no=payer_no, merchant_no=merchant.merchant_no, currency=currency
+        )
+        trade = make_trade(merchant=merchant, amount=AMOUNT, currency=currency)
+        assert trade.pay(Method.BALANCE, payer_token=token).status == "PAID"
+        return trade
+
+    def give_back(trades: list[Trade]) -> int:
+        wishes = [
+            describe_wish(
+                body=CreateRefund(new_charge(), 1, order_no=t.order_no), merchant=t.merchant
+            )
+            for t in trades
+        ]
+        return sum(told is not None for told in accept_together(wishes, patience_ms=20_000))
+
+    for _round in range(OFTEN // 2):
+        sold = [sell(currency) for currency in ("CNY", "USD") * 16]
+        dice.shuffle(sold)
+        ended = run_together(
+            [
+                *(lambda trades=sold[at : at + 6]: give_back(trades) for at in range(0, 24, 6)),
+                *(lambda trade=trade: trade.refund(1)["amount"] for trade in sold[24:]),
+                *(lambda currency=currency: sell(currency) for currency in ("CNY", "USD")),
+            ]
+        )
+        assert failures(ended) == []
+        assert ended[:4] == [6] * 4
+    assert deadlocks() == before

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from ledger.contracts import REVERSIBLE_BY_HAND
 from ledger.models import Account, Hold, Journal
 from ledger.selectors import get_balance, get_journal
 from paymentplatform.kernel import numbers
@@ -129,7 +130,8 @@ class JournalAdmin(ReadOnlyAdmin):
         icon="undo",
         service_audits=True,
         offered=lambda journal: (
-            journal.reverses is None
+            journal.event_type in REVERSIBLE_BY_HAND
+            and journal.reverses is None
             and get_journal(journal_no=journal.journal_no).reversed_by is None
         ),
     )

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from paymentplatform.kernel.errors import Conflict, NotFound
+
+REVERSIBLE_BY_HAND: Final = frozenset({"top_up", "platform_funding"})
+"""Facts behind which no order, payment, refund or statement stands: their mirror makes no other table a liar."""
 
 
 class AccountKind(StrEnum):

@@ -33,6 +33,7 @@ from paymentplatform.kernel.admin import (
     submit_proposal,
 )
 from paymentplatform.kernel.admin_codes import name_code
+from paymentplatform.kernel.admin_lists import UnendedFilter
 from paymentplatform.kernel.admin_tables import (
     MOVE_COLUMNS,
     PageTable,
@@ -192,6 +193,12 @@ class SettlementBatchAdmin(_OfMerchant):
         ]
 
 
+class UnendedPayoutFilter(UnendedFilter):
+    """Payouts under way."""
+
+    ended_column = "ended_at"
+
+
 @admin.register(Payout)
 class PayoutAdmin(ReturnsOfPayout, _OfMerchant):
     """Transfers to merchants' bank accounts."""
@@ -207,7 +214,7 @@ class PayoutAdmin(ReturnsOfPayout, _OfMerchant):
         "sent_at",
         "ended_at",
     )
-    list_filter = ("status", "currency", "created_at")
+    list_filter = ("status", UnendedPayoutFilter, "currency", "created_at")
     search_fields = ("payout_no",)
     search_help_text = _("A whole payout or merchant number, or the bank's reference")
     searched = {

@@ -51,7 +51,7 @@ def _tiles(found: Dashboard) -> Iterator[dict[str, Any]]:
         "late": f"{reverse('admin:engine_latemoney_changelist')}?status__exact=OPEN",
         "proposals": f"{reverse('admin:console_proposal_changelist')}?status__exact=OPEN",
         "differences": f"{reverse('admin:engine_discrepancy_changelist')}?unended=yes",
-        "payouts": reverse("admin:acquiring_payout_changelist"),
+        "payouts": f"{reverse('admin:acquiring_payout_changelist')}?unended=yes",
         "deliveries": f"{reverse('admin:acquiring_delivery_changelist')}?status__exact=DUE",
         "channels": reverse("admin:engine_knownchannel_changelist"),
         "orders": f"{reverse('admin:acquiring_tradeorder_changelist')}?overdue=yes",

@@ -223,10 +223,11 @@ class PeriodFilter(admin.SimpleListFilter):
 
 
 class UnendedFilter(admin.SimpleListFilter):
-    """What has not ended: ``resolved_at`` is null, which a partial index knows."""
+    """What has not ended: ``ended_column`` is null, which a partial index knows."""
 
     title = _("Not ended")
     parameter_name = "unended"
+    ended_column = "resolved_at"
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, Any]]:
         """Offer the one question."""
@@ -234,7 +235,7 @@ class UnendedFilter(admin.SimpleListFilter):
 
     def queryset(self, _request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Keep what has not ended when asked."""
-        return rows.filter(resolved_at__isnull=True) if self.value() == "yes" else rows
+        return rows.filter(**{self.ended_column: None}) if self.value() == "yes" else rows
 
 
 class RecentValuesFilter(admin.AllValuesFieldListFilter):

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from acquiring import api as acquiring
-from acquiring.models import BusinessDay, SettlementItem, TradeOrder
+from acquiring.models import BusinessDay, Payout, SettlementItem, TradeOrder
 from engine.channels.base import Outcome
 from engine.models import Case, Discrepancy, PaymentOrder
 from paymentplatform.console.dashboard import read_dashboard
@@ -23,7 +23,7 @@ from paymentplatform.kernel.roles import Role
 from tests.barrier import run_together
 from tests.console import proposals, trades
 from tests.console.differences import extra
-from tests.console.test_admin import log_in
+from tests.console.test_admin import log_in, page
 from tests.waiting import wait_until
 
 
@@ -147,9 +147,9 @@ def test_a_tile_leads_to_what_it_counts():
     assert f'href="{address}"' in shown
     listed = viewer.get(address).content.decode()
     assert (late in listed, in_time in listed) == (True, False)
-    for model, name in ((Case, "case"), (Discrepancy, "discrepancy")):
-        address = f"{reverse(f'admin:engine_{name}_changelist')}?unended=yes"
+    for model, ended in ((Case, "resolved_at"), (Discrepancy, "resolved_at"), (Payout, "ended_at")):
+        address = f"{page(model, 'changelist')}?unended=yes"
         assert f'href="{address}"' in shown
         found = viewer.get(address).context["cl"].result_list
-        wanted = model.objects.filter(resolved_at__isnull=True).order_by("-pk")[:50]
+        wanted = model.objects.filter(**{ended: None}).order_by("-pk")[:50]
         assert [row.pk for row in found] == [row.pk for row in wanted]

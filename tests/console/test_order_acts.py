@@ -19,6 +19,8 @@ from engine.models import Refund
 from ledger import api as ledger
 from ledger.models import Account, Journal
 from paymentplatform.console.models import AuditLog, Proposal
+from paymentplatform.console.proposals.journal_reversal import JournalNotReversible
+from paymentplatform.console.services.proposals import NewProposal, make_proposal
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.roles import Role
 from tests.barrier import failures, run_together
@@ -286,6 +288,16 @@ class TestBooks:
     def test_what_an_order_stands_on_is_not_reversed_by_hand(self):
         paid = trades.paid_by_balance()
         journal = ledger.find_journal(event_type="payment_paid", event_id=paid.payment)
-        said = press(person(Role.ACCOUNTANT), Journal, journal.journal_no, "propose-reversal")
-        assert "journal_not_reversible" in said
+        accountant = person(Role.ACCOUNTANT)
+        shown = accountant.get(page(Journal, "change", journal.journal_no)).content.decode()
+        assert act_page(Journal, journal.journal_no, "propose-reversal") not in shown
+        press(accountant, Journal, journal.journal_no, "propose-reversal")
+        new = NewProposal(
+            kind="journal_reversal",
+            payload={"journal_no": journal.journal_no},
+            operator=proposals.operator(Role.ACCOUNTANT),
+            reason="because",
+        )
+        with pytest.raises(JournalNotReversible):
+            make_proposal(new)
         assert not Proposal.objects.filter(subject_no=journal.journal_no).exists()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from ledger import api as ledger
-from ledger.contracts import JournalDraft
+from ledger.contracts import REVERSIBLE_BY_HAND, JournalDraft
 from paymentplatform.console.contracts import Approval, Preview
 from paymentplatform.console.proposals.base import Payload, ProposalKind, preview_journal
 from paymentplatform.kernel.errors import Conflict
 from paymentplatform.kernel.roles import Role
-
-REVERSIBLE: Final = frozenset({"top_up", "platform_funding"})
-"""Facts behind which no order, payment, refund or statement stands: their mirror makes no other table a liar."""
 
 
 class JournalNotReversible(Conflict):
@@ -31,7 +28,7 @@ def build_payload(*, journal_no: str) -> dict[str, Any]:
 
 def _draft(payload: Payload) -> JournalDraft:
     journal = ledger.get_journal(journal_no=payload["journal_no"])
-    if journal.event_type not in REVERSIBLE:
+    if journal.event_type not in REVERSIBLE_BY_HAND:
         raise JournalNotReversible(f"{journal.journal_no} is a {journal.event_type}.")
     return ledger.build_reversal(journal=journal, accounting_date=None)
 

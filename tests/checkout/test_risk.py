@@ -364,8 +364,8 @@ class TestVelocity:
             "SELECT facts FROM checkout_risk_decision WHERE outcome = 'BLOCK' AND facts->>'merchant' = %s",
             trade.merchant.merchant_no,
         )
-        (count,) = json.loads(kept["facts"])["counts"].values()
-        assert count == 3000
+        # Rules for everybody that other tests have left count, too.
+        assert 3000 in json.loads(kept["facts"])["counts"].values()
 
     @pytest.mark.parametrize("redis_is", ["refusing", "silent"])
     def test_without_redis_small_amounts_pass_and_large_ones_wait(

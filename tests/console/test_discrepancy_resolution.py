@@ -261,7 +261,8 @@ class TestPages:
         assert kept.violation_count == len(proof.violations)
         assert {entry["number"] for entry in kept.invariants} == set(range(1, 16))
         client: Client = log_in(operator_with("console.view_proofrun"))
-        shown = client.get(page(ProofRun, "change", proof_no)).content.decode()
+        english = {"Accept-Language": "en"}
+        shown = client.get(page(ProofRun, "change", proof_no), headers=english).content.decode()
         assert "Suspense is the open late money" in shown
         assert client.get(page(ProofRun, "changelist")).status_code == 200
 

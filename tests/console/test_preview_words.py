@@ -27,7 +27,7 @@ EFFECTS = [
     ("kind", "AMOUNT_OVER", "The channel says more", "渠道金额偏多"),
     ("merchant_name", "Tea House", "Tea House", "Tea House"),
     ("rate_ppm", "6000", "0.6 %", "0.6 %"),
-    ("resolution", "WITHDRAWN", "the channel took it back", "渠道"),
+    ("resolution", "WITHDRAWN", "which took it back", "渠道"),
     ("rest_changed", "otherwise, costs", "what else happens, costs", "其他情况, 成本"),
     ("returned_on_refund", "no", "no", "否"),
     ("roles", "– → support, risk", "– → Support, Risk", "– → 客服, 风控"),

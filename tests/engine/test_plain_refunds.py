@@ -92,14 +92,13 @@ class Wish:
         return fits and self.paid_by != "both"
 
 
+IN_THE_WAY = ["no payment", "a chargeback", "its limit", "its window", "its number"]
 wishes = st.builds(
     Wish,
     paid_by=st.sampled_from(["channel", "balance", "channel", "balance", "both"]),
     asks=st.sampled_from(["part", "part", "rest", "rest", "more"]),
     names=st.sampled_from(["ours", "theirs", "both", "another's"]),
-    meets=st.sampled_from(
-        [""] * 8 + ["no payment", "a chargeback", "its limit", "its window", "its number"]
-    ),
+    meets=st.sampled_from([""] * 8 + IN_THE_WAY),
     earlier=st.lists(
         st.tuples(st.integers(1, 3_33), st.sampled_from(["done", "failed", "waiting"])), max_size=2
     ).map(tuple),
@@ -295,6 +294,8 @@ def assert_same(one: Case, other: Case) -> None:
         Wish(paid_by="balance", names="both", fee_rate_ppm=6_000, returns_fee=False),
     ]
 )
+@example([Wish(fee_rate_ppm=6_000, meets=what) for what in IN_THE_WAY])
+@example([Wish(asks="more"), Wish(names="another's"), Wish(paid_by="both", asks="rest")])
 @given(st.lists(wishes, min_size=1, max_size=4))
 def test_what_is_accepted_at_once_is_what_would_have_been_accepted_row_by_row(
     channels: Channels, asked: list[Wish]

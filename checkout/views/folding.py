@@ -70,7 +70,7 @@ class _Fold:
                 yield from self.fold(blocks.get(node.name, node).nodelist, blocks)
             case IncludeNode() if _is_plain(node):
                 included = self._load(node.template)
-                yield from self.fold(included.nodelist, blocks)
+                yield from self.fold(included.nodelist, {})  # its blocks are its own
             case TranslateNode() if not node.asvar and _is_said_by_itself(node):
                 yield TextNode(node.render(self._nothing))
             case StaticNode() if node.varname is None and _is_constant(node.path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import zlib
 from collections.abc import Iterator
@@ -12,11 +13,11 @@ import pytest
 from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import render
-from django.template import engines
+from django.template import Context, Engine, engines
 from django.test import RequestFactory
 from django.utils import translation
 
-from checkout.views.folding import _fold_template, render_folded
+from checkout.views.folding import _Fold, _fold_template, render_folded
 
 ROOT: Final = Path(settings.PROJECT_DIR) / "templates"
 FILES: Final = [
@@ -109,3 +110,17 @@ def test_what_is_constant_is_gone() -> None:
     assert "TextNode TextNode" not in " ".join(kinds)
     plain = engines["django"].get_template("cashier/closing.html").template.nodelist  # type: ignore[attr-defined]
     assert [type(node).__name__ for node in plain] == ["ExtendsNode"]
+
+
+def test_blocks_of_an_included_file_are_its_own() -> None:
+    files = {
+        "child": "{% extends 'base' %}{% block a %}child{% endblock %}",
+        "base": "{% block a %}base{% endblock %} {% include 'part' %} {% include 'kin' %}",
+        "part": "{% block a %}part{% endblock %}",
+        "kin": "{% extends 'part' %}{% block a %}kin{% endblock %}",
+    }
+    engine = Engine(loaders=[("django.template.loaders.locmem.Loader", files)])
+    plain = engine.get_template("child")
+    folded = copy.copy(plain)
+    folded.nodelist = _Fold(plain).fold(plain.nodelist, {})
+    assert folded.render(Context()) == plain.render(Context()) == "child part kin"

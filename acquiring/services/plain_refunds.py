@@ -25,7 +25,8 @@ from paymentplatform.kernel.shared_connection import SharedConnection
 
 MOST_TOGETHER: Final = 32
 PATIENCE_MS: Final = 100
-"""How long a group waits for a row that somebody holds. Then each goes on alone, in a thread of its own."""
+"""How long a run waits for a row that somebody holds, also a run of one: all who come meanwhile wait for it. Then each
+goes on alone, in a thread of its own."""
 
 _ACCEPT: Final = HotStatement(
     name="accept_plain_refunds",
@@ -75,6 +76,8 @@ def accept_plain_refund(*, body: CreateRefund, merchant: MerchantIdentity) -> Ac
     wish = describe_wish(body=body, merchant=merchant)
     try:
         accepted = _refunds.submit(wish)
+    except RolledBack:  # somebody holds a row of ours: we wait for it, and nobody for us
+        accepted = accept_together([wish], patience_ms=None)[0]
     except GroupFailed as failed:
         if isinstance(failed.__cause__, Unavailable) and not isinstance(
             failed.__cause__, RolledBack
@@ -104,7 +107,10 @@ def describe_wish(*, body: CreateRefund, merchant: MerchantIdentity) -> RefundWi
 def accept_together(
     wishes: Sequence[RefundWish], *, patience_ms: int | None = PATIENCE_MS
 ) -> list[AcceptedRefund | None]:
-    """Accept those that are plain in one statement; one without enough money refuses all."""
+    """Accept those that are plain in one statement; one without enough money refuses all.
+
+    Raises RolledBack when a row was held for longer than ``patience_ms``. Without it (one alone): not plain.
+    """
     made = [numbers.new_numbers(numbers.EVENT, numbers.DELIVERY) for _ in wishes]
     is_group = len(wishes) > 1
     try:
@@ -119,14 +125,18 @@ def accept_together(
                 encode_array([event_id for event_id, _ in made]),
                 encode_array([delivery_no for _, delivery_no in made]),
                 settings.BUSINESS_TIME_ZONE,
-                patience_ms if is_group else None,
+                patience_ms,
             ],
             on=_connection.get() if is_group else None,  # groups come one after the other
         )
-    except (RolledBack, UniqueViolation):
+    except RolledBack:
+        if patience_ms is not None:
+            raise
+        return [None]
+    except UniqueViolation:  # the number was used for another order just now
         if is_group:
             raise
-        return [None]  # a lock took too long, or the number was used for another order just now
+        return [None]
     accepted = {row.refund_no: row for row in map(_read_accepted, rows)}
     return [accepted.get(wish.refund_no) for wish in wishes]
 

@@ -442,7 +442,7 @@ def assert_refunded_once(case: Case, *, amount: int, fee: int = 0) -> None:
 
 def accept_in_another_process(case: Case) -> AcceptedRefund | None:
     """Two processes share no queue: what keeps them apart is the database."""
-    return accept_together([case.describe()])[0]
+    return accept_together([case.describe()], patience_ms=None)[0]
 
 
 def test_one_number_at_once_and_row_by_row_is_one_refund(channels: Channels):
@@ -554,6 +554,42 @@ def test_a_row_that_somebody_holds_keeps_only_its_own_refund_waiting(channels: C
     assert ended == [None, *[True] * 4]
     for case in cases:
         assert_refunded_once(case, amount=3_33)
+
+
+def test_one_that_came_first_and_waits_for_a_row_keeps_nobody_else_waiting(channels: Channels):
+    """It leads a run of its own then, and whoever comes meanwhile waits for that run."""
+    cases = [plain_case(paid_by="balance") for _ in range(3)]
+    stuck, *others = cases
+    is_held, is_waiting = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            rows(
+                "SELECT 1 FROM acquiring_trade_order WHERE order_no = %s FOR UPDATE",
+                stuck.trade.order_no,
+            )
+            is_held.set()
+            wait_until(holds_up_somebody, what="the first waits")
+            is_waiting.set()
+            patience_s = 4.0  # less than the session's own lock_timeout
+            wait_until(lambda: all(case.trade.refunds() for case in others), patience_s)
+
+    def ask(case: Case) -> bool:
+        assert (is_held if case is stuck else is_waiting).wait(20)
+        return create_refund(body=case.body, merchant=case.trade.merchant)[0]
+
+    ended = run_together([hold, *(lambda case=case: ask(case) for case in cases)])
+    assert ended == [None, *[True] * 3]
+    for case in cases:
+        assert_refunded_once(case, amount=3_33)
+
+
+def holds_up_somebody() -> bool:
+    """Whether another connection waits for what this transaction has locked."""
+    (row,) = rows(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))) AS waits"
+    )
+    return bool(row["waits"])
 
 
 LOSING: list[tuple[str, Callable[[Case], Any]]] = [

@@ -24,6 +24,7 @@ import pytest  # noqa: E402
 from _pytest.terminal import TerminalReporter  # noqa: E402
 from django.core.management import get_commands  # noqa: E402
 from django.db import connections  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 from pytest_django.plugin import DjangoDbBlocker  # noqa: E402
 
 from tests.budget import note_costs, print_tables  # noqa: E402
@@ -37,6 +38,11 @@ from tests.second_look import mark_lateness, register  # noqa: E402
 from tests.static_files import look_up_once  # noqa: E402
 
 look_up_once()
+# How fast examples are drawn and run says how busy the machine is.
+settings.register_profile(
+    "busy", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -399,7 +399,9 @@ FACTS = st.lists(
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(facts=FACTS)
 def test_detail_summary_and_ledger_agree_whatever_happened(facts: list[Fact]):

@@ -396,7 +396,7 @@ class TestAnySequence:
     @settings(
         max_examples=800 if LONG else 25,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     @given(
         said=st.lists(

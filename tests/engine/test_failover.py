@@ -110,7 +110,7 @@ def test_every_answer_to_pay_and_every_one_thereafter(channels: Channels):
 @settings(
     max_examples=2_000 if LONG else 30,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     print_blob=True,
 )
 @given(

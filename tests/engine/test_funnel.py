@@ -171,7 +171,7 @@ class TestFailover:
     @settings(
         max_examples=600 if LONG else 20,
         deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     @given(
         said=st.lists(

@@ -7,10 +7,21 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy as _
 
 from engine.dossier import list_moves
+from engine.models import ChannelCall
 from paymentplatform.kernel.admin import ReadOnlyAdmin
 from paymentplatform.kernel.admin_tables import MOVE_COLUMNS, PageTable, build_page_table
 
 POSTINGS: Final = ("line_no", "debit", "credit", "amount")
+_CALLS: Final = (
+    *("answered_at", "operation", "outcome", "duration_ms"),
+    *("cause", "actor", "answer"),
+)
+
+
+def build_calls_table(*, order_no: str, **about: str) -> PageTable:
+    """Show the calls to channels that were made about an attempt or a refund of this order, oldest first."""
+    calls = ChannelCall.objects.filter(order_no=order_no, **about).order_by("id")
+    return build_page_table(_("Calls to the channel"), calls, columns=_CALLS)
 
 
 class MovesAdmin(ReadOnlyAdmin):

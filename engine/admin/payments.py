@@ -14,7 +14,7 @@ from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 
-from engine.admin.history import POSTINGS, MovesAdmin
+from engine.admin.history import POSTINGS, MovesAdmin, build_calls_table
 from engine.contracts import Exposure
 from engine.dossier import get_payment_file
 from engine.exposure import list_exposure
@@ -187,10 +187,11 @@ class ChannelAttemptAdmin(MovesAdmin):
         return link_number(attempt.order_no)
 
     def build_tables(self, obj: ChannelAttempt) -> list[PageTable]:
-        """Show callbacks and moves."""
+        """Show calls, callbacks and moves."""
         callbacks = ChannelCallback.objects.filter(attempt_no=obj.attempt_no).order_by("id")
         columns = ("id", "received_at", "result", "note")
         return [
+            build_calls_table(order_no=obj.order_no, attempt_no=obj.attempt_no),
             build_page_table(_("Callbacks"), callbacks, columns=columns),
             *super().build_tables(obj),
         ]

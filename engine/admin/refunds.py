@@ -9,7 +9,7 @@ from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from engine.admin.history import POSTINGS, MovesAdmin
+from engine.admin.history import POSTINGS, MovesAdmin, build_calls_table
 from engine.models import Case, ChannelAttempt, ChannelCallback, LateMoney, Refund
 from ledger import api as ledger
 from paymentplatform.kernel import numbers
@@ -157,7 +157,7 @@ class RefundAdmin(MovesAdmin):
         return redact_text(refund.last_answer) or "–"
 
     def build_tables(self, obj: Refund) -> list[PageTable]:
-        """Show postings, callbacks, cases and moves."""
+        """Show postings, calls, callbacks, cases and moves."""
         journals = [
             ledger.find_journal(event_type=fact, event_id=obj.refund_no) for fact in REFUND_FACTS
         ]
@@ -173,6 +173,7 @@ class RefundAdmin(MovesAdmin):
                 for journal in journals
                 if journal is not None
             ),
+            build_calls_table(order_no=obj.order_no, refund_no=obj.refund_no),
             build_page_table(
                 _("Callbacks"), callbacks, columns=("id", "received_at", "result", "note")
             ),

@@ -1,6 +1,6 @@
 """Tables of the payment engine."""
 
-from engine.models.attempt import ChannelAttempt, ChannelCallback
+from engine.models.attempt import ChannelAttempt, ChannelCall, ChannelCallback
 from engine.models.card import SavedCard
 from engine.models.case import Case, LateMoney
 from engine.models.channel import BreakerMove, ChannelSwitch, KnownChannel, MaintenanceWindow
@@ -19,6 +19,7 @@ __all__ = [
     "BreakerMove",
     "Case",
     "ChannelAttempt",
+    "ChannelCall",
     "ChannelCallback",
     "ChannelSettlement",
     "ChannelSwitch",

@@ -13,7 +13,13 @@ from engine.states import CHANNEL_ATTEMPT
 from paymentplatform.kernel import grants
 from paymentplatform.kernel.database import NumberField, PlatformNow
 from paymentplatform.kernel.fsm import move_to, state_field
-from paymentplatform.kernel.guards import forbid_delete, freeze_columns, guard_machine, set_once
+from paymentplatform.kernel.guards import (
+    forbid_delete,
+    freeze_columns,
+    guard_append_only,
+    guard_machine,
+    set_once,
+)
 
 
 class ChannelAttempt(FSMModelMixin, models.Model):
@@ -135,6 +141,52 @@ class ChannelAttempt(FSMModelMixin, models.Model):
 
     def _end(self) -> None:
         self.live_detail_no = self.next_query_at = self.lease_token = self.leased_until = None
+
+
+class ChannelCall(models.Model):
+    """One call of ours to a channel, of an attempt or of a refund, and what it answered: append-only, for people.
+
+    Written with whatever the answer changes, also when that is nothing. A plain success that was the only call has no
+    row: its attempt or refund keeps that answer itself. ``answer`` is a redacted beginning of the channel's own words.
+    """
+
+    class Operation(models.TextChoices):
+        PAY = "pay"
+        QUERY = "query"
+        CLOSE = "close"
+        REFUND = "refund"
+        QUERY_REFUND = "query_refund"
+
+    database_access = grants.APPEND_ONLY
+
+    id = models.BigAutoField(primary_key=True)
+    attempt_no = models.TextField(null=True)
+    refund_no = models.TextField(null=True)
+    order_no = models.TextField()
+    channel_code = models.TextField()
+    operation = models.CharField(max_length=16, choices=Operation.choices)
+    answered_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    outcome = models.TextField()
+    answer = models.TextField(blank=True)
+    cause = models.TextField()
+    actor = models.TextField()
+    request_id = models.TextField()
+
+    class Meta:
+        db_table = "engine_channel_call"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(attempt_no__isnull=False, refund_no__isnull=True)
+                | Q(attempt_no__isnull=True, refund_no__isnull=False),
+                name="engine_call_about_one_thing",
+            )
+        ]
+        indexes = [models.Index(fields=["order_no", "id"], name="engine_call_of_order")]
+        triggers = guard_append_only()
+
+    def __str__(self) -> str:
+        return f"{self.channel_code} {self.operation}: {self.outcome}"
 
 
 class ChannelCallback(models.Model):

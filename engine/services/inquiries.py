@@ -6,15 +6,15 @@ about and, when that leads nowhere, closed. Nothing is ever submitted twice or f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
 from django.db import connection, connections
 
-from engine.channels.base import AttemptReference, Capability, ChannelAnswer, Outcome
+from engine.channels.base import Capability, Outcome
 from engine.channels.registry import get_channel
 from engine.contracts import Cause, PaymentProgress
 from engine.models import PaymentOrder
@@ -25,6 +25,7 @@ from engine.selectors import (
     get_payment_progress,
 )
 from engine.services.answers import Applied
+from engine.services.calls import Operation, make_call
 from engine.services.outcomes import QUERY_TASK, apply_attempt_outcome
 from engine.services.submission import build_reference, submit_attempt
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
@@ -154,30 +155,22 @@ def query_attempt(*, attempt_no: str, cause: Cause = Cause.INQUIRY) -> Applied:
     payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
     channel = get_channel(attempt.channel_code)
     reference = build_reference(attempt, payment)
-    answer = _call(channel.query, reference)
+    calls = [make_call(Operation.QUERY, partial(channel.query, reference), object_no=attempt_no)]
     failpoint("inquiry_answered", attempt.order_no)
+    outcome = calls[-1].answer.outcome
     grace_over = database_now() >= attempt.created_at + timedelta(
         seconds=settings.NOT_FOUND_GRACE_S
     )
-    wants_close = (answer.outcome == Outcome.NOT_FOUND and grace_over) or (
-        payment.closing and answer.outcome == Outcome.PENDING
+    wants_close = (outcome == Outcome.NOT_FOUND and grace_over) or (
+        payment.closing and outcome == Outcome.PENDING
     )
     if wants_close and Capability.CLOSE in channel.capabilities:
-        answer = _call(channel.close, reference)
+        close = partial(channel.close, reference)
+        calls.append(make_call(Operation.CLOSE, close, object_no=attempt_no))
         failpoint("close_answered", attempt.order_no)
-    return apply_attempt_outcome(attempt_no=attempt_no, answer=answer, cause=cause)
-
-
-def _call(
-    method: Callable[[AttemptReference], ChannelAnswer], reference: AttemptReference
-) -> ChannelAnswer:
-    try:
-        return method(reference)
-    except Exception as error:  # noqa: BLE001 - a bug in an adapter is no answer
-        _log.exception("adapter_raised", attempt_no=reference.request_no)
-        return ChannelAnswer(
-            outcome=Outcome.UNKNOWN, raw=f"the adapter raised {type(error).__name__}"
-        )
+    return apply_attempt_outcome(
+        attempt_no=attempt_no, answer=calls[-1].answer, cause=cause, calls=calls
+    )
 
 
 def bring_inquiry_forward(*, payment_no: str) -> None:

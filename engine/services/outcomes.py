@@ -8,6 +8,7 @@ the payer's balance holds for the payment is captured or given back in the very 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
@@ -19,9 +20,10 @@ from engine.contracts import Cause, LateMoneyReason
 from engine.health import find_open_channel
 from engine.models import ChannelAttempt, LateMoney, PaymentDetail, PaymentOrder
 from engine.ports import OwnerState, payment_owner
-from engine.selectors import get_attempt, lock_attempt, lock_details, lock_payment
+from engine.selectors import get_attempt, lock_details, lock_payment
 from engine.services.acceptance import create_attempt
 from engine.services.answers import Applied, is_readable, keep_answer, note_commit
+from engine.services.calls import MadeCall, describe_calls, lock_attempt_keeping
 from engine.services.cases import AMOUNT_MISMATCH, open_case, resolve_cases
 from engine.services.holds import build_legs, end_untaken_details
 from engine.services.late_money import record_late_money
@@ -64,21 +66,28 @@ class _Locked:
 
 
 @transactions.forbid
-def apply_attempt_outcome(*, attempt_no: str, answer: ChannelAnswer, cause: Cause) -> Applied:
+def apply_attempt_outcome(
+    *, attempt_no: str, answer: ChannelAnswer, cause: Cause, calls: Sequence[MadeCall] = ()
+) -> Applied:
     """Bring one verified answer to attempt, detail, payment, order and ledger, in its own transaction (forbid).
 
     Safe to call any number of times with the same or contradicting answers; raises NotFound for an attempt that
-    does not exist. An unverified answer must come as UNKNOWN.
+    does not exist. An unverified answer must come as UNKNOWN. ``calls`` are ours that led to the answer, which was
+    the last one's; what a plain success keeps is its own answer, so that one after another call is folded.
     """
-    paid = take_plain_success(attempt_no=attempt_no, answer=answer, cause=cause)
-    if paid is not None:
-        return Applied("paid")
-    return fold_answer(attempt_no=attempt_no, answer=answer, cause=cause)
+    if len(calls) <= 1:
+        paid = take_plain_success(attempt_no=attempt_no, answer=answer, cause=cause)
+        if paid is not None:
+            return Applied("paid")
+    return fold_answer(attempt_no=attempt_no, answer=answer, cause=cause, calls=calls)
 
 
 @transactions.start
-def fold_answer(*, attempt_no: str, answer: ChannelAnswer, cause: Cause) -> Applied:
+def fold_answer(
+    *, attempt_no: str, answer: ChannelAnswer, cause: Cause, calls: Sequence[MadeCall] = ()
+) -> Applied:
     """Do what ``apply_attempt_outcome`` does, for whatever the answer is, row by row (start)."""
+    kept = describe_calls(calls, cause=cause)
     seen = get_attempt(attempt_no=attempt_no)
     after_commit(lambda: note_commit(seen.order_no))
     owner = payment_owner().lock_owner(order_no=seen.order_no)
@@ -86,7 +95,7 @@ def fold_answer(*, attempt_no: str, answer: ChannelAnswer, cause: Cause) -> Appl
         owner=owner,
         payment=lock_payment(payment_no=seen.payment_no),
         details=lock_details(payment_no=seen.payment_no),
-        attempt=lock_attempt(attempt_no=attempt_no),
+        attempt=lock_attempt_keeping(seen, kept),
     )
     stood = rows.attempt.status
     ended_before = rows.attempt.is_terminal

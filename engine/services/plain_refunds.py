@@ -8,7 +8,7 @@ database can tell, under the locks. Whatever is not plain it leaves untouched, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ from engine.channels.registry import list_channels
 from engine.contracts import Cause
 from engine.ports import payment_owner
 from engine.services.answers import keep_refund_answer, note_refund_commit
+from engine.services.calls import KeptCall, MadeCall, describe_calls
 from engine.services.plain_successes import RawCallback
 from paymentplatform.kernel import context, metrics, numbers, transactions
 
@@ -48,7 +49,10 @@ class PlainRefund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlainRefundSuccess(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``engine_take_refund_success`` is told. The last three are there when a callback told of it."""
+    """What ``engine_take_refund_success`` is told.
+
+    ``calls`` are kept when there are several; the last three are there when a callback told of it.
+    """
 
     refund_no: str
     amount: int | None
@@ -58,6 +62,7 @@ class PlainRefundSuccess(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     actor: str
     request_id: str
+    calls: list[KeptCall] | None = None
     channel_code: str | None = None
     headers: Mapping[str, str] | None = None
     body: bytes | None = None
@@ -92,12 +97,17 @@ def count_refund_ended() -> None:
 
 @transactions.forbid
 def take_refund_success(
-    *, refund_no: str, answer: ChannelAnswer, cause: Cause, callback: RawCallback | None = None
+    *,
+    refund_no: str,
+    answer: ChannelAnswer,
+    cause: Cause,
+    callback: RawCallback | None = None,
+    calls: Sequence[MadeCall] = (),
 ) -> str | None:
     """End a refund if the answer is a plain success; returns the number of its order (forbid).
 
-    In its own transaction. ``callback`` is kept with it as applied. None when nothing was written; also when nobody
-    knows whether anything was. Fold the answer then: nothing happens twice.
+    In its own transaction. ``callback`` is kept with it as applied, and so are ``calls``. None when nothing was
+    written; also when nobody knows whether anything was. Fold the answer then: nothing happens twice.
     """
     if answer.outcome != Outcome.SUCCEEDED:
         return None
@@ -105,7 +115,11 @@ def take_refund_success(
         order_no = payment_owner().take_refund_success(
             refund_no=refund_no,
             words=describe_refund_success(
-                refund_no=refund_no, answer=answer, cause=cause, callback=callback
+                refund_no=refund_no,
+                answer=answer,
+                cause=cause,
+                callback=callback,
+                calls=calls,
             ),
         )
     except Exception as error:  # noqa: BLE001 - what is wrong there too is raised there
@@ -118,7 +132,12 @@ def take_refund_success(
 
 
 def describe_refund_success(
-    *, refund_no: str, answer: ChannelAnswer, cause: Cause, callback: RawCallback | None
+    *,
+    refund_no: str,
+    answer: ChannelAnswer,
+    cause: Cause,
+    callback: RawCallback | None,
+    calls: Sequence[MadeCall] = (),
 ) -> bytes:
     """Write down a PlainRefundSuccess as JSON, under a new journal's number and in the name of who acts now."""
     return _encode(
@@ -131,6 +150,7 @@ def describe_refund_success(
             cause=cause,
             actor=context.actor.get(),
             request_id=context.request_id.get(),
+            calls=describe_calls(calls, cause=cause) or None,
             channel_code=callback.channel_code if callback else None,
             headers=callback.headers if callback else None,
             body=callback.body if callback else None,

@@ -7,6 +7,7 @@ finds a terminal refund and changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -16,8 +17,9 @@ from engine.channels.base import ChannelAnswer, Outcome
 from engine.contracts import Cause
 from engine.models import PaymentDetail, Refund
 from engine.ports import payment_owner
-from engine.selectors import get_refund, lock_details, lock_payment, lock_refund
+from engine.selectors import get_refund, lock_details, lock_payment
 from engine.services.answers import Applied, keep_refund_answer, note_refund_commit
+from engine.services.calls import MadeCall, describe_calls, lock_refund_keeping
 from engine.services.cases import REFUND_AMOUNT_MISMATCH, open_case, resolve_cases
 from engine.services.late_money import end_late_money_refund
 from engine.services.moves import apply_move
@@ -38,32 +40,46 @@ _log = structlog.get_logger(__name__)
 
 @transactions.forbid
 def apply_refund_outcome(
-    *, refund_no: str, answer: ChannelAnswer, cause: Cause, lease_token: str | None = None
+    *,
+    refund_no: str,
+    answer: ChannelAnswer,
+    cause: Cause,
+    lease_token: str | None = None,
+    calls: Sequence[MadeCall] = (),
 ) -> Applied:
     """Bring one verified answer to refund, details, order or late money, and ledger, in its own transaction (forbid).
 
     Only SUCCEEDED over the very amount and only a definite FAILED end it; all else waits and is repeated with the
     same number. ``lease_token`` is that of the worker who asked: without a definite answer, one whose lease has
-    passed to somebody else writes nothing. Safe to call any number of times. Raises NotFound.
+    passed to somebody else changes nothing. ``calls`` are ours that led to the answer, which was the last one's: they
+    are kept in any case, but for a single one that a plain success keeps as its own answer. Safe to call any number
+    of times. Raises NotFound.
     """
-    if take_refund_success(refund_no=refund_no, answer=answer, cause=cause) is not None:
+    kept = calls if len(calls) > 1 else ()
+    if take_refund_success(refund_no=refund_no, answer=answer, cause=cause, calls=kept) is not None:
         return Applied("refunded")
     return fold_refund_answer(
-        refund_no=refund_no, answer=answer, cause=cause, lease_token=lease_token
+        refund_no=refund_no, answer=answer, cause=cause, lease_token=lease_token, calls=calls
     )
 
 
 @transactions.start
 def fold_refund_answer(
-    *, refund_no: str, answer: ChannelAnswer, cause: Cause, lease_token: str | None = None
+    *,
+    refund_no: str,
+    answer: ChannelAnswer,
+    cause: Cause,
+    lease_token: str | None = None,
+    calls: Sequence[MadeCall] = (),
 ) -> Applied:
     """Do what ``apply_refund_outcome`` does, for whatever the answer is, row by row (start)."""
+    kept = describe_calls(calls, cause=cause)
     seen = get_refund(refund_no=refund_no)
     after_commit(lambda: note_refund_commit(seen.order_no))
     payment_owner().lock_owner(order_no=seen.order_no)
     lock_payment(payment_no=seen.payment_no)
     details = lock_details(payment_no=seen.payment_no)
-    refund = lock_refund(refund_no=refund_no)
+    refund = lock_refund_keeping(seen, kept)
     if refund.status != "PROCESSING":
         return _apply_after_end(refund, answer)
     applied = _fold(refund, details, answer, cause, lease_token)

@@ -6,8 +6,9 @@ channel knows nothing, simply sends it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ from engine.models import ChannelAttempt, PaymentOrder, Refund
 from engine.selectors import get_refund
 from engine.services.answers import Applied
 from engine.services.call_slots import take_call_slot
+from engine.services.calls import MadeCall, Operation, make_call
 from engine.services.refund_outcomes import REFUND_TASK, apply_refund_outcome
 from engine.services.submission import build_reference
 from paymentplatform.kernel import jobs, metrics, numbers, transactions
@@ -97,10 +99,8 @@ def submit_refund(*, refund_no: str) -> None:
         lease = numbers.new_number("lease")
         sending = _claim(refund_no, lease)
         if sending is not None:
-            answer = _call(sending, "refund")
-            apply_refund_outcome(
-                refund_no=refund_no, answer=answer, cause=Cause.SYNC_ANSWER, lease_token=lease
-            )
+            sent = [_call(sending, Operation.REFUND)]
+            _apply(sent, refund_no=refund_no, cause=Cause.SYNC_ANSWER, lease_token=lease)
 
 
 @transactions.forbid
@@ -125,12 +125,10 @@ def repeat_refund(*, refund_no: str, lease_token: str | None = None) -> Applied:
     if refund.status != "PROCESSING":
         return Applied("ignored")
     sending = _read_sending(refund)
-    answer = _call(sending, "query_refund")
-    if answer.outcome == Outcome.NOT_FOUND:
-        answer = _call(sending, "refund")
-    return apply_refund_outcome(
-        refund_no=refund_no, answer=answer, cause=Cause.INQUIRY, lease_token=lease_token
-    )
+    asked = [_call(sending, Operation.QUERY_REFUND)]
+    if _read(asked[-1]).outcome == Outcome.NOT_FOUND:
+        asked.append(_call(sending, Operation.REFUND))
+    return _apply(asked, refund_no=refund_no, cause=Cause.INQUIRY, lease_token=lease_token)
 
 
 def _handle_due(refund_no: str, lease: str) -> None:
@@ -155,21 +153,34 @@ def _leave_to_worker(refund_no: str) -> None:
         jobs.ring(REFUND_TASK)
 
 
-def _call(sending: _Sending, operation: str) -> ChannelAnswer:
+def _call(sending: _Sending, operation: Operation) -> MadeCall | None:
+    """Make one call; None when there is no such channel any more."""
     code, request = sending.channel_code, sending.request
     channel = find_channel(code)
     if channel is None:
         _log.error("refund_channel_gone", refund_no=request.refund_no, channel=code)
-        return ChannelAnswer(outcome=Outcome.UNKNOWN)
+        return None
     method: Callable[[RefundRequest], ChannelAnswer] = getattr(channel, operation)
     failpoint("refund_claimed", request.attempt.order_no)
-    try:
-        answer = method(request)
-    except Exception:  # noqa: BLE001 - a bug in an adapter is no answer
-        _log.exception("adapter_raised", refund_no=request.refund_no)
-        answer = ChannelAnswer(outcome=Outcome.UNKNOWN)
+    call = make_call(operation, partial(method, request), object_no=request.refund_no)
     failpoint("refund_answered", request.attempt.order_no)
-    return answer
+    return call
+
+
+def _read(call: MadeCall | None) -> ChannelAnswer:
+    return call.answer if call is not None else ChannelAnswer(outcome=Outcome.UNKNOWN)
+
+
+def _apply(
+    calls: Sequence[MadeCall | None], *, refund_no: str, cause: Cause, lease_token: str | None
+) -> Applied:
+    return apply_refund_outcome(
+        refund_no=refund_no,
+        answer=_read(calls[-1]),
+        cause=cause,
+        lease_token=lease_token,
+        calls=[call for call in calls if call is not None],
+    )
 
 
 def _read_sending(refund: Refund) -> _Sending:

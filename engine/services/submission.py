@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -15,6 +14,7 @@ from engine.models import ChannelAttempt, PaymentOrder
 from engine.selectors import find_live_attempt, get_payment_progress
 from engine.services.answers import Applied
 from engine.services.call_slots import take_call_slot
+from engine.services.calls import MadeCall, Operation, make_call
 from engine.services.outcomes import PAYMENT_CLOSED, QUERY_TASK, apply_attempt_outcome
 from engine.services.saved_cards import name_card_owner, open_options
 from paymentplatform.kernel import jobs, transactions
@@ -28,8 +28,6 @@ _NOT_SENT_ANY_MORE = ChannelAnswer(
     outcome=Outcome.FAILED, failure_code=PAYMENT_CLOSED, raw="certainly not sent: by us"
 )
 """Our own word, for good and for every channel; no answer of this one, whose breaker must not count it."""
-
-_log = structlog.get_logger(__name__)
 
 
 @transactions.forbid
@@ -62,10 +60,10 @@ def submit_attempt(*, attempt_no: str) -> Applied | None:
     failpoint("attempt_claimed", attempt.order_no)
     payment = PaymentOrder.objects.get(payment_no=attempt.payment_no)
     over = _find_end(attempt, payment)
-    answer = _NOT_SENT_ANY_MORE if over is not None else _call_pay(attempt, payment)
+    answer, calls = _call_pay(attempt, payment) if over is None else (_NOT_SENT_ANY_MORE, ())
     failpoint("payment_answered", attempt.order_no)
     applied = apply_attempt_outcome(
-        attempt_no=attempt_no, answer=answer, cause=over or Cause.SYNC_ANSWER
+        attempt_no=attempt_no, answer=answer, cause=over or Cause.SYNC_ANSWER, calls=calls
     )
     if applied.failover_attempt_no is not None:
         failpoint("failover_committed", attempt.order_no)
@@ -81,11 +79,14 @@ def _find_end(attempt: ChannelAttempt, payment: PaymentOrder) -> Cause | None:
     return Cause.EXPIRY if attempt.submit_claimed_at >= expires_at else None
 
 
-def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
+def _call_pay(
+    attempt: ChannelAttempt, payment: PaymentOrder
+) -> tuple[ChannelAnswer, tuple[MadeCall, ...]]:
+    """Make the call and return its answer with it; an answer without one is our own word that none was made."""
     context = payment.context
     options = open_options(context["options"])
     if options is None:
-        return ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code="card_removed")
+        return ChannelAnswer(outcome=Outcome.NOT_SENT, failure_code="card_removed"), ()
     payer_ref = context.get("payer_ref")
     request = PayRequest(
         request_no=attempt.attempt_no,
@@ -107,16 +108,9 @@ def _call_pay(attempt: ChannelAttempt, payment: PaymentOrder) -> ChannelAnswer:
         options=options,
         metadata=context["metadata"],
     )
-    try:
-        return get_channel(attempt.channel_code).pay(request)
-    except Exception as error:  # noqa: BLE001
-        # A bug in an adapter must not be taken for an answer: the request may have left.
-        _log.exception(
-            "adapter_raised", channel=attempt.channel_code, attempt_no=attempt.attempt_no
-        )
-        return ChannelAnswer(
-            outcome=Outcome.UNKNOWN, raw=f"the adapter raised {type(error).__name__}"
-        )
+    pay = lambda: get_channel(attempt.channel_code).pay(request)  # noqa: E731
+    made = make_call(Operation.PAY, pay, object_no=attempt.attempt_no)
+    return made.answer, (made,)
 
 
 def build_reference(attempt: ChannelAttempt, payment: PaymentOrder) -> AttemptReference:

@@ -173,7 +173,7 @@ DECLARE
 BEGIN
     SELECT * INTO i FROM jsonb_to_record(p_success) AS w (
         refund_no text, channel_code text, amount bigint, currency text, last_answer text, done_no text, cause text,
-        actor text, request_id text, headers jsonb, body text);
+        actor text, request_id text, calls jsonb, headers jsonb, body text);
     SELECT * INTO r FROM engine_refund WHERE refund_no = i.refund_no;
     PERFORM FROM engine_payment_order WHERE payment_no = r.payment_no FOR UPDATE;
     PERFORM FROM engine_payment_detail WHERE payment_id = r.payment_no ORDER BY detail_no FOR UPDATE;
@@ -202,6 +202,15 @@ BEGIN
     IF i.body IS NOT NULL THEN
         INSERT INTO engine_channel_callback (channel_code, headers, body, result, note, refund_no)
         VALUES (i.channel_code, i.headers, decode(i.body, 'base64'), 'APPLIED', 'refunded', i.refund_no);
+    END IF;
+    -- As engine/services/calls.py keeps them.
+    IF i.calls IS NOT NULL THEN
+        INSERT INTO engine_channel_call (refund_no, order_no, channel_code, operation, answered_at, duration_ms, outcome,
+            answer, cause, actor, request_id)
+        SELECT r.refund_no, r.order_no, r.channel_code, c.operation, platform_now() - make_interval(secs => c.ago_s),
+            c.duration_ms, c.outcome, c.answer, c.cause, c.actor, c.request_id
+        FROM jsonb_to_recordset(i.calls) AS c (operation text, ago_s double precision, duration_ms integer, outcome text,
+            answer text, cause text, actor text, request_id text);
     END IF;
     RETURN r.amount;
 END

@@ -31,6 +31,7 @@ KIND_TITLES: Final = {
     "late_money": _("Late money"),
     "case": _("Case"),
     "callback": _("Callback"),
+    "channel_call": _("Call to a channel"),
     "journal": _("Journal"),
     "event": _("Event"),
     "delivery": _("Delivery"),

@@ -114,6 +114,14 @@ NOTES: Final[dict[str, Promise]] = {
     "timestamp or nonce is missing or malformed": _("Timestamp or nonce is missing or malformed"),
 }
 """What came of a callback."""
+CALLS: Final[dict[str, Promise]] = {
+    "pay": _("Charge"),
+    "query": _("Inquiry"),
+    "close": _("Close"),
+    "refund": _("Refund"),
+    "query_refund": _("Inquiry about a refund"),
+}
+"""What a channel was asked to do."""
 MACHINES: Final[dict[str, Promise]] = {
     "agreement_request": _("Agreement request"),
     "case": _("Case"),
@@ -183,6 +191,11 @@ def name_code(code: str) -> str:
 def name_machine(machine: str) -> str:
     """Return whose state it is, in the operator's language."""
     return str(MACHINES.get(machine, machine))
+
+
+def name_call(operation: str) -> str:
+    """Return what a channel was asked to do, in the operator's language."""
+    return str(CALLS.get(operation, operation))
 
 
 def name_age(code: str) -> str:

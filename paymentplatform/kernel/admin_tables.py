@@ -22,7 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 
-from paymentplatform.kernel.admin_codes import name_age, name_resolution, show_code, tell
+from paymentplatform.kernel.admin_codes import name_age, name_call, name_resolution, show_code, tell
 from paymentplatform.kernel.admin_words import COLUMN_TITLES
 from paymentplatform.kernel.money import format_amount, is_currency
 
@@ -181,6 +181,7 @@ _BY_NAME: Final[dict[str, Callable[[str], Any]]] = {
     "detail": lambda text: tell(name_amounts(text)),
     "event_type": show_code,
     "kind": show_code,
+    "operation": name_call,
     "reason": show_code,
     "resolution": name_resolution,
 }

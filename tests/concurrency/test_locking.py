@@ -285,9 +285,11 @@ def inserted(table: str, statements: list[str]) -> bool:
 
 
 def table_of(statement: str) -> str | None:
-    """The guarded table that a statement is about."""
-    found = re.search(r'(?:FROM|^\s*UPDATE)\s+"?(\w+)"?', statement)
-    return found[1] if found and found[1] in _FLOORS else None
+    """The guarded table that a statement is about; what it does WITH something else comes first."""
+    found = re.findall(r'(?:FROM|^\s*UPDATE)\s+"?(\w+)"?', statement)
+    if statement.lstrip().startswith("WITH"):
+        found = [name for name in found if name in _FLOORS]
+    return found[0] if found and found[0] in _FLOORS else None
 
 
 def test_two_trades_in_opposite_order_do_not_wait_for_each_other(keeper: WordKeeper):

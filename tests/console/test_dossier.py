@@ -12,10 +12,15 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import override_settings
 from django.urls import reverse
+from django.utils.translation import override
 
 from acquiring.models import Delivery, MerchantEvent, TradeOrder
 from checkout.models import RouteDecision
+from engine.channels.base import ChannelAnswer, Outcome
+from engine.contracts import Cause
 from engine.models import Case, ChannelCallback, LateMoney
+from engine.services.calls import make_call
+from engine.services.outcomes import apply_attempt_outcome
 from ledger import api as ledger
 from paymentplatform.console.dossier import NoDossier, build_dossier, sign_dossier, verify_dossier
 from paymentplatform.console.models import AuditLog
@@ -104,6 +109,39 @@ def test_decisions_stand_where_they_were_made_and_states_as_they_were(unit_datab
     judged = by_number["risk_decision", trade.payment]
     assert judged["says"].startswith("ALLOW")
     assert judged["data"]["facts"]["method"] == "BALANCE"
+
+
+def test_inquiries_that_changed_nothing_stand_between_the_moves(unit_database):
+    trade = trades.paying()
+    for outcome in (Outcome.UNKNOWN, Outcome.UNKNOWN, Outcome.PENDING):
+        said = ChannelAnswer(outcome, raw='{"card_number": "4111111111111111"}')
+        call = make_call("query", lambda said=said: said, object_no=trade.attempt)  # type: ignore[misc]
+        apply_attempt_outcome(
+            attempt_no=trade.attempt, answer=said, cause=Cause.INQUIRY, calls=[call]
+        )
+    with override("en"):
+        told = sign_dossier(build_dossier(number=trade.attempt))["dossier"]["entries"]
+    about = [
+        entry["says"] if entry["kind"] == "channel_call" else entry["data"]["to_status"]
+        for entry in told
+        if entry["number"] == trade.attempt and entry["kind"] in {"channel_call", "move"}
+    ]
+    assert about == [
+        "sandbox, Inquiry: UNKNOWN",
+        "UNKNOWN",
+        "sandbox, Inquiry: UNKNOWN",
+        "sandbox, Inquiry: PENDING",
+        "PENDING",
+    ]
+    support = person(Role.SUPPORT)
+    for address in (
+        reverse("admin:dossier", args=[trade.order]),
+        reverse("admin:engine_channelattempt_change", args=[trade.attempt]),
+    ):
+        shown = support.get(address, HTTP_ACCEPT_LANGUAGE="zh-hans").content.decode()
+        assert "渠道调用" in shown
+        assert shown.count("查询") >= 3
+        assert "4111111111111111" not in shown
 
 
 def test_it_is_found_by_any_number(late):

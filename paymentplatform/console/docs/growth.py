@@ -75,6 +75,10 @@ GROWTH: Final[dict[str, tuple[str, str]]] = {
     "engine_payment_order": ("1 per try to pay", _FOR_EVER),
     "engine_payment_detail": ("1 per payment, 2 per combined one", _FOR_EVER),
     "engine_channel_attempt": ("1 per payment through a channel, 1 more per fail-over", _FOR_EVER),
+    "engine_channel_call": (
+        "1 per QR payment, 1 more per inquiry and close; none for a success at the first call",
+        _NO_CLEAN_UP,
+    ),
     "engine_channel_callback": ("1 per callback, repeats and forgeries too", _NO_CLEAN_UP),
     "engine_transition": ("3 per balance payment, 6 per QR payment", _FOR_EVER),
     "engine_known_channel": ("1 per channel", _FOR_EVER),

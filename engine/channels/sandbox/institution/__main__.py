@@ -18,7 +18,7 @@ from engine.channels.sandbox.institution.api import Api
 from engine.channels.sandbox.institution.book import Book
 from engine.channels.sandbox.institution.control import Control
 from engine.channels.sandbox.institution.faults import Faults
-from engine.channels.sandbox.institution.outbox import Outbox
+from engine.channels.sandbox.institution.outbox import LADDER_S, Outbox
 from engine.channels.sandbox.institution.payer import PAGES, PayerDesk
 from engine.channels.sandbox.institution.server import Door, Request, Response
 
@@ -34,6 +34,12 @@ def read_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--book", type=Path, required=True, help="file of the durable book")
     parser.add_argument("--public-url", default="", help="address of the pages as payers reach it")
+    parser.add_argument(
+        "--ladder",
+        type=lambda text: [float(seconds) for seconds in text.split(",")],
+        default=os.environ.get("SANDBOX_LADDER_S") or None,
+        help="seconds between tries of a notification that nobody acknowledges: 1,2,4",
+    )
     return parser.parse_args()
 
 
@@ -49,7 +55,7 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     arguments.book.parent.mkdir(parents=True, exist_ok=True)
     book = Book(arguments.book)
-    outbox = Outbox(book=book, secret=secret)
+    outbox = Outbox(book=book, secret=secret, ladder_s=arguments.ladder or LADDER_S)
     try:
         doors = build_doors(arguments, book=book, outbox=outbox, secret=secret)
     except OSError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from engine.channels.sandbox.institution.acquirer import Acquirer
 from engine.channels.sandbox.institution.book import Book, Row
 
 LADDER_S: Final = (1, 2, 4, 8, 15, 30, 60, 300, 600)
+"""Seconds after each try that nobody acknowledged; the last is repeated."""
 GIVE_UP_AFTER_S: Final = 86_400
 NOTIFY_TIMEOUT_S: Final = 5.0
 ACKNOWLEDGED: Final = b"success"
@@ -27,8 +28,9 @@ _THREADS: Final = 8
 class Outbox:
     """One dispatcher thread and a few senders, so that a slow receiver does not hold up the others."""
 
-    def __init__(self, *, book: Book, secret: str) -> None:
+    def __init__(self, *, book: Book, secret: str, ladder_s: Sequence[float] = LADDER_S) -> None:
         self._book = book
+        self._ladder_s = ladder_s
         self._secret = secret
         self._acquirers: dict[str, Acquirer] = {}
         self._condition = threading.Condition()
@@ -96,7 +98,7 @@ class Outbox:
         tries = row["tries"] + 1
         is_done = result == "acknowledged" or row["kind"] == "FORGE"
         is_done = is_done or now - row["first_due_at"] > GIVE_UP_AFTER_S
-        due_at = now + LADDER_S[min(tries, len(LADDER_S)) - 1]
+        due_at = now + self._ladder_s[min(tries, len(self._ladder_s)) - 1]
         with self._book.write() as turn:
             turn.execute(
                 "UPDATE outbox SET tries = ?, result = ?, due_at = ?, done_at = ? WHERE id = ?",

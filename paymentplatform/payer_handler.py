@@ -56,7 +56,7 @@ class PayerHandler(WSGIHandler):
     ) -> Iterable[bytes]:
         """Answer one request whole, as the API does: what Django's signals would do, ``drop_dead_connections`` does."""
         drop_dead_connections()
-        # A GET only computes and reads. A form may wait for an institution, which nobody else should.
+        # A GET computes and reads, at most it brings an inquiry forward. A form may wait for an institution.
         is_read = environ["REQUEST_METHOD"] in {"GET", "HEAD"}
         with self.turns.take() if is_read else nullcontext():
             response = cast("HttpResponse", self.get_response(WSGIRequest(environ)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,7 +11,6 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from ledger.contracts import REVERSIBLE_BY_HAND
 from ledger.models import Account, Hold, Journal
@@ -20,33 +18,13 @@ from ledger.selectors import get_balance, get_journal
 from paymentplatform.kernel import numbers
 from paymentplatform.kernel.admin import (
     ReadOnlyAdmin,
-    ReasonForm,
     confirmed_action,
     submit_proposal,
 )
 from paymentplatform.kernel.admin_codes import show_code
-from paymentplatform.kernel.admin_forms import MinorUnitsField
+from paymentplatform.kernel.admin_forms import ReceivedMoneyForm
 from paymentplatform.kernel.admin_lists import DayFilter
 from paymentplatform.kernel.admin_tables import link_number, show_money
-from paymentplatform.kernel.money import CURRENCY_EXPONENTS
-
-
-class FundingForm(ReasonForm):
-    """Asks how much of its own money the platform has paid in, and by which of the bank's numbers it came."""
-
-    amount = MinorUnitsField()
-    currency = forms.ChoiceField(
-        label=_("Currency"),
-        choices=[(code, code) for code in CURRENCY_EXPONENTS],
-        initial="CNY",
-        widget=UnfoldAdminSelectWidget(),
-    )
-    reference = forms.CharField(
-        label=_("Reference, such as the bank's number; good once"),
-        max_length=128,
-        widget=UnfoldAdminTextInputWidget(),
-    )
-    field_order = ["amount", "currency", "reference", "reason"]
 
 
 @admin.register(Account)
@@ -66,7 +44,7 @@ class AccountAdmin(ReadOnlyAdmin):
         permission="console.propose_platform_funding",
         url_path="propose-funding",
         icon="account_balance",
-        form=FundingForm,
+        form=ReceivedMoneyForm,
         service_audits=True,
         foretell=lambda _nothing: say(
             "When another person approves, bank and capital grow by it: A20 to E10. Not for a payer's top-up, and not"

@@ -14,8 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminDateWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
 )
 
 from checkout.models import PayerWallet
@@ -25,11 +23,10 @@ from ledger import api as ledger
 from paymentplatform.kernel import numbers, transactions
 from paymentplatform.kernel.admin import (
     ReadOnlyAdmin,
-    ReasonForm,
     confirmed_action,
     submit_proposal,
 )
-from paymentplatform.kernel.admin_forms import MinorUnitsField
+from paymentplatform.kernel.admin_forms import ReceivedMoneyForm
 from paymentplatform.kernel.admin_tables import (
     PageTable,
     build_page_table,
@@ -62,23 +59,6 @@ class StatementForm(forms.Form):
     )
     to_date = forms.DateField(
         label=_("To"), required=False, widget=UnfoldAdminDateWidget(attrs={"type": "date"})
-    )
-
-
-class TopUpForm(ReasonForm):
-    """Asks how much, and by which of the bank's numbers it came."""
-
-    amount = MinorUnitsField()
-    currency = forms.ChoiceField(
-        label=_("Currency"),
-        choices=[(code, code) for code in CURRENCY_EXPONENTS],
-        initial="CNY",
-        widget=UnfoldAdminSelectWidget(),
-    )
-    reference = forms.CharField(
-        label=_("Reference, such as the bank's number; good once"),
-        max_length=128,
-        widget=UnfoldAdminTextInputWidget(),
     )
 
 
@@ -142,7 +122,7 @@ class PayerWalletAdmin(ReadOnlyAdmin):
         permission="console.propose_payer_top_up",
         url_path="propose-top-up",
         icon="add_card",
-        form=TopUpForm,
+        form=ReceivedMoneyForm,
         service_audits=True,
     )
     def propose_top_up(

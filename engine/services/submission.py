@@ -108,8 +108,11 @@ def _call_pay(
         options=options,
         metadata=context["metadata"],
     )
-    pay = lambda: get_channel(attempt.channel_code).pay(request)  # noqa: E731
-    made = make_call(Operation.PAY, pay, object_no=attempt.attempt_no)
+    made = make_call(
+        Operation.PAY,
+        lambda: get_channel(attempt.channel_code).pay(request),
+        object_no=attempt.attempt_no,
+    )
     return made.answer, (made,)
 
 

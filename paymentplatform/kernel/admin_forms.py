@@ -8,7 +8,12 @@ from typing import Any, ClassVar, Final
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from paymentplatform.kernel.money import CURRENCY_EXPONENTS, MAX_AMOUNT
 
@@ -54,6 +59,24 @@ class MinorUnitsField(forms.IntegerField):
     def show_currency(self, currency: str) -> None:
         """Let amounts be shown in this currency."""
         self.widget.attrs["data-currency"] = currency
+
+
+class ReceivedMoneyForm(ReasonForm):
+    """Asks how much has come to our bank account, and by which of the bank's numbers."""
+
+    amount = MinorUnitsField()
+    currency = forms.ChoiceField(
+        label=_("Currency"),
+        choices=[(code, code) for code in CURRENCY_EXPONENTS],
+        initial="CNY",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    reference = forms.CharField(
+        label=_("Reference, such as the bank's number; good once"),
+        max_length=128,
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    field_order = ["amount", "currency", "reference", "reason"]
 
 
 class MillionthsField(forms.IntegerField):

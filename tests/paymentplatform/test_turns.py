@@ -32,7 +32,7 @@ def test_they_go_on_in_the_order_in_which_they_came() -> None:
     with turns.take():
         for number in range(12):
             threads.append(start(lambda number=number: go(number)))
-            wait_until(lambda: turns.waiting == len(threads), 10, what="the next one waits")
+            wait_until(lambda: turns.waiting == len(threads), what="the next one waits")
         assert order == []
     for thread in threads:
         thread.join()
@@ -98,7 +98,7 @@ def test_pages_take_turns_and_forms_do_not() -> None:
     for one in held:
         one.__enter__()
     page = start(lambda: answers.append(call(handler, "GET", "/wallet/login")))
-    wait_until(lambda: handler.turns.waiting == 1, 10, what="the page waits")
+    wait_until(lambda: handler.turns.waiting == 1, what="the page waits")
     form = call(handler, "POST", "/wallet/login/enter", b"x=1")
     assert (form.status, answers) == (403, [])
     for one in held:
